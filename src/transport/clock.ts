@@ -1,0 +1,21 @@
+/** The only place that reads a clock or sets a timer. Everything else is given the time. */
+
+import type { MonotonicMs, WallMs } from "../base/types.ts";
+
+export interface Clock {
+  /** Never jumps; origin means nothing. */
+  monotonicMs(): MonotonicMs;
+  /** Informative only; may jump. */
+  wallMs(): WallMs;
+  /** Calls `run` once after `delayMs` (0 or more). Returns the cancellation. */
+  after(delayMs: number, run: () => void): () => void;
+}
+
+export const systemClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  after(delayMs, run) {
+    const timer = setTimeout(run, Math.max(0, delayMs));
+    return () => clearTimeout(timer);
+  },
+};
