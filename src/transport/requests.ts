@@ -60,7 +60,8 @@ export type RefusalCode =
   | "transferring"
   /** A gap: the entries of one client enter in order; `expected` is the next sequence. */
   | "expected"
-  /** The session was forgotten: never executed again. */
+  /** The session was forgotten: never executed again. With a `number` the entries ARE in the log, at an
+   *  index that is no longer known here; without one no copy of this request can enter it any more. */
   | "forgotten"
   | "if last"
   | "too large"
@@ -168,3 +169,5 @@ export interface PeerReport {
   /** In the configuration, or a stranger that waits outside. */
   readonly member: boolean;
 }
+
+export { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from "./request-codec.ts";

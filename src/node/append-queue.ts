@@ -1,0 +1,372 @@
+/** What a leader does with the appends of clients (§8, thesis §6.3): each request enters the log once, those of
+ *  one client in the order of their sequences, and is answered only when its fate is known.
+ *
+ *      offered ──next in order──> appended ──committed at its (term, index)──> "appended"
+ *        │                           ├──another term committed there─────────> "overwritten"
+ *        │                           └──leadership lost, still open after a second──> "unknown"
+ *        ├──already in the log───────^
+ *        ├──later in order, or --if-last not decided──> held ──its turn──> appended
+ *        │                                                └──time over──> "expected" / "busy"
+ *        └──anything else──> refused at once
+ *
+ *  Pure: time is an argument, the log is behind AppendHost. The work is per record, never per entry. */
+
+import { assert } from "../base/assert.ts";
+import type { LogIndex, MonotonicMs, NodeId, Term, WallMs } from "../base/types.ts";
+import type { RecordHead, SessionRow } from "../storage/types.ts";
+import type { AppendRequest, LeaderHint, RefusalCode, Response } from "../transport/requests.ts";
+
+/** Later requests of one client kept until the earlier ones arrive. */
+const HELD_PER_CLIENT_MAX = 16;
+const HELD_MAX = 4_096;
+const HELD_BYTES_MAX = 64 << 20;
+/** A gap that lasts longer is a lost datagram: the client is told what is expected. */
+const HOLD_MS = 200;
+/** Records whose requesters wait for an answer. */
+const WAITERS_MAX = 262_144;
+/** Copies of one request that are answered; older copies go without (one answer settles the request). */
+const REQUESTERS_PER_RECORD_MAX = 8;
+/** How long a former leader keeps asking itself what became of its records. */
+const ORPHAN_MS = 1_000;
+/** Records looked through, backwards, for the place of an old duplicate. */
+const SEARCH_RECORDS_MAX = 4_096;
+
+/** What became of handing a request to the core and the log. */
+export type HostAppend =
+  | { readonly ok: true; readonly firstIndex: LogIndex; readonly term: Term; readonly timeMs: WallMs }
+  | { readonly ok: false; readonly reason: "not leader" | "busy" | "transferring" };
+
+/** The log and the core, as far as this queue asks. */
+export interface AppendHost {
+  readonly commitIndex: LogIndex;
+  readonly forgottenAt: LogIndex;
+  /** The last user entry in the log, committed or not; 0 if none. */
+  readonly lastUserIndex: LogIndex;
+  /** False while the disk is full. */
+  readonly acceptsEntries: boolean;
+  lastUserIndexAt(index: LogIndex): LogIndex;
+  session(clientId: string): SessionRow | undefined;
+  termAt(index: LogIndex): Term | undefined;
+  /** The head of the record that contains `index`. */
+  recordAt(index: LogIndex): RecordHead | undefined;
+  /** Voters whose durable log holds `index`. */
+  holdersOf(index: LogIndex): readonly NodeId[];
+  leaderHint(): LeaderHint | null;
+  /** Proposes to the core and appends the record; `request.payloads` is copied. */
+  append(request: AppendRequest): HostAppend;
+}
+
+export interface Answer<Requester> {
+  readonly requester: Requester;
+  readonly response: Response;
+}
+
+/** A record in the log that is not known to be committed. */
+interface Waiter<Requester> {
+  readonly firstIndex: LogIndex;
+  readonly lastIndex: LogIndex;
+  readonly term: Term;
+  readonly timeMs: WallMs;
+  readonly requesters: { readonly requester: Requester; readonly offset: number; readonly count: number; readonly duplicate: boolean }[];
+}
+
+interface Held<Requester> {
+  readonly request: AppendRequest;
+  readonly requester: Requester;
+  readonly untilMs: MonotonicMs;
+}
+
+type Decision =
+  | { readonly type: "append" }
+  | { readonly type: "duplicate"; readonly lastSequence: number }
+  | { readonly type: "hold" }
+  | { readonly type: "refuse"; readonly code: RefusalCode; readonly text: string; readonly number: number | null };
+
+export class AppendQueue<Requester> {
+  readonly #host: AppendHost;
+  /** Sorted by index; those before #waitersFrom have been answered. */
+  #waiters: Waiter<Requester>[] = [];
+  #waitersFrom = 0;
+  readonly #held = new Map<string, Held<Requester>[]>();
+  #heldCount = 0;
+  #heldBytes = 0;
+  /** A lower bound of when the next held request is over. */
+  #heldDeadlineMs: MonotonicMs = Infinity;
+  /** Set while this node does not lead but still has waiters. */
+  #orphansUntilMs: MonotonicMs = Infinity;
+  #answers: Answer<Requester>[] = [];
+
+  constructor(host: AppendHost) {
+    this.#host = host;
+  }
+
+  /** Takes one request of a client; call only on the leader. The answer comes through takeAnswers, once. */
+  offer(request: AppendRequest, requester: Requester, nowMs: MonotonicMs): void {
+    if (this.#orphansUntilMs < Infinity) this.#leadAgain();
+    if (this.#take(request, requester, nowMs)) this.#releaseHeld(request.clientId, nowMs);
+  }
+
+  /** Everything up to `commitIndex` is committed here, whoever leads. */
+  committed(commitIndex: LogIndex, nowMs: MonotonicMs): void {
+    while (this.#waitersFrom < this.#waiters.length) {
+      const waiter = this.#waiters[this.#waitersFrom]!;
+      if (commitIndex < waiter.firstIndex) break;
+      const term = this.#host.termAt(waiter.firstIndex);
+      if (term === waiter.term && commitIndex < waiter.lastIndex) break;
+      this.#waitersFrom++;
+      if (term === waiter.term) this.#appended(waiter);
+      else this.#refuseAll(waiter, term === undefined ? "unknown" : "overwritten");
+    }
+    this.#compact();
+    if (this.#heldCount > 0) this.#retryIfLast(nowMs);
+  }
+
+  /** This node no longer leads. What was held was never appended; what was appended may still commit. */
+  leadershipLost(nowMs: MonotonicMs): void {
+    for (const held of this.#takeAllHeld()) this.#refuse(held.requester, "not leader", "");
+    if (this.#waiters.length > this.#waitersFrom) this.#orphansUntilMs = nowMs + ORPHAN_MS;
+  }
+
+  /** Call at nextDeadlineMs. */
+  tick(nowMs: MonotonicMs): void {
+    if (nowMs >= this.#heldDeadlineMs) this.#expireHeld(nowMs);
+    if (nowMs < this.#orphansUntilMs) return;
+    this.#orphansUntilMs = Infinity;
+    for (const waiter of this.#waiters.slice(this.#waitersFrom)) this.#refuseAll(waiter, "unknown");
+    this.#waiters = [];
+    this.#waitersFrom = 0;
+  }
+
+  nextDeadlineMs(): MonotonicMs {
+    return Math.min(this.#heldDeadlineMs, this.#orphansUntilMs);
+  }
+
+  /** The answers since the last call, in the order in which they became known. */
+  takeAnswers(): readonly Answer<Requester>[] {
+    if (this.#answers.length === 0) return [];
+    const answers = this.#answers;
+    this.#answers = [];
+    return answers;
+  }
+
+  /** Requests that wait for their turn, and records that wait for commitment. */
+  get sizes(): { readonly held: number; readonly waiting: number } {
+    return { held: this.#heldCount, waiting: this.#waiters.length - this.#waitersFrom };
+  }
+
+  /** True when the request entered the log now. */
+  #take(request: AppendRequest, requester: Requester, nowMs: MonotonicMs): boolean {
+    const decision = this.#decide(request);
+    switch (decision.type) {
+      case "append":
+        return this.#append(request, requester);
+      case "duplicate":
+        this.#duplicate(request, requester, decision.lastSequence);
+        return false;
+      case "hold":
+        this.#hold(request, requester, nowMs);
+        return false;
+      case "refuse":
+        this.#refuse(requester, decision.code, decision.text, decision.number);
+        return false;
+    }
+  }
+
+  /** The rules of a session, in the order that matters: a duplicate is recognised before anything refuses it. */
+  #decide(request: AppendRequest): Decision {
+    const host = this.#host;
+    const row = host.session(request.clientId);
+    const last = row?.lastSequence ?? 0;
+    const first = request.firstSequence;
+    if (first + request.count - 1 <= last) return { type: "duplicate", lastSequence: last };
+    if (first <= last) return refuse("bad request", `entries ${first} to ${last} of this session are in the log, the rest is not`);
+    // bornAt 0 is a name that a user chose: it has no birth, and is new whenever it is not remembered.
+    if (row === undefined && request.bornAt !== 0 && request.bornAt < host.forgottenAt) {
+      return refuse("forgotten", "this session was forgotten: look in the log");
+    }
+    if (first > last + 1) return { type: "hold" };
+    if (!host.acceptsEntries) return refuse("disk full", "the leader's disk is full");
+    if (this.sizes.waiting >= WAITERS_MAX) return refuse("busy", "");
+    return request.ifLast === null ? { type: "append" } : this.#decideIfLast(request.ifLast);
+  }
+
+  /** Compares with the last user entry in the log, but refuses only on a committed one. */
+  #decideIfLast(ifLast: LogIndex): Decision {
+    const host = this.#host;
+    const last = host.lastUserIndex;
+    if (last === ifLast) return { type: "append" };
+    const committed = host.lastUserIndexAt(host.commitIndex);
+    if (committed <= ifLast && committed !== last) return { type: "hold" };
+    return { type: "refuse", code: "if last", text: "", number: committed };
+  }
+
+  #append(request: AppendRequest, requester: Requester): boolean {
+    const done = this.#host.append(request);
+    if (!done.ok) {
+      this.#refuse(requester, done.reason, "");
+      return false;
+    }
+    const { firstIndex, term, timeMs } = done;
+    const previous = this.#waiters.at(-1);
+    assert(previous === undefined || previous.lastIndex < firstIndex, `appended at ${firstIndex} behind ${previous?.lastIndex}`);
+    const requesters = [{ requester, offset: 0, count: request.count, duplicate: false }];
+    this.#waiters.push({ firstIndex, lastIndex: firstIndex + request.count - 1, term, timeMs, requesters });
+    return true;
+  }
+
+  /** Answers with the place of the original: at once if it is committed, else when it is. */
+  #duplicate(request: AppendRequest, requester: Requester, lastSequence: number): void {
+    const head = this.#find(request);
+    if (head === undefined) {
+      return this.#refuse(requester, "forgotten", "it is in the log already; where is no longer known: look in the log", lastSequence);
+    }
+    const offset = request.firstSequence - head.firstSequence;
+    if (head.lastIndex <= this.#host.commitIndex) {
+      const requesters = [{ requester, offset, count: request.count, duplicate: true }];
+      return this.#appended({ ...head, requesters });
+    }
+    const waiter = this.#waiterFor(head);
+    if (waiter.requesters.length >= REQUESTERS_PER_RECORD_MAX) waiter.requesters.shift();
+    waiter.requesters.push({ requester, offset, count: request.count, duplicate: true });
+  }
+
+  /** The record that holds all of the request's sequences, looked for from the client's last one backwards. */
+  #find(request: AppendRequest): RecordHead | undefined {
+    let index = this.#host.session(request.clientId)?.lastIndex ?? 0;
+    for (let searched = 0; index > 0 && searched < SEARCH_RECORDS_MAX; searched++) {
+      const head = this.#host.recordAt(index);
+      if (head === undefined) return undefined;
+      if (head.clientId === request.clientId && head.firstSequence <= request.firstSequence) {
+        const held = request.firstSequence + request.count <= head.firstSequence + head.count;
+        return held ? head : undefined;
+      }
+      index = head.firstIndex - 1;
+    }
+    return undefined;
+  }
+
+  /** The waiter of a record that is in the log: this leader's own, or one inherited from an earlier term. */
+  #waiterFor(head: RecordHead): Waiter<Requester> {
+    let low = this.#waitersFrom;
+    let high = this.#waiters.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#waiters[middle]!.firstIndex < head.firstIndex) low = middle + 1;
+      else high = middle;
+    }
+    const found = this.#waiters[low];
+    if (found?.firstIndex === head.firstIndex && found.term === head.term) return found;
+    const { firstIndex, lastIndex, term, timeMs } = head;
+    const waiter: Waiter<Requester> = { firstIndex, lastIndex, term, timeMs, requesters: [] };
+    this.#waiters.splice(low, 0, waiter);
+    return waiter;
+  }
+
+  #hold(request: AppendRequest, requester: Requester, nowMs: MonotonicMs): void {
+    const queue = this.#held.get(request.clientId) ?? [];
+    const bytes = request.payloads.length;
+    if (queue.length >= HELD_PER_CLIENT_MAX || this.#heldCount >= HELD_MAX || this.#heldBytes + bytes > HELD_BYTES_MAX) {
+      return this.#refuseHeld({ request, requester, untilMs: nowMs });
+    }
+    const at = queue.findIndex((other) => other.request.firstSequence > request.firstSequence);
+    // The payloads alias a datagram whose buffer is used again.
+    const copy = { ...request, payloads: request.payloads.slice() };
+    const untilMs = nowMs + HOLD_MS;
+    queue.splice(at < 0 ? queue.length : at, 0, { request: copy, requester, untilMs });
+    this.#held.set(request.clientId, queue);
+    this.#heldCount++;
+    this.#heldBytes += bytes;
+    this.#heldDeadlineMs = Math.min(this.#heldDeadlineMs, untilMs);
+  }
+
+  /** What that client has held follows as far as it can, in order. */
+  #releaseHeld(clientId: string, nowMs: MonotonicMs): void {
+    for (;;) {
+      const queue = this.#held.get(clientId);
+      const next = queue?.[0];
+      if (queue === undefined || next === undefined || this.#decide(next.request).type === "hold") return;
+      this.#dropHeld(queue, next);
+      this.#take(next.request, next.requester, nowMs);
+    }
+  }
+
+  /** What waits for the fate of an uncommitted entry may be decided now. */
+  #retryIfLast(nowMs: MonotonicMs): void {
+    for (const [clientId, queue] of this.#held) {
+      if (queue[0]?.request.ifLast !== null) this.#releaseHeld(clientId, nowMs);
+    }
+  }
+
+  #expireHeld(nowMs: MonotonicMs): void {
+    this.#heldDeadlineMs = Infinity;
+    for (const queue of this.#held.values()) {
+      for (const held of queue.filter(({ untilMs }) => untilMs <= nowMs)) {
+        this.#dropHeld(queue, held);
+        this.#refuseHeld(held);
+      }
+      for (const { untilMs } of queue) this.#heldDeadlineMs = Math.min(this.#heldDeadlineMs, untilMs);
+    }
+  }
+
+  #refuseHeld({ request, requester }: Held<Requester>): void {
+    const expected = (this.#host.session(request.clientId)?.lastSequence ?? 0) + 1;
+    if (request.firstSequence > expected) this.#refuse(requester, "expected", "", expected);
+    else this.#refuse(requester, "busy", "an earlier entry is not decided yet");
+  }
+
+  #dropHeld(queue: Held<Requester>[], held: Held<Requester>): void {
+    queue.splice(queue.indexOf(held), 1);
+    if (queue.length === 0) this.#held.delete(held.request.clientId);
+    this.#heldCount--;
+    this.#heldBytes -= held.request.payloads.length;
+  }
+
+  #takeAllHeld(): Held<Requester>[] {
+    const all = [...this.#held.values()].flat();
+    this.#held.clear();
+    this.#heldCount = 0;
+    this.#heldBytes = 0;
+    this.#heldDeadlineMs = Infinity;
+    return all;
+  }
+
+  #appended(record: Waiter<Requester>): void {
+    const { firstIndex, lastIndex, term, timeMs, requesters } = record;
+    const holders = this.#host.holdersOf(lastIndex);
+    const commitIndex = this.#host.commitIndex;
+    for (const { requester, offset, count, duplicate } of requesters) {
+      const index = firstIndex + offset;
+      this.#answers.push({ requester, response: { type: "appended", index, count, term, timeMs, duplicate, holders, commitIndex } });
+    }
+  }
+
+  #refuseAll(waiter: Waiter<Requester>, code: "overwritten" | "unknown"): void {
+    for (const { requester } of waiter.requesters) this.#refuse(requester, code, "");
+  }
+
+  /** Leading again before the fate of the last leadership's records was known: those still in the log may
+   *  commit now; of those that were truncated nothing more will be heard here. */
+  #leadAgain(): void {
+    this.#orphansUntilMs = Infinity;
+    const open = this.#waiters.slice(this.#waitersFrom);
+    this.#waiters = open.filter((waiter) => this.#host.termAt(waiter.firstIndex) === waiter.term);
+    this.#waitersFrom = 0;
+    for (const waiter of open) if (!this.#waiters.includes(waiter)) this.#refuseAll(waiter, "unknown");
+  }
+
+  #refuse(requester: Requester, code: RefusalCode, text: string, number: number | null = null): void {
+    const leader = this.#host.leaderHint();
+    this.#answers.push({ requester, response: { type: "refused", code, text, leader, number } });
+  }
+
+  /** Drops the answered front once it is the larger part: constant work per record. */
+  #compact(): void {
+    if (this.#waitersFrom < this.#waiters.length && this.#waitersFrom < Math.max(1_024, this.#waiters.length / 2)) return;
+    this.#waiters = this.#waiters.slice(this.#waitersFrom);
+    this.#waitersFrom = 0;
+  }
+}
+
+function refuse(code: RefusalCode, text: string): Decision {
+  return { type: "refuse", code, text, number: null };
+}
