@@ -220,7 +220,7 @@ export class World {
     return { code, stdout, stderr, timedOut, elapsedMs: performance.now() - startedMs };
   }
 
-  /** Like `run`, for a command that must succeed: fails with what it printed. Returns its stdout. */
+  /** Like `run`, for a command that must succeed. Returns its stdout. */
   async must(args: string[], options: RunOptions = {}): Promise<string> {
     const result = await this.run(args, options);
     if (result.code === 0) return result.stdout;
