@@ -1,0 +1,208 @@
+/** What a person is told about a formation: for whom it waits, and everything that stands in its way.
+ *  Pure; the node turns each obstacle into an event. */
+
+import type { NodeId } from "../base/types.ts";
+import type { NodeHello } from "../transport/types.ts";
+import { namedIncarnation, sameIds, sameRecord } from "./formation-record.ts";
+import type { Formation } from "./formation.ts";
+
+/** waiting: a founder without a record. signed: holds a record, not yet a member. outside: neither a
+ *  founder nor a member. */
+export type FormationStanding = "waiting" | "signed" | "member" | "outside";
+
+/** Something that a person can do something about. Hellos carry the names. */
+export type FormationObstacle =
+  /** A founder was told to found with others (`--size`, `--voters`). */
+  | {
+      readonly type: "other founders";
+      readonly peer: NodeHello;
+      readonly theirs: readonly NodeId[];
+    }
+  /** Two peers that this node has met do not hear each other. */
+  | { readonly type: "not between them"; readonly a: NodeHello; readonly b: NodeHello }
+  /** `peer` has met `unheard`, this node has not. */
+  | { readonly type: "heard by a peer only"; readonly peer: NodeHello; readonly unheard: NodeId }
+  /** One hello came in, but nothing proves yet that this node's datagrams arrive there. */
+  | { readonly type: "heard but not met"; readonly peer: NodeHello }
+  /** Two live processes claim one id: founded with neither. `copied`: of one data directory. */
+  | {
+      readonly type: "doubled";
+      readonly id: NodeId;
+      readonly processes: readonly NodeHello[];
+      readonly copied: boolean;
+    }
+  /** Records that differ, and nobody is known to be a member of either: somebody was wiped while the
+   *  cluster was founded. All who hold the other one. */
+  | { readonly type: "two foundings"; readonly peers: readonly NodeHello[] }
+  /** This node's id is in the record of a living cluster under another incarnation. */
+  | { readonly type: "fenced"; readonly members: readonly NodeHello[] }
+  /** Members of an earlier founding, too few of them to go on, while this node is new. */
+  | {
+      readonly type: "older cluster";
+      readonly members: readonly NodeHello[];
+      readonly otherMembers: readonly NodeId[];
+    }
+  /** The same, seen from the member: these founders are new. */
+  | {
+      readonly type: "new founders";
+      readonly peers: readonly NodeHello[];
+      readonly otherMembers: readonly NodeId[];
+    }
+  /** A living cluster that does not name this node's id: it waits to be admitted. */
+  | { readonly type: "not a member"; readonly members: readonly NodeId[] }
+  /** Nothing founded is heard, and this id is not among the founders. */
+  | { readonly type: "not a founder"; readonly founders: readonly NodeId[] };
+
+export interface FormationView {
+  readonly standing: FormationStanding;
+  /** The record's founders, or those this node was told to found with; sorted. */
+  readonly founders: readonly NodeId[];
+  /** Founders met now, this node not included; sorted. */
+  readonly met: readonly NodeId[];
+  /** waiting: founders not met. signed: founders not yet seen holding the record. Otherwise empty. */
+  readonly waitingFor: readonly NodeId[];
+  readonly obstacles: readonly FormationObstacle[];
+}
+
+/** Called by Formation.view. */
+export function viewFormation(formation: Formation): FormationView {
+  const { id, record } = formation;
+  const founders = record?.founders.map((founder) => founder.id) ?? formation.founders;
+  const others = founders.filter((founder) => founder !== id);
+  const met = others.filter((founder) => formation.metAs(founder).length > 0);
+  const standing = standingOf(formation);
+  const waitingFor =
+    standing === "waiting"
+      ? others.filter((founder) => !met.includes(founder))
+      : standing === "signed"
+        ? others.filter((founder) => !formation.signers.has(founder))
+        : [];
+  const hellos = [...formation.processes.values()]
+    .filter((process) => process.met)
+    .map(({ hello }) => hello);
+  const obstacles: FormationObstacle[] = [
+    ...doubled(hellos),
+    ...(standing === "member"
+      ? newFounders(formation, hellos)
+      : strangers(formation, standing, hellos)),
+  ];
+  if (standing === "waiting") obstacles.push(...unmet(formation, hellos, others));
+  return { standing, founders, met, waitingFor, obstacles };
+}
+
+function standingOf(formation: Formation): FormationStanding {
+  if (formation.member) return "member";
+  if (formation.record !== null) {
+    const named = namedIncarnation(formation.record, formation.id) === formation.incarnation;
+    return named ? "signed" : "outside";
+  }
+  return formation.founders.includes(formation.id) ? "waiting" : "outside";
+}
+
+function doubled(hellos: readonly NodeHello[]): FormationObstacle[] {
+  const ids = [...new Set(hellos.map(({ id }) => id))].sort((a, b) => a - b);
+  return ids.flatMap((id): FormationObstacle[] => {
+    const processes = hellos.filter((hello) => hello.id === id);
+    if (processes.length < 2) return [];
+    const copied = new Set(processes.map(({ incarnation }) => incarnation)).size < processes.length;
+    return [{ type: "doubled", id, processes, copied }];
+  });
+}
+
+/** What stands between the founders before anybody has signed. */
+function unmet(
+  formation: Formation,
+  hellos: readonly NodeHello[],
+  others: readonly NodeId[],
+): FormationObstacle[] {
+  const found: FormationObstacle[] = [];
+  const fresh = hellos.filter((hello) => hello.founding === null && others.includes(hello.id));
+  for (const peer of [...formation.processes.values()]) {
+    if (!peer.met && others.includes(peer.hello.id))
+      found.push({ type: "heard but not met", peer: peer.hello });
+  }
+  for (const [at, peer] of fresh.entries()) {
+    if (!sameIds(peer.founders, formation.founders)) {
+      found.push({ type: "other founders", peer, theirs: peer.founders });
+      continue;
+    }
+    for (const other of fresh.slice(at + 1)) {
+      const between = hasMet(peer, other.id) && hasMet(other, peer.id);
+      if (!between && other.id !== peer.id)
+        found.push({ type: "not between them", a: peer, b: other });
+    }
+    for (const id of others) {
+      if (hasMet(peer, id) && formation.metAs(id).length === 0) {
+        found.push({ type: "heard by a peer only", peer, unheard: id });
+      }
+    }
+  }
+  return found;
+}
+
+function hasMet(hello: NodeHello, id: NodeId): boolean {
+  return hello.met.some((peer) => peer.id === id);
+}
+
+/** Foundings that are not this node's own, seen by one who is not a member. */
+function strangers(
+  formation: Formation,
+  standing: FormationStanding,
+  hellos: readonly NodeHello[],
+): FormationObstacle[] {
+  const foreign = hellos.filter(({ founding }) => {
+    if (founding === null) return false;
+    return formation.record !== null
+      ? !sameRecord(founding, formation.record)
+      : namedIncarnation(founding, formation.id) !== formation.incarnation;
+  });
+  const members = foreign.filter((hello) => hello.member);
+  const signed = foreign.filter((hello) => !hello.member);
+  const found: FormationObstacle[] = [];
+  if (standing === "signed") {
+    if (foreign.length > 0) found.push({ type: "two foundings", peers: foreign });
+    return found;
+  }
+  if (signed.length > 0 && members.length === 0)
+    found.push({ type: "two foundings", peers: signed });
+  const founding = members[0]?.founding ?? null;
+  if (founding !== null) {
+    const ids = founding.founders.map(({ id }) => id);
+    const holders = members.filter(
+      (hello) => hello.founding !== null && sameRecord(hello.founding, founding),
+    );
+    const lives = holders.length * 2 > ids.length;
+    if (standing === "outside" || (lives && !ids.includes(formation.id))) {
+      found.push({ type: "not a member", members: ids });
+    } else if (lives) {
+      found.push({ type: "fenced", members: holders });
+    } else {
+      const heard = new Set([formation.id, ...holders.map(({ id }) => id)]);
+      const otherMembers = ids.filter((id) => !heard.has(id));
+      found.push({ type: "older cluster", members: holders, otherMembers });
+    }
+  } else if (standing === "outside") {
+    const founders = signed[0]?.founding?.founders.map(({ id }) => id) ?? formation.founders;
+    found.push({ type: "not a founder", founders });
+  }
+  return found;
+}
+
+/** Founders of this member's own record that have come back under another incarnation. */
+function newFounders(formation: Formation, hellos: readonly NodeHello[]): FormationObstacle[] {
+  const { record } = formation;
+  if (record === null) return [];
+  const rivals = hellos.filter(
+    ({ founding }) => founding !== null && !sameRecord(founding, record),
+  );
+  const peers = hellos.filter(({ id, incarnation, founding }) => {
+    const named = namedIncarnation(record, id);
+    return founding === null && named !== null && named !== incarnation;
+  });
+  const heard = new Set([formation.id, ...hellos.map(({ id }) => id)]);
+  const otherMembers = record.founders.map(({ id }) => id).filter((id) => !heard.has(id));
+  const found: FormationObstacle[] = [];
+  if (rivals.length > 0) found.push({ type: "two foundings", peers: rivals });
+  if (peers.length > 0) found.push({ type: "new founders", peers, otherMembers });
+  return found;
+}
