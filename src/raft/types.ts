@@ -334,6 +334,9 @@ export interface Core {
   peerBooted(peer: NodeIdentity, nowMs: MonotonicMs): void;
   /** The peer's receive window, bytes, from HELLO. */
   setPeerWindow(id: NodeId, bytes: number): void;
+  /** The node's agreement check found that `peer` holds another chain at `index`, which both know committed:
+   *  from now on this node neither votes nor appends. */
+  reportDivergence(peer: NodeId, index: LogIndex): void;
   /** The term of a retained entry (or of baseIndex); undefined when unknown here. */
   termAt(index: LogIndex): Term | undefined;
   /** Members of the configuration in force that a majority could not do without: used for receipts. Ids whose durable log holds `index`. */

@@ -1,0 +1,134 @@
+/** What a leader knows of one peer's log, and what is under way to it (§5.3; nextIndex and matchIndex of Figure 2). */
+
+import type { Incarnation, LogIndex, MonotonicMs, NodeId } from "../base/types.ts";
+import { RangeQueue } from "./range-queue.ts";
+
+/** Bounds and first guess of the retry timer, which follows measured round trips. */
+export const RETRY_MIN_MS = 10;
+export const RETRY_MAX_MS = 250;
+const RETRY_FIRST_MS = 100;
+
+/** How long a snapshot may be under way before it is ordered again; its chunks have retries of their own. */
+export const SNAPSHOT_RETRY_MS = 1000;
+
+/**          reply matched                      entries gone here
+ *   probe ----------------> replicate     any -------------------> snapshot
+ *     ^   <----------------     |                                      |
+ *     |   conflict, silence,    |                                      |
+ *     |   new boot              | lower durable index: lost data       | matched
+ *     +-------------------------+ other chain: diverged                +---> replicate        */
+export interface Progress {
+  readonly id: NodeId;
+  readonly incarnation: Incarnation;
+  state: "probe" | "replicate" | "snapshot" | "diverged" | "lost data";
+  /** Verified against this log and durable there. Never falls within a leadership. */
+  matchIndex: LogIndex;
+  /** The round echoed by the reply that raised matchIndex: older replies say nothing about lost data. */
+  matchRound: number;
+  nextIndex: LogIndex;
+  /** Sent and not acknowledged. */
+  readonly inflight: RangeQueue;
+  /** The order the node has not answered by `sent` yet. */
+  order: { readonly round: number; readonly fromIndex: LogIndex } | null;
+  /** The prevIndex of the probe under way, or null. */
+  probePrevIndex: LogIndex | null;
+  /** Conflicts answering this round or an older one were caused before the last step back. */
+  stepBackRound: number;
+  /** The highest round that a reply of this leadership echoed. */
+  ackedRound: number;
+  lastContactMs: MonotonicMs;
+  /** The commit index last told to this peer. */
+  commitTold: LogIndex;
+  /** When to send again; Infinity when nothing is under way. */
+  retryAtMs: MonotonicMs;
+  retries: number;
+  smoothedMs: number | null;
+  deviationMs: number;
+  /** The round whose acknowledgement is being timed; null when none is. */
+  timed: { readonly round: number; readonly sentMs: MonotonicMs } | null;
+}
+
+export function createProgress(
+  peer: { readonly id: NodeId; readonly incarnation: Incarnation },
+  nextIndex: LogIndex,
+  nowMs: MonotonicMs,
+): Progress {
+  return {
+    id: peer.id,
+    incarnation: peer.incarnation,
+    state: "probe",
+    matchIndex: 0,
+    matchRound: 0,
+    nextIndex,
+    inflight: new RangeQueue(),
+    order: null,
+    probePrevIndex: null,
+    stepBackRound: 0,
+    ackedRound: 0,
+    lastContactMs: nowMs,
+    commitTold: 0,
+    retryAtMs: Infinity,
+    retries: 0,
+    smoothedMs: null,
+    deviationMs: 0,
+    timed: null,
+  };
+}
+
+/** Smoothed round trip plus four deviations, doubled with every retry. An acknowledgement waits for the
+ *  peer's disk, so the measured round trips hold its write as well. */
+export function retryMs(progress: Progress): number {
+  const base =
+    progress.smoothedMs === null ? RETRY_FIRST_MS : progress.smoothedMs + 4 * progress.deviationMs;
+  const bounded = Math.max(RETRY_MIN_MS, base) * 2 ** Math.min(progress.retries, 5);
+  return Math.min(RETRY_MAX_MS, bounded);
+}
+
+/** Times one append at a time; a repeated one is not timed, its acknowledgement may belong to the first. */
+export function startTiming(progress: Progress, round: number, nowMs: MonotonicMs): void {
+  if (progress.timed === null && progress.retries === 0) progress.timed = { round, sentMs: nowMs };
+}
+
+export function finishTiming(progress: Progress, ackedRound: number, nowMs: MonotonicMs): void {
+  if (progress.timed === null || ackedRound < progress.timed.round) return;
+  const sampleMs = nowMs - progress.timed.sentMs;
+  progress.timed = null;
+  if (progress.smoothedMs === null) {
+    progress.smoothedMs = sampleMs;
+    progress.deviationMs = sampleMs / 2;
+    return;
+  }
+  const error = sampleMs - progress.smoothedMs;
+  progress.smoothedMs += error / 8;
+  progress.deviationMs += (Math.abs(error) - progress.deviationMs) / 4;
+}
+
+/** One message at a time from `nextIndex` on, until one is matched. */
+export function becomeProbe(progress: Progress, nextIndex: LogIndex): void {
+  progress.state = "probe";
+  progress.nextIndex = Math.max(nextIndex, progress.matchIndex + 1);
+  progress.inflight.clear();
+  progress.order = null;
+  progress.probePrevIndex = null;
+  progress.timed = null;
+  progress.retryAtMs = Infinity;
+}
+
+/** Sends without waiting from `nextIndex` on. */
+export function becomeReplicate(progress: Progress, nextIndex: LogIndex): void {
+  progress.state = "replicate";
+  progress.nextIndex = Math.max(nextIndex, progress.matchIndex + 1);
+  progress.inflight.clear();
+  progress.order = null;
+  progress.probePrevIndex = null;
+}
+
+/** Nothing more is sent to this peer but heartbeats. */
+export function becomeSilent(progress: Progress, state: "diverged" | "lost data"): void {
+  progress.state = state;
+  progress.inflight.clear();
+  progress.order = null;
+  progress.probePrevIndex = null;
+  progress.timed = null;
+  progress.retryAtMs = Infinity;
+}

@@ -1,0 +1,253 @@
+/** AppendEntries as the leader sees it (§5.3): what to send to whom, and what the answers say. */
+
+import { assert } from "../base/assert.ts";
+import type { LogIndex, MonotonicMs, NodeId, NodeIdentity, Term } from "../base/types.ts";
+import { advanceCommitIndex } from "./commit.ts";
+import {
+  becomeProbe,
+  becomeReplicate,
+  becomeSilent,
+  finishTiming,
+  retryMs,
+  SNAPSHOT_RETRY_MS,
+  startTiming,
+} from "./progress.ts";
+import type { Progress } from "./progress.ts";
+import { advanceReads } from "./read-index.ts";
+import { becomeFollower } from "./roles.ts";
+import { nextRound } from "./state.ts";
+import type { CoreState, Leadership } from "./state.ts";
+import { orderTimeoutNow } from "./transfer.ts";
+import type { AppendReply, HeartbeatReply } from "./types.ts";
+
+/** Orders what can be sent now: at most one order per peer is open until the node reports it as sent. */
+export function orderSends(state: CoreState, leadership: Leadership): void {
+  for (const peer of leadership.peers.values()) {
+    if (!mayOrder(state, peer)) continue;
+    if (peer.nextIndex <= state.log.baseIndex) {
+      orderSnapshot(state, peer);
+      continue;
+    }
+    const round = nextRound(state);
+    peer.order = { round, fromIndex: peer.nextIndex };
+    if (peer.retryAtMs === Infinity) peer.retryAtMs = state.nowMs + retryMs(peer);
+    state.outbox.send({
+      to: peer.id,
+      term: state.hard.term,
+      round,
+      fromIndex: peer.nextIndex,
+      bytesMax: Math.min(state.limits.appendBytesMax, inflightBytesMax(state, peer) - peer.inflight.bytes),
+      commitIndex: state.commitIndex,
+    });
+  }
+}
+
+/** What the node made of an order. An order that was overtaken by a step back is not counted. */
+export function handleSent(
+  state: CoreState,
+  leadership: Leadership,
+  to: NodeId,
+  prevIndex: LogIndex,
+  lastIndex: LogIndex,
+  bytes: number,
+): void {
+  const peer = leadership.peers.get(to);
+  const order = peer?.order;
+  if (peer === undefined || order === null || order === undefined) return;
+  if (prevIndex >= order.fromIndex) return;
+  assert(lastIndex <= state.log.lastIndex, `entry ${lastIndex} was sent, the log ends at ${state.log.lastIndex}`);
+  peer.order = null;
+  peer.commitTold = Math.max(peer.commitTold, Math.min(state.commitIndex, lastIndex));
+  startTiming(peer, order.round, state.nowMs);
+  if (peer.state === "probe") {
+    peer.probePrevIndex = prevIndex;
+    peer.retryAtMs = state.nowMs + retryMs(peer);
+  } else if (lastIndex >= peer.nextIndex) {
+    if (peer.inflight.isEmpty) peer.retryAtMs = state.nowMs + retryMs(peer);
+    peer.nextIndex = lastIndex + 1;
+    peer.inflight.push(lastIndex, bytes);
+  }
+}
+
+/** Success moves matchIndex, a conflict moves nextIndex back, a newer term ends the leadership. */
+export function handleAppendReply(state: CoreState, from: NodeIdentity, reply: AppendReply): void {
+  const peer = heedReply(state, from, reply);
+  const leadership = state.leadership;
+  if (peer === null || leadership === null) return;
+  if (reply.result === "diverged") {
+    if (peer.state !== "diverged") {
+      becomeSilent(peer, "diverged");
+      state.outbox.event({ type: "diverged", peer: peer.id, index: reply.matchIndex });
+    }
+  } else if (reply.result === "matched") {
+    handleMatched(state, leadership, peer, reply);
+  } else {
+    handleConflict(state, peer, reply);
+  }
+  advanceReads(state, leadership);
+}
+
+export function handleHeartbeatReply(
+  state: CoreState,
+  from: NodeIdentity,
+  reply: HeartbeatReply,
+): void {
+  const peer = heedReply(state, from, reply);
+  if (peer !== null && state.leadership !== null) advanceReads(state, state.leadership);
+}
+
+/** Sends again what was not acknowledged in time. */
+export function retryAppends(state: CoreState, leadership: Leadership): void {
+  for (const peer of leadership.peers.values()) {
+    if (state.nowMs < peer.retryAtMs) continue;
+    peer.retries += 1;
+    const unacknowledged = peer.state === "replicate" && peer.nextIndex > peer.matchIndex + 1;
+    if (unacknowledged || peer.state === "probe") {
+      peer.stepBackRound = state.round;
+      // A probe keeps its place; what was sent optimistically starts again behind what is known to be there.
+      becomeProbe(peer, peer.state === "probe" ? peer.nextIndex : peer.matchIndex + 1);
+    } else {
+      peer.order = null;
+      peer.retryAtMs = Infinity;
+    }
+  }
+}
+
+/** A new process of that member: what was under way to the old one is lost. matchIndex stays, for what was
+ *  acknowledged was durable; a lower durable index from now on means that it was lost. */
+export function handlePeerBooted(leadership: Leadership, from: NodeIdentity): void {
+  const peer = leadership.peers.get(from.id);
+  if (peer === undefined || peer.incarnation !== from.incarnation) return;
+  if (peer.state === "lost data") return;
+  peer.retries = 0;
+  becomeProbe(peer, peer.matchIndex + 1);
+}
+
+function mayOrder(state: CoreState, peer: Progress): boolean {
+  if (peer.order !== null) return false;
+  switch (peer.state) {
+    case "probe":
+      // A peer that does not answer gets heartbeats only; its first answer brings the probe back.
+      return peer.probePrevIndex === null && state.nowMs - peer.lastContactMs < state.timings.electionMaxMs;
+    case "replicate":
+      if (peer.nextIndex > state.log.lastIndex) return false;
+      return peer.inflight.bytes < inflightBytesMax(state, peer);
+    case "snapshot":
+      return peer.retryAtMs === Infinity && state.nowMs - peer.lastContactMs < state.timings.electionMaxMs;
+    case "diverged":
+    case "lost data":
+      return false;
+  }
+}
+
+function inflightBytesMax(state: CoreState, peer: Progress): number {
+  return Math.min(state.limits.inflightBytesMax, state.windows.get(peer.id) ?? Infinity);
+}
+
+function orderSnapshot(state: CoreState, peer: Progress): void {
+  becomeProbe(peer, peer.nextIndex);
+  peer.state = "snapshot";
+  peer.retryAtMs = state.nowMs + SNAPSHOT_RETRY_MS;
+  state.outbox.snapshot(peer.id, state.hard.term, nextRound(state));
+}
+
+/** The peer that a reply counts for, or null: a stranger's, an older term's, or the end of this leadership. */
+function heedReply(
+  state: CoreState,
+  from: NodeIdentity,
+  reply: {
+    readonly term: Term;
+    readonly round: number;
+    readonly durableIndex: LogIndex;
+  },
+): Progress | null {
+  const peer = state.leadership?.peers.get(from.id);
+  if (peer === undefined || peer.incarnation !== from.incarnation) return null;
+  if (reply.term > state.hard.term) {
+    becomeFollower(state, reply.term, null, `node ${from.id} is in term ${reply.term}`);
+    return null;
+  }
+  if (reply.term < state.hard.term || reply.round > state.round) return null;
+  if (peer.state === "lost data") return null;
+  if (reply.round > peer.ackedRound) {
+    peer.ackedRound = reply.round;
+    peer.lastContactMs = state.nowMs;
+  }
+  // Only an answer made after the one that raised matchIndex can tell that something is gone since.
+  const { matchIndex } = peer;
+  if (reply.durableIndex >= matchIndex || reply.round <= peer.matchRound) return peer;
+  becomeSilent(peer, "lost data");
+  const { durableIndex } = reply;
+  state.outbox.event({ type: "lostData", peer: peer.id, matchIndex, durableIndex });
+  return null;
+}
+
+function handleMatched(
+  state: CoreState,
+  leadership: Leadership,
+  peer: Progress,
+  reply: AppendReply,
+): void {
+  assert(
+    reply.matchIndex <= state.log.lastIndex,
+    `node ${peer.id} acknowledges ${reply.matchIndex}, the log ends at ${state.log.lastIndex}`,
+  );
+  if (peer.state === "diverged") return;
+  finishTiming(peer, reply.round, state.nowMs);
+  peer.retries = 0;
+  if (reply.matchIndex > peer.matchIndex) {
+    peer.matchIndex = reply.matchIndex;
+    peer.matchRound = reply.round;
+    peer.retryAtMs = Infinity;
+    peer.inflight.dropThrough(peer.matchIndex);
+  }
+  const isSnapshotIn = peer.state === "snapshot" && peer.matchIndex >= state.log.baseIndex;
+  if (peer.state === "probe" || isSnapshotIn) {
+    // The peer holds the entries up to prevIndex as well, though perhaps not durably yet.
+    becomeReplicate(peer, Math.min(reply.prevIndex, state.log.lastIndex) + 1);
+  }
+  peer.nextIndex = Math.max(peer.nextIndex, peer.matchIndex + 1);
+  if (peer.state === "replicate") {
+    const isAllAcknowledged = peer.nextIndex === peer.matchIndex + 1 && peer.order === null;
+    if (isAllAcknowledged) peer.retryAtMs = Infinity;
+    else if (peer.retryAtMs === Infinity) peer.retryAtMs = state.nowMs + retryMs(peer);
+  }
+  orderTimeoutNow(state, leadership);
+  advanceCommitIndex(state, leadership);
+}
+
+/** Fast backtracking (§5.3, end): skips the terms that the two logs cannot share. A conflict counts only for
+ *  the probe it answers, and for appends once per round trip, so doubled and late ones do no harm. */
+function handleConflict(state: CoreState, peer: Progress, reply: AppendReply): void {
+  if (peer.state !== "probe" && peer.state !== "replicate") return;
+  if (reply.prevIndex <= peer.matchIndex) return;
+  const { log } = state;
+  const agreed = Math.min(
+    reply.prevIndex - 1,
+    log.lastIndexOfTermAtMost(reply.hintIndex, reply.hintTerm),
+  );
+  // A hint below the base asks for entries that are gone here.
+  const nextIndex = (reply.hintIndex < log.baseIndex ? reply.hintIndex : agreed) + 1;
+  if (peer.state === "probe") {
+    if (peer.probePrevIndex !== reply.prevIndex) return;
+    becomeProbe(peer, nextIndex);
+    return;
+  }
+  if (reply.round <= peer.stepBackRound || nextIndex >= peer.nextIndex) return;
+  peer.stepBackRound = state.round;
+  if (log.termAt(reply.hintIndex) === reply.hintTerm) {
+    // Its log ends before this append: one was lost or overtaken. Sending goes on from there.
+    becomeReplicate(peer, nextIndex);
+    peer.timed = null;
+    peer.retryAtMs = state.nowMs + retryMs(peer);
+  } else {
+    becomeProbe(peer, nextIndex);
+  }
+}
+
+/** When the next retry is due. */
+export function retryDeadlineMs(leadership: Leadership): MonotonicMs {
+  let deadlineMs = Infinity;
+  for (const peer of leadership.peers.values()) deadlineMs = Math.min(deadlineMs, peer.retryAtMs);
+  return deadlineMs;
+}
