@@ -3,14 +3,15 @@
 const columnsMax = 100;
 
 /** Breaks comment lines that are wider than the page. The rest of such a line goes in front of the
- *  next one when that continues the sentence, else on a line of its own. Lists, drawings and blank
- *  lines are left as they are. */
+ *  next one when that continues the sentence, else on a line of its own. Drawings, which
+ *  are indented, and blank lines are left as they are. */
 export function wrapComments(source: string): string {
   const lines = source.split("\n");
   for (let i = 0; i < lines.length; i++) {
     const line = lines[i] ?? "";
     const head = /^(\s*)(\/\*\*|\*|\/\/)( +)(?=\S)/.exec(line);
     if (line.length <= columnsMax || head === null || /https?:\S{60}/.test(line)) continue;
+    if ((head[3] ?? "").length >= 4) continue;
     const [lead, indent = "", mark = "", gap = ""] = head;
     const prefix = mark === "/**" ? `${indent} * ${gap}` : `${indent}${mark}${gap}`;
     const text = line.trimEnd().replace(/ \*\/$/, "");

@@ -18,11 +18,11 @@ const topLevel = [
 ];
 const topLevelIgnored = ["node_modules"];
 
-const sourceFolders = readdirSync(join(root, "src"), { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
-  .map((entry) => entry.name);
-
 const files = ["src", "test", "build"].flatMap((folder) => filesUnder(join(root, folder)));
+
+const sourceFolders = [
+  ...new Set(files.map(({ path }) => /^src\/([^/]+)\/.*\.ts$/.exec(path)?.[1] ?? "")),
+].filter((folder) => folder !== "");
 
 describe.each(rules)("$sentence", (rule) => {
   it("holds in every file", () => {

@@ -53,7 +53,7 @@ const edges: { what: string; pattern: RegExp; files: string[] }[] = [
   {
     what: "calls native code or SQLite",
     pattern: /from "bun:(ffi|sqlite)"/,
-    files: ["src/storage/lock.ts", "src/storage/real-disk.ts"],
+    files: ["src/storage/lock.ts", "src/storage/real-disk.ts", "src/storage/full-sync.ts"],
   },
   {
     what: "reads a clock",
@@ -88,6 +88,7 @@ const impureBase: string[] = [];
 
 const linesMax = 450;
 const columnsMax = 100;
+const drawingColumnsMax = 120;
 const functionLinesMax = 80;
 const bannedNames = /^(utils?|helpers?|misc|common|shared|lib|stuff)$/i;
 
@@ -248,8 +249,9 @@ export const rules: Rule[] = [
 ];
 
 /** A line's columns; a text for people of 40 characters or more counts as nothing, because no
- *  formatter can break it. Comments count in full. */
+ *  formatter can break it. Comments count in full, but a drawing (indented) may be wider. */
 function widthOf(line: string): number {
+  if (/^\s*(\/\/|\*) {4,}/.test(line) && line.length <= drawingColumnsMax) return 0;
   if (/^\s*(\/\/|\/?\*)/.test(line)) return line.length;
   if (/^\s*\/.*\/[gimsuy]*[,;)]*$/.test(line)) return 0;
   return line.replace(/"(?:[^"\\]|\\.){40,}"|`[^`]{40,}`/g, "").length;
@@ -296,6 +298,7 @@ function checkImports(path: string, text: string): string[] {
     if (!/\.(ts|json)$/.test(specifier)) return [`${specifier} lacks its extension`];
     const to = /^src\/(\w+)\//.exec(join(dirname(path), specifier))?.[1];
     if (from === undefined || to === from) return [];
+    if (from === "cli" && specifier === "../../package.json") return [];
     if (to === undefined) return [`${specifier} is not in a folder of src`];
     const allowed = mayImport[from]?.includes(to) || `${from} -> ${to}` in sideways;
     return allowed ? [] : [`${from} must not import ${to} (${specifier})`];
