@@ -25,9 +25,9 @@ import {
 } from "./replication.ts";
 import { becomeCandidate, countOwnVote } from "./roles.ts";
 import { handleInstallSnapshot } from "./snapshot.ts";
-import { canCampaign, createState, muteReason, resetElectionTimer } from "./state.ts";
+import { canCampaign, createState, isSelfVoter, muteReason, resetElectionTimer } from "./state.ts";
 import type { CoreState } from "./state.ts";
-import { majorityOf, votersOf } from "./membership.ts";
+import { votersOf } from "./membership.ts";
 import { nextDeadlineMs, tick } from "./timers.ts";
 import { beginTransfer } from "./transfer.ts";
 import type {
@@ -63,9 +63,8 @@ class RaftCore implements Core {
     );
     resetElectionTimer(state);
     // Nobody else can lead a cluster of one: there is nobody to wait for.
-    if (canCampaign(state) && majorityOf(votersOf(this.configuration).length) === 1) {
-      state.electionDeadlineMs = state.nowMs;
-    }
+    const isAlone = isSelfVoter(state) && votersOf(this.configuration).length === 1;
+    if (isAlone && canCampaign(state)) state.electionDeadlineMs = state.nowMs;
     this.#check();
   }
 

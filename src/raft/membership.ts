@@ -23,6 +23,11 @@ export class ConfigurationHistory {
     return newest;
   }
 
+  /** Whether the configuration in force, or the one that a rollback of it would bring back, has this voter. */
+  mayHaveVoter(id: NodeId, incarnation: Incarnation): boolean {
+    return this.#configurations.slice(-2).some((configuration) => isVoter(configuration, id, incarnation));
+  }
+
   append(configuration: Configuration): void {
     const before = this.inForce;
     assert(configuration.index > before.index, `configuration ${configuration.index} is not the newest`);

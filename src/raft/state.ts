@@ -100,13 +100,15 @@ export interface CoreState {
 }
 
 export function createState(options: CoreOptions): CoreState {
+  const configurations = new ConfigurationHistory(options.configurations);
+  configurations.committed(options.commitIndex);
   return {
     self: options.self,
     timings: options.timings,
     limits: options.limits,
     random: seededRandom(options.seed),
     log: new TermRuns(options.baseIndex, options.baseTerm, options.runs, options.lastIndex),
-    configurations: new ConfigurationHistory(options.configurations),
+    configurations,
     durability: new Durability(options.lastIndex),
     hard: new HardStateWriter(options.hardState),
     outbox: new Outbox(),
@@ -179,8 +181,12 @@ export function oldestWriteMs(state: CoreState): MonotonicMs | null {
   return Math.min(logMs, state.hardWriteStartedMs);
 }
 
+/** A node that an uncommitted entry removes still campaigns, counting the others only: it may be the only
+ *  one whose log is complete enough to commit that entry (thesis §4.2.2). */
 export function canCampaign(state: CoreState): boolean {
-  return isSelfVoter(state) && muteReason(state) === null && stalledDiskMs(state) === null;
+  const { id, incarnation } = state.self;
+  if (!state.configurations.mayHaveVoter(id, incarnation)) return false;
+  return muteReason(state) === null && stalledDiskMs(state) === null;
 }
 
 /** "nothing heard from leader 1 for 340 ms". */

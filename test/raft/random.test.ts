@@ -157,7 +157,7 @@ class Run {
     cluster.run(8000);
     const leaders = [...cluster.nodes.values()].filter((node) => node.core.role === "leader");
     const leader = leaders.sort((a, b) => b.core.term - a.core.term)[0];
-    if (leader === undefined) throw new Error("nobody leads after the faults ended");
+    if (leader === undefined) throw new Error(`nobody leads after the faults ended${this.#describe()}`);
     const index = cluster.propose(leader.id);
     cluster.run(1000);
     for (const member of leader.core.configuration.members) {
@@ -165,6 +165,20 @@ class Run {
       expect(node.core.commitIndex, `commit index of node ${node.id}`).toBeGreaterThanOrEqual(index ?? Infinity);
     }
     cluster.oracle.logsMatch(cluster.nodes.values());
+  }
+
+  /** What a person needs to see of a run that failed. */
+  #describe(): string {
+    return [...this.#cluster.nodes.values()]
+      .map(({ id, core }) => {
+        const { role, term, votedFor, lastIndex, durableIndex, commitIndex, configuration, mute } = core.status();
+        const members = configuration.members.map((m) => `${m.id}${m.role === "voter" ? "" : "L"}`).join(",");
+        return (
+          `\n  ${id} ${role} term ${term} vote ${votedFor?.id ?? "-"} last ${lastIndex}/${core.termAt(lastIndex)} ` +
+          `durable ${durableIndex} commit ${commitIndex} members ${members}@${configuration.index} ${mute ?? ""}`
+        );
+      })
+      .join("");
   }
 
   #anyNode(): TestNode {
