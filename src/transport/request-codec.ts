@@ -12,7 +12,7 @@ import type { LeaderHint, RefusalCode, Request, Response } from "./requests.ts";
 import type { Address } from "./types.ts";
 
 /** The payloads of one append: one large entry, or a batch of small ones. */
-export const PAYLOADS_BYTES_MAX = (1 << 20) + 64;
+export const PAYLOADS_BYTES_MAX = (1 << 20) + 65_536;
 /** Entries in one append request, and so in one record. */
 export const ENTRIES_PER_REQUEST_MAX = 16_384;
 /** One answer to a read is at most 1 MiB and one record. */

@@ -60,8 +60,8 @@ export type RefusalCode =
   | "transferring"
   /** A gap: the entries of one client enter in order; `expected` is the next sequence. */
   | "expected"
-  /** The session was forgotten: never executed again. With a `number` the entries ARE in the log, at an
-   *  index that is no longer known here; without one no copy of this request can enter it any more. */
+  /** The session was forgotten: never executed again. With a `number` the entries are in the log, at an
+   *  index that is no longer known here; without one an earlier copy may be there. */
   | "forgotten"
   | "if last"
   | "too large"

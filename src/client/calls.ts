@@ -1,0 +1,393 @@
+/** Requests and their answers over a wire that loses, doubles and reorders (engine B of the transport).
+ *
+ *      call ──route known──> copy sent ──answer──> done
+ *       │ ^                    │ └──refused──> waits (full jitter) or follows a redirect ──┐
+ *       │ └──time to resend────┘                                                          │
+ *       └──no route: nodes are asked who leads <──────────────────────────────────────────┘
+ *
+ *  Every copy bears its own request id, so that the ledger knows the fate of each. Time, dice and the wire are
+ *  given; answers are callbacks. */
+
+import type { MonotonicMs, NodeId } from "../base/types.ts";
+import type { Clock } from "../transport/clock.ts";
+import type { Dice } from "../transport/dice.ts";
+import { decodeResponse, encodeRequest, type NodeReport, type Request, type Response } from "../transport/requests.ts";
+import type { Connection, Frame } from "../transport/types.ts";
+import type { Finder, NodeConnection } from "./finder.ts";
+import { Ledger, REFUSALS, type Refusal, type Verdict } from "./outcomes.ts";
+import { fraction, type ClientWire } from "./world.ts";
+
+const RETRY_FLOOR_MS = 10;
+const RETRY_CEILING_MS = 250;
+/** Before the first answer was timed. */
+const FIRST_RESEND_MS = 100;
+/** A large body gets the time that it needs on a slow link: 10 MB/s. */
+const BYTES_PER_MS = 10_000;
+/** If the leader cannot be met for so long, another node is asked to pass the request on. */
+const MEET_LEADER_MS = 300;
+/** Unanswered copies to the leader before another node is asked to pass it on. */
+const UNANSWERED_MAX = 3;
+/** Nodes are asked what they know, for the sake of error messages, this often while there is no leader. */
+const ASK_STATUS_MS = 500;
+/** Calls at once. */
+export const CALLS_MAX = 10_000;
+
+export type Target = "leader" | "any" | NodeId;
+export type Answer = Exclude<Response, { type: "refused" }>;
+
+export type CallResult =
+  | { readonly type: "answered"; readonly response: Answer; readonly from: NodeConnection }
+  | { readonly type: "refused"; readonly refusal: Refusal; readonly verdict: Verdict; readonly from: NodeConnection }
+  /** lastRefusal: why it was not done so far, if any copy was refused. */
+  | { readonly type: "timeout"; readonly verdict: Verdict; readonly lastRefusal: Refusal | null; readonly lastTo: NodeId | null; readonly copies: number };
+
+export interface CallOptions {
+  readonly request: Request;
+  readonly target: Target;
+  /** Infinity: until it is cancelled. */
+  readonly deadlineMs: MonotonicMs;
+  /** The receiver may hold its answer this long (a long poll). */
+  readonly holdMs?: number;
+  /** Asked after each refusal that could be waited out: true ends the call with it. */
+  readonly stopIf?: (refusal: Refusal, verdict: Verdict) => boolean;
+  /** Called once; after a "timeout" a returned deadline lets the call go on with the same ledger. */
+  readonly onResult: (result: CallResult) => MonotonicMs | void;
+}
+
+export interface Call {
+  readonly options: CallOptions;
+  readonly body: Uint8Array;
+  readonly ledger: Ledger;
+  readonly copies: number[];
+  deadlineMs: MonotonicMs;
+  /** Since the last answer of any kind. */
+  unanswered: number;
+  refusals: number;
+  lastCopy: number;
+  lastSentMs: MonotonicMs;
+  lastRefusal: Refusal | null;
+  /** The term of the last redirect that was followed at once. */
+  followedTerm: number;
+  resting: boolean;
+  done: boolean;
+  cancelAttempt: () => void;
+  cancelDeadline: () => void;
+}
+
+interface Copy {
+  readonly call: Call;
+  readonly sentMs: MonotonicMs;
+  readonly to: NodeConnection;
+}
+
+export interface CallsOptions {
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly wire: ClientWire;
+  readonly finder: () => Finder;
+}
+
+export class Calls {
+  readonly #clock: Clock;
+  readonly #dice: Dice;
+  readonly #wire: ClientWire;
+  readonly #finder: () => Finder;
+  /** In the order of the calls: those of one session are redelivered in the order of their sequences. */
+  readonly #calls = new Set<Call>();
+  readonly #copies = new Map<number, Copy>();
+  /** Questions of our own: who leads, what do you know. */
+  readonly #probes = new Map<number, NodeConnection>();
+  /** The last report of each node, kept for error messages. */
+  readonly #reports = new Map<NodeId, NodeReport>();
+  readonly #timing = { append: new RoundTrip(), other: new RoundTrip() };
+  #nextId = 1;
+  #probedMs: MonotonicMs = -Infinity;
+  #askedStatusMs: MonotonicMs = -Infinity;
+
+  constructor(options: CallsOptions) {
+    this.#clock = options.clock;
+    this.#dice = options.dice;
+    this.#wire = options.wire;
+    this.#finder = options.finder;
+  }
+
+  get count(): number {
+    return this.#calls.size;
+  }
+
+  /** What nodes said of themselves while this client looked for a leader. */
+  get reports(): readonly NodeReport[] {
+    return [...this.#reports.values()];
+  }
+
+  start(options: CallOptions): Call {
+    const call: Call = {
+      options,
+      body: encodeRequest(options.request),
+      ledger: new Ledger(),
+      copies: [],
+      deadlineMs: options.deadlineMs,
+      unanswered: 0,
+      refusals: 0,
+      lastCopy: 0,
+      lastSentMs: this.#clock.monotonicMs(),
+      lastRefusal: null,
+      followedTerm: 0,
+      resting: false,
+      done: false,
+      cancelAttempt: nothing,
+      cancelDeadline: nothing,
+    };
+    this.#calls.add(call);
+    this.#armDeadline(call);
+    this.#attempt(call);
+    return call;
+  }
+
+  /** Ends a call without a result. */
+  cancel(call: Call): void {
+    call.done = true;
+    call.cancelAttempt();
+    call.cancelDeadline();
+    for (const copy of call.copies) this.#copies.delete(copy);
+    this.#calls.delete(call);
+  }
+
+  /** Ends every call as if its time were over. */
+  close(): void {
+    for (const call of this.#calls) {
+      this.cancel(call);
+      call.options.onResult(this.expire(call));
+    }
+  }
+
+  /** What is known of the call's copies now. */
+  expire(call: Call): CallResult {
+    const { ledger, lastRefusal } = call;
+    return { type: "timeout", verdict: ledger.verdict, lastRefusal, lastTo: ledger.lastTo, copies: ledger.copies };
+  }
+
+  setDeadline(call: Call, deadlineMs: MonotonicMs): void {
+    call.deadlineMs = deadlineMs;
+    this.#armDeadline(call);
+  }
+
+  /** What it waited for has happened: a call that rests after a refusal goes at once. */
+  nudge(call: Call): void {
+    if (call.resting && !call.done) this.#attempt(call);
+  }
+
+  /** A node was met or another leader is believed: whoever waits for that goes on, in order. */
+  routesChanged(): void {
+    const { leader } = this.#finder();
+    for (const call of this.#calls) {
+      const { lastTo } = call.ledger;
+      const moved = call.options.target === "leader" && leader !== null && lastTo !== leader.id;
+      if (lastTo === null || moved) this.#attempt(call);
+    }
+  }
+
+  /** A response, from whichever node. */
+  takeFrame(from: Connection, frame: Frame): void {
+    if (from.remote.kind !== "node") return;
+    if (frame.type === "bye") return this.#handleBye(from.remote.identity.bootId, frame.reason);
+    if (frame.type !== "response") return;
+    const response = decodeResponse(frame.body);
+    if (typeof response === "string") return;
+    const nowMs = this.#clock.monotonicMs();
+    this.#learn(response, nowMs);
+    if (this.#probes.delete(frame.requestId)) return;
+    const copy = this.#copies.get(frame.requestId);
+    if (copy === undefined) return;
+    this.#copies.delete(frame.requestId);
+    const { call } = copy;
+    call.unanswered = 0;
+    if (response.type === "refused") return this.#refused(copy, frame.requestId, response, nowMs);
+    if (call.options.holdMs === undefined) this.#timingOf(call).measured(nowMs - copy.sentMs);
+    this.cancel(call);
+    call.options.onResult({ type: "answered", response, from: copy.to });
+  }
+
+  /** A process that was told to stop is gone, and its answer may be lost. */
+  #handleBye(bootId: string, reason: string): void {
+    for (const call of this.#calls) {
+      const { request, target, onResult } = call.options;
+      const from = typeof target === "number" ? this.#finder().connection(target) : undefined;
+      if (request.type !== "stop" || request.bootId !== bootId || from === undefined) continue;
+      this.cancel(call);
+      onResult({ type: "answered", response: { type: "done", text: reason, configuration: null }, from });
+    }
+  }
+
+  #refused(copy: Copy, id: number, refusal: Refusal, nowMs: MonotonicMs): void {
+    const { call, to } = copy;
+    const { request } = call.options;
+    call.ledger.refused(id, refusal, request.type === "append" ? request.ifLast : null);
+    call.lastRefusal = refusal;
+    if (refusal.code === "not leader") this.#finder().deniesLeading(to.remote.identity.id, nowMs);
+    this.#finder().heardLeader(refusal.leader, nowMs);
+    if (call.done) return;
+    const { verdict } = call.ledger;
+    if (REFUSALS[refusal.code] === "stop" || call.options.stopIf?.(refusal, verdict) === true) {
+      this.cancel(call);
+      call.options.onResult({ type: "refused", refusal, verdict, from: to });
+      return;
+    }
+    // A refusal of an older copy says nothing about the one that is under way.
+    if (id !== call.lastCopy) return;
+    const leader = this.#finder().leader;
+    if (leader !== null && leader.term > call.followedTerm && leader.id !== to.remote.identity.id) {
+      call.followedTerm = leader.term;
+      return this.#attempt(call);
+    }
+    this.#rest(call, this.#jitter(call.refusals++));
+  }
+
+  /** Sends a copy if there is a way, else asks for one. */
+  #attempt(call: Call): void {
+    if (call.done) return;
+    const nowMs = this.#clock.monotonicMs();
+    const route = this.#route(call, nowMs);
+    if (route === null) {
+      this.#finder().look(nowMs);
+      if (call.options.target === "leader") this.#probe(nowMs);
+      return this.#rest(call, this.#jitter(2));
+    }
+    const { to, hops } = route;
+    const requestId = this.#nextId++;
+    call.ledger.sent(requestId, to.remote.identity.id);
+    call.copies.push(requestId);
+    call.lastCopy = requestId;
+    call.lastSentMs = nowMs;
+    call.unanswered++;
+    this.#copies.set(requestId, { call, sentMs: nowMs, to });
+    this.#wire.send(to, { type: "request", requestId, hops, body: call.body });
+    if (call.unanswered > 1) this.#suspect(to, nowMs);
+    this.#arm(call, this.#resendMs(call, to));
+  }
+
+  #route(call: Call, nowMs: MonotonicMs): { readonly to: NodeConnection; readonly hops: number } | null {
+    const finder = this.#finder();
+    const { target } = call.options;
+    if (typeof target === "number") {
+      const to = finder.connection(target);
+      return to === undefined ? null : { to, hops: 0 };
+    }
+    if (target === "any") {
+      const nodes = finder.nodes();
+      const to = nodes[(call.refusals + Math.max(0, call.unanswered - 1)) % Math.max(1, nodes.length)];
+      return to === undefined ? null : { to, hops: 0 };
+    }
+    const { leader } = finder;
+    if (leader === null) return null;
+    const direct = finder.connection(leader.id);
+    const others = finder.nodes().filter(({ remote }) => remote.identity.id !== leader.id);
+    const other = others[call.unanswered % Math.max(1, others.length)];
+    const silent = call.unanswered >= UNANSWERED_MAX && call.unanswered % 2 === 1;
+    if (direct !== undefined && !(silent && other !== undefined)) return { to: direct, hops: 0 };
+    if (leader.address !== null) finder.greet(leader.address);
+    const triedMs = nowMs - finder.leaderSinceMs;
+    const lost = direct !== undefined || leader.address === null || triedMs >= MEET_LEADER_MS;
+    return other !== undefined && lost ? { to: other, hops: 1 } : null;
+  }
+
+  /** A node that does not answer may have been started anew, and may lead no more. */
+  #suspect(to: NodeConnection, nowMs: MonotonicMs): void {
+    this.#finder().greet(to.remote.address);
+    this.#finder().look(nowMs);
+    this.#probe(nowMs);
+  }
+
+  /** Asks every met node who leads, and now and then what it knows. */
+  #probe(nowMs: MonotonicMs): void {
+    if (nowMs - this.#probedMs < RETRY_FLOOR_MS) return;
+    this.#probedMs = nowMs;
+    const askStatus = nowMs - this.#askedStatusMs >= ASK_STATUS_MS;
+    if (askStatus) this.#askedStatusMs = nowMs;
+    for (const node of this.#finder().nodes()) {
+      this.#ask(node, { type: "leader" });
+      if (askStatus) this.#ask(node, { type: "status" });
+    }
+  }
+
+  #ask(to: NodeConnection, request: Request): void {
+    const requestId = this.#nextId++;
+    this.#probes.set(requestId, to);
+    // Unanswered questions are forgotten, oldest first.
+    if (this.#probes.size > 256) this.#probes.delete(this.#probes.keys().next().value ?? 0);
+    this.#wire.send(to, { type: "request", requestId, hops: 0, body: encodeRequest(request) });
+  }
+
+  #learn(response: Response, nowMs: MonotonicMs): void {
+    const finder = this.#finder();
+    if ("commitIndex" in response) finder.heardCommitIndex(response.commitIndex);
+    if (response.type === "leader") finder.heardLeader(response.leader, nowMs);
+    if (response.type === "status") this.#reports.set(response.report.id, response.report);
+  }
+
+  /** Waits after a refusal or for a way. */
+  #rest(call: Call, delayMs: number): void {
+    this.#arm(call, delayMs);
+    call.resting = true;
+  }
+
+  #arm(call: Call, delayMs: number): void {
+    call.cancelAttempt();
+    call.resting = false;
+    call.cancelAttempt = this.#clock.after(delayMs, () => this.#attempt(call));
+  }
+
+  #armDeadline(call: Call): void {
+    call.cancelDeadline();
+    if (call.deadlineMs === Infinity) return;
+    const delayMs = call.deadlineMs - this.#clock.monotonicMs();
+    call.cancelDeadline = this.#clock.after(Math.max(0, delayMs), () => {
+      const deadlineMs = call.options.onResult(this.expire(call));
+      if (call.done) return;
+      if (typeof deadlineMs === "number") this.setDeadline(call, deadlineMs);
+      else this.cancel(call);
+    });
+  }
+
+  /** Full jitter between floor and a ceiling that doubles. */
+  #jitter(attempt: number): number {
+    const ceilingMs = Math.min(RETRY_CEILING_MS, RETRY_FLOOR_MS * 2 ** Math.min(attempt + 1, 8));
+    return RETRY_FLOOR_MS + fraction(this.#dice) * (ceilingMs - RETRY_FLOOR_MS);
+  }
+
+  /** When to send the next copy if nothing comes back: adapts to measured answers, doubles, with jitter. */
+  #resendMs(call: Call, to: NodeConnection): number {
+    const measuredMs = this.#timingOf(call).resendMs ?? Math.max(FIRST_RESEND_MS, 3 * (to.rttMs ?? 0));
+    const doubled = measuredMs * 2 ** Math.min(call.unanswered - 1, 5) * (1 + 0.5 * fraction(this.#dice));
+    const bounded = Math.min(RETRY_CEILING_MS, Math.max(RETRY_FLOOR_MS, doubled));
+    return bounded + call.body.length / BYTES_PER_MS + (call.options.holdMs ?? 0);
+  }
+
+  #timingOf(call: Call): RoundTrip {
+    return call.options.request.type === "append" ? this.#timing.append : this.#timing.other;
+  }
+}
+
+/** Smoothed time from a copy to its answer (RFC 6298, with a doubled margin for loops that stall). */
+class RoundTrip {
+  #smoothedMs: number | null = null;
+  #variationMs = 0;
+
+  measured(ms: number): void {
+    if (this.#smoothedMs === null) {
+      this.#smoothedMs = ms;
+      this.#variationMs = ms / 2;
+      return;
+    }
+    this.#variationMs += (Math.abs(ms - this.#smoothedMs) - this.#variationMs) / 4;
+    this.#smoothedMs += (ms - this.#smoothedMs) / 8;
+  }
+
+  /** null before the first measurement. */
+  get resendMs(): number | null {
+    return this.#smoothedMs === null ? null : this.#smoothedMs + Math.max(2 * RETRY_FLOOR_MS, 8 * this.#variationMs);
+  }
+}
+
+function nothing(): void {}
+

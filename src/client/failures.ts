@@ -1,0 +1,152 @@
+/** Sentences for calls that failed: what was tried, who answered, what may be done next. Indentation and the
+ *  commands to type are the executable's. */
+
+import type { MonotonicMs, NodeId } from "../base/types.ts";
+import type { NodeReport, Request } from "../transport/requests.ts";
+import type { ClusterKey } from "../transport/types.ts";
+import type { CallResult } from "./calls.ts";
+import type { Finder } from "./finder.ts";
+import { heardClusters } from "./heard.ts";
+import type { Refusal, Verdict } from "./outcomes.ts";
+import { RaftError } from "./types.ts";
+
+const LATELY_MS = 1_000;
+const SAFE = "Safe to send again.";
+
+export interface Circumstances {
+  readonly key: ClusterKey;
+  readonly finder: Finder;
+  /** What nodes said while a leader was looked for. */
+  readonly reports: readonly NodeReport[];
+  readonly waitedMs: number;
+  readonly nowMs: MonotonicMs;
+}
+
+/** Exit code 3, with what was tried and heard in it. */
+export function nobodyAnswers({ key, finder, waitedMs }: Circumstances): RaftError {
+  const { interfaces, ways, heard } = finder.report();
+  const nobody = { cluster: key.cluster, interfaces, ways, seconds: waitedMs / 1_000, heard: heardClusters(heard, key) };
+  return new RaftError(`nobody answers for cluster ${key.cluster}`, 3, { nobody });
+}
+
+/** Exit code 4: an entry that certainly was not added. */
+export function notAdded(why: string): RaftError {
+  return new RaftError(`not added: ${why}. ${SAFE}`, 4);
+}
+
+/** Why entries were not acknowledged. `result` null: no copy was ever sent. */
+export function sendFailure(result: CallResult | null, requestId: string | null, around: Circumstances): RaftError {
+  const conflict = around.finder.conflict();
+  if (result === null || result.type === "timeout") {
+    if ((result?.verdict ?? "safe") === "unknown") {
+      return unknown("the entry", result?.lastTo ?? null, requestId, around.waitedMs);
+    }
+    if (conflict !== null) return conflict;
+    if (answering(around).length === 0) return nobodyAnswers(around);
+    return notAdded(whyNot(result?.type === "timeout" ? result.lastRefusal : null, around));
+  }
+  if (result.type === "answered") return new RaftError("not understood: the node answered something else", 5, named(requestId));
+  return refusedSend(result.refusal, result.verdict, requestId, around, result.from.remote.identity.id);
+}
+
+function refusedSend(
+  refusal: Refusal,
+  verdict: Verdict,
+  requestId: string | null,
+  around: Circumstances,
+  from: NodeId,
+): RaftError {
+  switch (refusal.code) {
+    case "forgotten":
+      if (refusal.number !== null) return new RaftError("already added: look in the log for its index, which is no longer known", 8);
+      return new RaftError("not added now: the cluster has forgotten this request id since. If it was sent before, look in the log before sending it anew", 8);
+    case "if last":
+      if (verdict === "unknown") return unknown("the entry", from, requestId, around.waitedMs);
+      return new RaftError(`not added: the last entry is ${refusal.number ?? 0}`, 8);
+    default:
+      if (verdict === "unknown") return unknown("the entry", from, requestId, around.waitedMs);
+      return new RaftError(`not added: ${refusal.text === "" ? refusal.code : refusal.text}`, 8);
+  }
+}
+
+/** A node refused what was asked of it; `refusal` says why. */
+export class RefusedError extends RaftError {
+  readonly refusal: Refusal;
+  constructor(refusal: Refusal, message: string, exitCode: 4 | 8) {
+    super(message, exitCode);
+    this.refusal = refusal;
+  }
+}
+
+/** Why a request that is not an append failed. */
+export function callFailure(result: CallResult, request: Request, around: Circumstances): RaftError {
+  if (result.type === "answered") return new RaftError("not understood: the node answered something else", 4);
+  if (result.type === "refused") return refusedCall(result.refusal, result.from.remote.identity.id);
+  const operates = request.type === "stop" || request.type === "transfer" || request.type === "members";
+  if (operates && result.verdict === "unknown") return unknown("the request", result.lastTo, null, around.waitedMs);
+  const conflict = around.finder.conflict();
+  if (conflict !== null) return conflict;
+  if (answering(around).length === 0) return nobodyAnswers(around);
+  if (result.lastRefusal?.code === "damaged") return new RaftError(result.lastRefusal.text, 7);
+  return new RaftError(`not done: ${whyNot(result.lastRefusal, around)}`, 4);
+}
+
+function refusedCall(refusal: Refusal, from: NodeId): RaftError {
+  const { code, text, number } = refusal;
+  const detail = text === "" ? code : text;
+  if (code === "trimmed") return new RefusedError(refusal, `entries before ${number ?? 0} were trimmed`, 8);
+  const passing = code === "outdated" || code === "configuration changed";
+  if (passing) return new RefusedError(refusal, `not done: ${detail}`, 4);
+  return new RefusedError(refusal, `refused by node ${from}: ${detail}`, 8);
+}
+
+function unknown(what: string, to: NodeId | null, requestId: string | null, waitedMs: MonotonicMs): RaftError {
+  const seconds = (waitedMs / 1_000).toFixed(1);
+  const who = to === null ? "a node" : `node ${to}`;
+  return new RaftError(`unknown: ${who} took ${what} and fell silent (${seconds} s)`, 5, named(requestId));
+}
+
+function named(requestId: string | null): { requestId?: string } {
+  return requestId === null ? {} : { requestId };
+}
+
+/** Nodes that were heard while the call waited, or shortly before; sorted. */
+function answering({ finder, nowMs, waitedMs }: Circumstances): readonly NodeId[] {
+  const sinceMs = nowMs - Math.max(waitedMs, LATELY_MS);
+  const heard = finder.nodes().filter(({ lastHeardMs }) => lastHeardMs >= sinceMs);
+  return heard.map(({ remote }) => remote.identity.id).sort((a, b) => a - b);
+}
+
+/** What the nodes that answer say: no leader, not founded, busy. */
+function whyNot(refusal: Refusal | null, around: Circumstances): string {
+  const { key } = around;
+  const heard = answering(around);
+  const reports = around.reports.filter(({ id }) => heard.includes(id));
+  const who = `${nodesOf(heard)} ${heard.length === 1 ? "answers" : "answer"}`;
+  if (refusal !== null && !LEADERLESS.has(refusal.code)) {
+    return refusal.text === "" ? `the leader says ${refusal.code}` : refusal.text;
+  }
+  const member = reports.find(({ state }) => state === "member");
+  if (member === undefined || member.configuration === null) {
+    const waiting = reports.find(({ state }) => state === "waiting");
+    if (waiting === undefined) return `${who} but there is no leader`;
+    const missing = waiting.founders.filter((id) => !heard.includes(id) && !waiting.peers.some((peer) => peer.id === id && peer.lastContactMs !== null));
+    const waits = missing.length === 0 ? "is being founded" : `is not founded yet and waits for ${nodesOf(missing)}`;
+    return `${who} but cluster ${key.cluster} ${waits}`;
+  }
+  const voters = member.configuration.members.filter(({ role }) => role === "voter").map(({ id }) => id);
+  const silent = voters.filter((id) => !heard.includes(id));
+  const needed = Math.floor(voters.length / 2) + 1;
+  const silence = silent.length === 0 ? "" : `; ${listOf(silent)} ${silent.length === 1 ? "is" : "are"} silent`;
+  return `${who} but there is no leader (${needed} of ${voters.length} voters are needed${silence})`;
+}
+
+const LEADERLESS: ReadonlySet<string> = new Set(["not leader", "no leader", "not founded", "not member", "unknown", "stopping", "expected", "overwritten"]);
+
+function nodesOf(ids: readonly NodeId[]): string {
+  return `${ids.length === 1 ? "node" : "nodes"} ${listOf(ids)}`;
+}
+
+function listOf(ids: readonly NodeId[]): string {
+  return ids.length < 2 ? ids.join("") : `${ids.slice(0, -1).join(", ")} and ${ids.at(-1)}`;
+}

@@ -1,0 +1,159 @@
+/** Which nodes can be reached, and which of them is believed to lead.
+ *
+ *  Discovery gives addresses to greet and nothing else; a node counts once it is met. Who leads is believed by
+ *  term: a hint of a higher term wins, and a node that denies leading a term is not believed to lead that
+ *  term again, whoever says so (two followers may name each other). */
+
+import type { ClusterId, LogIndex, MonotonicMs, NodeId } from "../base/types.ts";
+import type { DiscoveryReport, Hint } from "../discovery/types.ts";
+import type { LeaderHint } from "../transport/requests.ts";
+import type { Address, ClusterKey, Connection } from "../transport/types.ts";
+import type { ClientWire } from "./world.ts";
+import { RaftError } from "./types.ts";
+
+/** The network is asked no more often than this. */
+const QUERY_EVERY_MS = 1_000;
+/** A denial of leadership is believed this long: a leader of that term may still be finding out. */
+const DENIAL_MS = 200;
+
+export type NodeConnection = Connection & { readonly remote: Extract<Connection["remote"], { kind: "node" }> };
+
+export class Finder {
+  readonly #wire: ClientWire;
+  readonly #key: ClusterKey;
+  readonly #onChange: () => void;
+  #addresses: readonly Address[] = [];
+  readonly #hinted = new Map<string, Address>();
+  #queriedMs: MonotonicMs = -Infinity;
+  #leader: LeaderHint | null = null;
+  /** When #leader was first believed. */
+  #leaderSinceMs: MonotonicMs = 0;
+  #denied: { readonly id: NodeId; readonly term: number; readonly untilMs: MonotonicMs } | null = null;
+  #commitIndex: LogIndex | null = null;
+
+  /** `onChange`: a node was met, or another leader is believed. */
+  constructor(wire: ClientWire, key: ClusterKey, onChange: () => void) {
+    this.#wire = wire;
+    this.#key = key;
+    this.#onChange = onChange;
+    wire.addresses().then(
+      (addresses) => {
+        this.#addresses = addresses;
+        for (const address of addresses) wire.greet(address);
+      },
+      () => undefined,
+    );
+  }
+
+  get leader(): LeaderHint | null {
+    return this.#leader;
+  }
+
+  get leaderSinceMs(): MonotonicMs {
+    return this.#leaderSinceMs;
+  }
+
+  /** The highest commitIndex heard from any node. */
+  get commitIndex(): LogIndex | null {
+    return this.#commitIndex;
+  }
+
+  /** Met nodes: this machine's first, then the nearest. */
+  nodes(): readonly NodeConnection[] {
+    const own = new Set(this.#wire.report().interfaces);
+    const isOwn = ({ remote }: Connection): boolean => remote.address.host.startsWith("127.") || own.has(remote.address.host);
+    return this.#wire
+      .connections()
+      .filter(isNode)
+      .sort((a, b) => Number(isOwn(b)) - Number(isOwn(a)) || (a.rttMs ?? 1e9) - (b.rttMs ?? 1e9));
+  }
+
+  connection(id: NodeId): NodeConnection | undefined {
+    return this.#wire.connections().filter(isNode).find(({ remote }) => remote.identity.id === id);
+  }
+
+  /** Asks the network and greets every known address, at most once a second. */
+  look(nowMs: MonotonicMs): void {
+    if (nowMs - this.#queriedMs < QUERY_EVERY_MS) return;
+    this.#queriedMs = nowMs;
+    this.#wire.query();
+    for (const address of [...this.#addresses, ...this.#hinted.values()]) this.#wire.greet(address);
+  }
+
+  greet(address: Address): void {
+    this.#wire.greet(address);
+  }
+
+  met(): void {
+    this.#onChange();
+  }
+
+  /** A beacon: worth a greeting if it bears our cluster's name. True then. */
+  hinted({ beacon, address }: Hint): boolean {
+    if (beacon.cluster !== this.#key.cluster) return false;
+    const name = `${address.host}:${address.port}`;
+    if (beacon.bye) this.#hinted.delete(name);
+    else {
+      this.#hinted.set(name, address);
+      this.#wire.greet(address);
+    }
+    return true;
+  }
+
+  /** A node said who leads. */
+  heardLeader(hint: LeaderHint | null, nowMs: MonotonicMs): void {
+    if (hint === null) return;
+    const known = this.#leader;
+    const denied = this.#denied;
+    if (denied?.id === hint.id && denied.term === hint.term && nowMs < denied.untilMs) return;
+    if (known !== null && hint.term <= known.term) {
+      if (hint.id === known.id && hint.term === known.term && known.address === null) this.#leader = hint;
+      return;
+    }
+    this.#leader = hint;
+    this.#leaderSinceMs = nowMs;
+    if (hint.address !== null && this.connection(hint.id) === undefined) this.#wire.greet(hint.address);
+    this.#onChange();
+  }
+
+  /** Node `id` says that it does not lead. */
+  deniesLeading(id: NodeId, nowMs: MonotonicMs): void {
+    if (this.#leader?.id !== id) return;
+    this.#denied = { id, term: this.#leader.term, untilMs: nowMs + DENIAL_MS };
+    this.#leader = null;
+  }
+
+  heardCommitIndex(index: LogIndex): void {
+    this.#commitIndex = Math.max(this.#commitIndex ?? 0, index);
+  }
+
+  /** What discovery tried and heard. */
+  report(): DiscoveryReport {
+    return this.#wire.report();
+  }
+
+  /** Two clusters under one name: nothing may be asked of either (exit code 8). */
+  conflict(): RaftError | null {
+    const firsts = new Map<ClusterId, NodeConnection>();
+    for (const node of this.nodes()) {
+      const { clusterId } = node.remote.hello;
+      if (clusterId !== null && !firsts.has(clusterId)) firsts.set(clusterId, node);
+    }
+    const [one, two] = [...firsts.values()];
+    if (one === undefined || two === undefined) return null;
+    return new RaftError(
+      `two clusters are named ${this.#key.cluster}: ${describe(one)} and ${describe(two)}. ` +
+        "Nothing was asked of either: give one of them another name, or a key of its own.",
+      8,
+    );
+  }
+}
+
+function describe({ remote }: NodeConnection): string {
+  const { hello, address, identity } = remote;
+  return `${(hello.clusterId ?? "").slice(0, 8)} on node ${identity.id} (${hello.userHost}, ${address.host})`;
+}
+
+function isNode(connection: Connection): connection is NodeConnection {
+  return connection.remote.kind === "node";
+}

@@ -1,0 +1,162 @@
+/** What an operator asks of a cluster: stop, transfer, members. Each request is bound to what it was meant for
+ *  (a boot id, a term, a configuration's index), so a repeated one never hits the next leader. */
+
+import type { MonotonicMs, NodeId } from "../base/types.ts";
+import type { Configuration, MembershipChange } from "../raft/types.ts";
+import type { Clock } from "../transport/clock.ts";
+import type { NodeReport, Request } from "../transport/requests.ts";
+import type { Answer, Target } from "./calls.ts";
+import { RefusedError } from "./failures.ts";
+import { RaftError, type LeaderAnswer } from "./types.ts";
+
+/** A new member gets this long to catch up before it is left a learner. */
+const CATCH_UP_MS = 60_000;
+const LOOK_EVERY_MS = 50;
+/** A single request of a longer operation. */
+const STEP_MS = 2_000;
+
+export interface OperatorOptions {
+  readonly ask: (request: Request, target: Target, timeoutMs: number) => Promise<Answer>;
+  readonly leader: (timeoutMs: number) => Promise<LeaderAnswer>;
+  readonly hello: (id: NodeId, timeoutMs: number) => Promise<{ readonly bootId: string }>;
+  readonly clock: Clock;
+  /** "ana@lab-07": shown where a node is stopped. */
+  readonly userHost: string;
+}
+
+export class Operator {
+  readonly #options: OperatorOptions;
+
+  constructor(options: OperatorOptions) {
+    this.#options = options;
+  }
+
+  async stopLeader(kill: boolean, timeoutMs: number): Promise<LeaderAnswer> {
+    const deadlineMs = this.#now() + timeoutMs;
+    const leader = await this.#options.leader(timeoutMs);
+    await this.stop(leader.id, kill, deadlineMs - this.#now());
+    return leader;
+  }
+
+  async stop(id: NodeId, kill: boolean, timeoutMs: number): Promise<void> {
+    const deadlineMs = this.#now() + timeoutMs;
+    const { bootId } = await this.#options.hello(id, timeoutMs);
+    const by = this.#options.userHost;
+    try {
+      await this.#options.ask({ type: "stop", bootId, kill, by }, id, deadlineMs - this.#now());
+    } catch (error) {
+      // "outdated": that process has ended already, which is what was asked for.
+      if (error instanceof RefusedError && error.refusal.code === "outdated") return;
+      throw error;
+    }
+  }
+
+  async transfer(to: NodeId | null, timeoutMs: number): Promise<LeaderAnswer> {
+    const deadlineMs = this.#now() + timeoutMs;
+    const before = await this.#options.leader(timeoutMs);
+    if (before.id === to) return before;
+    await this.#options.ask({ type: "transfer", term: before.term, to }, "leader", deadlineMs - this.#now());
+    for (;;) {
+      const leftMs = deadlineMs - this.#now();
+      if (leftMs <= 0) throw new RaftError(`node ${before.id} still leads: no other voter could take over in time`, 4);
+      const now = await this.#options.leader(leftMs);
+      if (now.term > before.term) return now;
+      await this.#pause();
+    }
+  }
+
+  async members(timeoutMs: number): Promise<Configuration> {
+    return configurationOf(await this.#leaderReport(timeoutMs));
+  }
+
+  /** `timeoutMs` undefined: as long as a new member may take to catch up. */
+  async add(id: NodeId, learner: boolean, timeoutMs: number | undefined): Promise<Configuration> {
+    const deadlineMs = this.#now() + (timeoutMs ?? CATCH_UP_MS);
+    const added = await this.change({ type: "addLearner", id, incarnation: "" }, Math.min(STEP_MS, timeoutMs ?? STEP_MS));
+    return learner ? added : this.#promoteWhenCaughtUp(id, deadlineMs);
+  }
+
+  async replace(id: NodeId, timeoutMs: number | undefined): Promise<Configuration> {
+    const deadlineMs = this.#now() + (timeoutMs ?? CATCH_UP_MS);
+    const before = configurationOf(await this.#leaderReport(Math.min(STEP_MS, timeoutMs ?? STEP_MS)));
+    const wasVoter = before.members.some((member) => member.id === id && member.role === "voter");
+    const replaced = await this.change({ type: "replace", id, incarnation: "" }, Math.min(STEP_MS, timeoutMs ?? STEP_MS));
+    return wasVoter ? this.#promoteWhenCaughtUp(id, deadlineMs) : replaced;
+  }
+
+  /** One change, compared with the configuration that it was made for; repeated while others change it meanwhile. */
+  async change(change: MembershipChange, timeoutMs: number): Promise<Configuration> {
+    const deadlineMs = this.#now() + timeoutMs;
+    const first = configurationOf(await this.#leaderReport(timeoutMs));
+    for (let before = first; ; ) {
+      const leftMs = Math.max(1, deadlineMs - this.#now());
+      try {
+        const answer = await this.#options.ask({ type: "members", configurationIndex: before.index, change }, "leader", leftMs);
+        if (answer.type === "done" && answer.configuration !== null) return answer.configuration;
+        return configurationOf(await this.#leaderReport(leftMs));
+      } catch (error) {
+        const changed = error instanceof RefusedError && error.refusal.code === "configuration changed" && this.#now() < deadlineMs;
+        if (!changed) throw error;
+        const now = configurationOf(await this.#leaderReport(leftMs));
+        // The answer to an earlier copy was lost: its effect is there.
+        if (now.index > first.index && holds(now, change, first)) return now;
+        if (now.index === before.index) throw error;
+        before = now;
+      }
+    }
+  }
+
+  async #promoteWhenCaughtUp(id: NodeId, deadlineMs: MonotonicMs): Promise<Configuration> {
+    for (;;) {
+      const report = await this.#leaderReport(STEP_MS);
+      const match = report.peers.find((peer) => peer.id === id)?.matchIndex ?? 0;
+      if (match >= report.commitIndex) return this.change({ type: "promote", id }, STEP_MS);
+      if (this.#now() >= deadlineMs) {
+        throw new RaftError(`node ${id} is a member but still ${report.commitIndex - match} entries behind: promote it when it has caught up`, 4);
+      }
+      await this.#pause();
+    }
+  }
+
+  async #leaderReport(timeoutMs: number): Promise<NodeReport> {
+    const deadlineMs = this.#now() + timeoutMs;
+    for (;;) {
+      const leftMs = Math.max(1, deadlineMs - this.#now());
+      const leader = await this.#options.leader(leftMs);
+      const answer = await this.#options.ask({ type: "status" }, leader.id, leftMs);
+      if (answer.type === "status" && answer.report.role === "leader") return answer.report;
+      if (this.#now() >= deadlineMs) throw new RaftError("no leader stayed long enough to be asked", 4);
+      await this.#pause();
+    }
+  }
+
+  #now(): MonotonicMs {
+    return this.#options.clock.monotonicMs();
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => void this.#options.clock.after(LOOK_EVERY_MS, resolve));
+  }
+}
+
+function configurationOf({ configuration }: NodeReport): Configuration {
+  if (configuration === null) throw new RaftError("not done: the cluster is not founded yet", 4);
+  return configuration;
+}
+
+/** Whether a configuration shows that the change was made. */
+function holds({ members }: Configuration, change: MembershipChange, before: Configuration): boolean {
+  const member = members.find(({ id }) => id === change.id);
+  switch (change.type) {
+    case "addLearner":
+      return member !== undefined;
+    case "promote":
+      return member?.role === "voter";
+    case "demote":
+      return member?.role === "learner";
+    case "remove":
+      return member === undefined;
+    case "replace":
+      return member !== undefined && member.incarnation !== before.members.find(({ id }) => id === change.id)?.incarnation;
+  }
+}

@@ -1,0 +1,409 @@
+/** Entries on their way into the log, each once and in the order of the calls.
+ *
+ *  A session is (client id, sequences from 1, bornAt). Calls of one turn, and whatever gathers while WINDOW
+ *  requests are under way, become one request and so one record. A request that ends without an answer leaves
+ *  a hole in its session: the session takes nothing new, what provably never entered the log moves to a fresh
+ *  one, the rest ends by itself. Pure but for the callbacks. */
+
+import type { LogIndex, MonotonicMs } from "../base/types.ts";
+import { ENTRIES_PER_RECORD_MAX, ENTRY_BYTES_MAX, encodePayloads, PAYLOADS_BYTES_MAX, payloadBytes } from "../storage/record.ts";
+import type { Clock } from "../transport/clock.ts";
+import type { Dice } from "../transport/dice.ts";
+import type { AppendRequest, Response } from "../transport/requests.ts";
+import type { ClusterKey } from "../transport/types.ts";
+import type { Call, CallResult, Calls } from "./calls.ts";
+import { notAdded, sendFailure } from "./failures.ts";
+import type { Finder } from "./finder.ts";
+import { REFUSALS } from "./outcomes.ts";
+import { newClientId, parseRequestId, renderRequestId, type RequestId } from "./request-id.ts";
+import { RaftError, type Receipt } from "./types.ts";
+
+/** Requests of one session under way at once, in the order of their sequences. */
+const WINDOW = 4;
+/** What one merged request holds at most; a larger call goes alone. */
+const MERGED_ENTRIES_MAX = 1_000;
+const MERGED_BYTES_MAX = 256 << 10;
+/** What waits at most; further calls are refused and safe to repeat. */
+const QUEUE_ENTRIES_MAX = 100_000;
+const QUEUE_BYTES_MAX = 64 << 20;
+
+export interface Submission {
+  readonly payloads: readonly Uint8Array[];
+  /** Of the payloads' array. */
+  readonly bytes: number;
+  /** Not null: a request of its own, under this name. */
+  readonly name: RequestId | null;
+  /** Not null: a request of its own, compared with the last entry. */
+  readonly ifLast: LogIndex | null;
+  readonly startedMs: MonotonicMs;
+  /** Moved to now when the caller gives up. */
+  deadlineMs: MonotonicMs;
+  readonly settle: (result: Receipt | RaftError) => void;
+  settled: boolean;
+}
+
+export interface SubmitOptions {
+  readonly ifLast: number | null;
+  readonly requestId: string | null;
+  readonly timeoutMs: number;
+}
+
+interface Session {
+  readonly clientId: string;
+  readonly bornAt: number;
+  nextSequence: number;
+  /** Something in it ended without an answer: it takes nothing new. */
+  broken: boolean;
+}
+
+interface Flight {
+  readonly id: RequestId;
+  readonly count: number;
+  /** null: a request of its own, with --request-id or --if-last. */
+  readonly session: Session | null;
+  submissions: Submission[];
+  call: Call | null;
+}
+
+export interface SenderOptions {
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly soon: (run: () => void) => void;
+  readonly calls: Calls;
+  readonly finder: () => Finder;
+  readonly key: ClusterKey;
+}
+
+export class Sender {
+  readonly #options: SenderOptions;
+  #queue: Submission[] = [];
+  #queueFrom = 0;
+  #queueEntries = 0;
+  #queueBytes = 0;
+  #session: Session | null = null;
+  #flights: Flight[] = [];
+  #pumpSoon = false;
+  #closed = false;
+  #askingBirth: Call | null = null;
+  #cancelQueueTimer: () => void = () => undefined;
+  #queueTimerMs: MonotonicMs = Infinity;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+  }
+
+  /** Takes one call's entries; `settle` is called once. Throws RaftError for what can never be added. */
+  submit(payloads: readonly Uint8Array[], options: SubmitOptions, settle: Submission["settle"]): Submission {
+    const bytes = checkEntries(payloads);
+    const startedMs = this.#options.clock.monotonicMs();
+    const name = options.requestId === null ? null : parseRequestId(options.requestId);
+    const deadlineMs = startedMs + options.timeoutMs;
+    const submission: Submission = { payloads, bytes, name, ifLast: options.ifLast, startedMs, deadlineMs, settle, settled: false };
+    this.#enqueue(submission);
+    return submission;
+  }
+
+  /** The caller gives up: as if its time were over. */
+  abandon(submission: Submission): void {
+    if (submission.settled) return;
+    submission.deadlineMs = this.#options.clock.monotonicMs();
+    const flight = this.#flights.find(({ submissions }) => submissions.includes(submission));
+    if (flight === undefined) this.#expireQueue();
+    else if (flight.call !== null) this.#options.calls.setDeadline(flight.call, submission.deadlineMs);
+  }
+
+  /** Rejects whatever is not answered. */
+  close(): void {
+    this.#closed = true;
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const flight of this.#flights) {
+      for (const submission of flight.submissions) {
+        submission.deadlineMs = nowMs;
+        if (flight.call !== null) this.#reject(flight, submission, this.#options.calls.expire(flight.call));
+      }
+      if (flight.call !== null) this.#options.calls.cancel(flight.call);
+    }
+    this.#flights = [];
+    for (const submission of this.#queue.slice(this.#queueFrom)) submission.deadlineMs = nowMs;
+    this.#expireQueue();
+  }
+
+  #enqueue(submission: Submission): void {
+    const entries = submission.payloads.length;
+    const full = this.#queueEntries + entries > QUEUE_ENTRIES_MAX || this.#queueBytes + submission.bytes > QUEUE_BYTES_MAX;
+    if (full) throw notAdded(`${this.#queueEntries} entries wait already`);
+    this.#queue.push(submission);
+    this.#queueEntries += entries;
+    this.#queueBytes += submission.bytes;
+    this.#armQueueTimer(submission.deadlineMs);
+    this.#wake();
+  }
+
+  /** After this turn, so that the calls of one turn become one request. */
+  #wake(): void {
+    if (this.#pumpSoon) return;
+    this.#pumpSoon = true;
+    this.#options.soon(() => {
+      this.#pumpSoon = false;
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    if (this.#closed || this.#queueFrom === this.#queue.length) return;
+    if (this.#options.finder().commitIndex === null) return this.#askBirth();
+    for (;;) {
+      const next = this.#queue[this.#queueFrom];
+      if (next === undefined) return;
+      if (!isAlone(next) && this.#flights.filter(inSession).length >= WINDOW) return;
+      const submissions = this.#takeBatch();
+      const count = submissions.reduce((sum, { payloads }) => sum + payloads.length, 0);
+      const session = isAlone(next) ? null : this.#openSession();
+      const id = next.name ?? this.#nextId(session, count);
+      const flight: Flight = { id, count, session, submissions, call: null };
+      this.#flights.push(flight);
+      this.#launch(flight, next);
+    }
+  }
+
+  #nextId(session: Session | null, count: number): RequestId {
+    const { clientId, bornAt, nextSequence } = session ?? this.#newSession();
+    if (session !== null) session.nextSequence += count;
+    return { clientId, firstSequence: nextSequence, bornAt };
+  }
+
+  /** A session must be born after an index that is committed: asks a node for one before the first entry. */
+  #askBirth(): void {
+    if (this.#askingBirth !== null) return;
+    this.#askingBirth = this.#options.calls.start({
+      request: { type: "leader" },
+      target: "any",
+      deadlineMs: Infinity,
+      onResult: () => {
+        this.#askingBirth = null;
+        this.#pump();
+      },
+    });
+  }
+
+  /** Never 0, which would be a name that a user chose; the log's first entry is nobody's. */
+  #birth(): number {
+    return Math.max(1, this.#options.finder().commitIndex ?? 1);
+  }
+
+  #openSession(): Session {
+    if (this.#session === null || this.#session.broken) {
+      this.#session = this.#newSession();
+    }
+    return this.#session;
+  }
+
+  #newSession(): Session {
+    return { clientId: newClientId(this.#options.dice), bornAt: this.#birth(), nextSequence: 1, broken: false };
+  }
+
+  #takeBatch(): Submission[] {
+    const batch: Submission[] = [];
+    let entries = 0;
+    let bytes = 0;
+    for (;;) {
+      const next = this.#queue[this.#queueFrom];
+      if (next === undefined) break;
+      const fits = entries + next.payloads.length <= MERGED_ENTRIES_MAX && bytes + next.bytes <= MERGED_BYTES_MAX;
+      if (batch.length > 0 && (!fits || isAlone(next))) break;
+      batch.push(next);
+      entries += next.payloads.length;
+      bytes += next.bytes;
+      this.#queueFrom++;
+      if (isAlone(next)) break;
+    }
+    this.#queueEntries -= entries;
+    this.#queueBytes -= bytes;
+    if (this.#queueFrom === this.#queue.length || this.#queueFrom > 4_096) {
+      this.#queue = this.#queue.slice(this.#queueFrom);
+      this.#queueFrom = 0;
+    }
+    return batch;
+  }
+
+  #launch(flight: Flight, { name, ifLast }: Submission): void {
+    const request: AppendRequest = {
+      type: "append",
+      ...flight.id,
+      count: flight.count,
+      ifLast,
+      payloads: encodePayloads(flight.submissions.flatMap(({ payloads }) => payloads)),
+    };
+    flight.call = this.#options.calls.start({
+      request,
+      target: "leader",
+      deadlineMs: Math.min(...flight.submissions.map(({ deadlineMs }) => deadlineMs)),
+      stopIf: (_, verdict) => flight.session?.broken === true && verdict === "safe",
+      onResult: (result) => this.#result(flight, result, name !== null),
+    });
+  }
+
+  #result(flight: Flight, result: CallResult, named: boolean): MonotonicMs | void {
+    switch (result.type) {
+      case "answered":
+        if (result.response.type === "appended") this.#landed(flight, result.response, named);
+        else this.#fail(flight, result);
+        return undefined;
+      case "refused": {
+        // In a session that was forgotten or has a hole, and nothing of this request is open.
+        const { code } = result.refusal;
+        const moves = code === "forgotten" ? result.refusal.number === null : REFUSALS[code] === "after";
+        if (moves && result.verdict === "safe" && flight.session !== null) return this.#dissolve(flight);
+        return this.#fail(flight, result);
+      }
+      case "timeout":
+        return this.#late(flight, result);
+    }
+  }
+
+  #landed(flight: Flight, response: Extract<Response, { type: "appended" }>, named: boolean): void {
+    this.#leave(flight);
+    const nowMs = this.#options.clock.monotonicMs();
+    const { term, timeMs, holders } = response;
+    let index = response.index;
+    for (const submission of flight.submissions) {
+      const count = submission.payloads.length;
+      // Without a name it is this call's own copy that was there already.
+      const duplicate = named && response.duplicate;
+      const tookMs = nowMs - submission.startedMs;
+      if (!submission.settled) {
+        submission.settled = true;
+        submission.settle({ index, count, term, timeMs, duplicate, holders, tookMs });
+      }
+      index += count;
+    }
+    for (const { session, call } of this.#flights) {
+      if (session !== null && session === flight.session && call !== null) this.#options.calls.nudge(call);
+    }
+    this.#wake();
+  }
+
+  #fail(flight: Flight, result: CallResult): void {
+    this.#leave(flight);
+    this.#abandonSession(flight);
+    for (const submission of flight.submissions) this.#reject(flight, submission, result);
+    this.#wake();
+  }
+
+  /** Some of its callers have waited long enough. */
+  #late(flight: Flight, result: Extract<CallResult, { type: "timeout" }>): MonotonicMs | void {
+    const nowMs = this.#options.clock.monotonicMs();
+    for (const submission of flight.submissions) {
+      if (submission.deadlineMs <= nowMs) this.#reject(flight, submission, result);
+    }
+    const waiting = flight.submissions.filter(({ settled }) => !settled);
+    if (waiting.length > 0 && result.verdict === "unknown") {
+      return Math.min(...waiting.map(({ deadlineMs }) => deadlineMs));
+    }
+    // Those that were told "safe to send again" must not be added by this client any more.
+    flight.submissions = waiting;
+    return this.#dissolve(flight);
+  }
+
+  /** Nothing of it is in the log: whoever still waits goes back to the head of the queue, for a fresh session. */
+  #dissolve(flight: Flight): void {
+    this.#leave(flight);
+    this.#abandonSession(flight);
+    this.#requeue(flight.submissions.filter(({ settled }) => !settled));
+    this.#wake();
+  }
+
+  /** The later requests of the session can no longer follow; those that never entered move with the others. */
+  #abandonSession({ session }: Flight): void {
+    if (session === null || session.broken) return;
+    session.broken = true;
+    const moving = this.#flights.filter((flight) => flight.session === session && flight.call?.ledger.verdict === "safe");
+    for (const flight of moving) {
+      if (flight.call !== null) this.#options.calls.cancel(flight.call);
+      this.#leave(flight);
+    }
+    this.#requeue(moving.flatMap(({ submissions }) => submissions).filter(({ settled }) => !settled));
+  }
+
+  #requeue(submissions: readonly Submission[]): void {
+    if (submissions.length === 0) return;
+    this.#queue = [...submissions, ...this.#queue.slice(this.#queueFrom)];
+    this.#queueFrom = 0;
+    for (const { payloads, bytes, deadlineMs } of submissions) {
+      this.#queueEntries += payloads.length;
+      this.#queueBytes += bytes;
+      this.#armQueueTimer(deadlineMs);
+    }
+  }
+
+  #leave(flight: Flight): void {
+    this.#flights = this.#flights.filter((other) => other !== flight);
+  }
+
+  /** `result` null: it was never sent. */
+  #reject(flight: Flight | null, submission: Submission, result: CallResult | null): void {
+    if (submission.settled) return;
+    submission.settled = true;
+    const { calls, finder, clock, key } = this.#options;
+    let requestId: string | null = null;
+    if (flight !== null) {
+      const before = flight.submissions.slice(0, flight.submissions.indexOf(submission));
+      const skipped = before.reduce((sum, { payloads }) => sum + payloads.length, 0);
+      requestId = renderRequestId({ ...flight.id, firstSequence: flight.id.firstSequence + skipped });
+    }
+    const nowMs = clock.monotonicMs();
+    const waitedMs = nowMs - submission.startedMs;
+    submission.settle(sendFailure(result, requestId, { key, waitedMs, nowMs, finder: finder(), reports: calls.reports }));
+  }
+
+  #armQueueTimer(deadlineMs: MonotonicMs): void {
+    if (deadlineMs >= this.#queueTimerMs) return;
+    this.#cancelQueueTimer();
+    this.#queueTimerMs = deadlineMs;
+    const delayMs = Math.max(0, deadlineMs - this.#options.clock.monotonicMs());
+    this.#cancelQueueTimer = this.#options.clock.after(delayMs, () => this.#expireQueue());
+  }
+
+  #expireQueue(): void {
+    this.#cancelQueueTimer();
+    this.#queueTimerMs = Infinity;
+    const nowMs = this.#options.clock.monotonicMs();
+    const waiting = this.#queue.slice(this.#queueFrom);
+    this.#queue = waiting.filter(({ deadlineMs }) => deadlineMs > nowMs);
+    this.#queueFrom = 0;
+    for (const submission of waiting) {
+      if (submission.deadlineMs > nowMs) {
+        this.#armQueueTimer(submission.deadlineMs);
+        continue;
+      }
+      this.#queueEntries -= submission.payloads.length;
+      this.#queueBytes -= submission.bytes;
+      this.#reject(null, submission, null);
+    }
+    if (this.#queue.length === 0 && this.#askingBirth !== null) {
+      this.#options.calls.cancel(this.#askingBirth);
+      this.#askingBirth = null;
+    }
+  }
+}
+
+/** A request of its own: under a name, or compared with the last entry. */
+function isAlone({ name, ifLast }: Submission): boolean {
+  return name !== null || ifLast !== null;
+}
+
+function inSession({ session }: Flight): boolean {
+  return session !== null;
+}
+
+/** Bytes of the payloads' array; throws for what no record can hold. */
+function checkEntries(payloads: readonly Uint8Array[]): number {
+  const largest = payloads.reduce((max, { length }) => Math.max(max, length), 0);
+  const bytes = payloads.reduce((sum, { length }) => sum + payloadBytes(length), 5);
+  if (payloads.length === 0) throw new RaftError("nothing to send", 8);
+  if (largest > ENTRY_BYTES_MAX) throw new RaftError(`not added: an entry of ${largest} bytes, at most ${ENTRY_BYTES_MAX} are taken`, 8);
+  if (payloads.length > ENTRIES_PER_RECORD_MAX || bytes > PAYLOADS_BYTES_MAX) {
+    throw new RaftError(`not added: ${payloads.length} entries of ${bytes} bytes at once, at most ${ENTRIES_PER_RECORD_MAX} and ${PAYLOADS_BYTES_MAX} are taken; send them in several calls`, 8);
+  }
+  return bytes;
+}

@@ -1,0 +1,192 @@
+/** One view of the cluster from what each reachable node says of itself.
+ *
+ *  One row per member of the newest committed configuration, always; a member that does not answer is shown as
+ *  it was last known by the leader, or by whoever heard it last. Then strangers that wait outside. Before
+ *  founding: one row per founder. Pure. */
+
+import type { MonotonicMs, NodeId } from "../base/types.ts";
+import type { NodeReport, PeerReport } from "../transport/requests.ts";
+import type { ClusterKey } from "../transport/types.ts";
+import type { ClusterStatus, StatusRow } from "./types.ts";
+
+/** A node's report and what this client measured of it. */
+export interface Heard {
+  readonly report: NodeReport;
+  readonly rttMs: number | null;
+}
+
+/** A leader whose peers hear from it less often is no longer believed. */
+export const CONTACT_MS = 2_000;
+
+/** Merges what was heard; `heard` is not empty. */
+export function mergeStatus(heard: readonly Heard[], key: ClusterKey): ClusterStatus {
+  const reports = heard.map(({ report }) => report).toSorted((a, b) => a.id - b.id);
+  const leader = leaderOf(reports);
+  const configuration = newestConfiguration(reports);
+  const members = configuration?.members ?? [];
+  const founders = configuration === null ? foundersOf(reports) : [];
+  const known = new Set([...members.map(({ id }) => id), ...founders]);
+  const strangers = reports.filter(({ id }) => !known.has(id)).map(({ id }) => id);
+  const context: Context = { heard, leader, reports };
+  const rows = [
+    ...members.map(({ id, incarnation, role }) => memberRow(id, incarnation, role, context)),
+    ...founders.map((id) => founderRow(id, context)),
+    ...[...strangers, ...unheardStrangers(known, strangers, leader)].map((id) => strangerRow(id, context)),
+  ];
+  const voting = rows.filter(({ member }) => member === "voter");
+  const reachable = voting.filter(({ role, mute }) => role !== "unreachable" && mute === null).length;
+  const canLose = leader === null ? 0 : Math.max(0, reachable - (Math.floor(voting.length / 2) + 1));
+  return {
+    cluster: key.cluster,
+    auth: key.auth,
+    founded: configuration !== null,
+    leader: leader?.id ?? null,
+    leaderSinceMs: leader?.leaderSinceMs ?? null,
+    term: Math.max(0, ...reports.map(({ term }) => term)),
+    healthy: leader !== null && reachable === voting.length,
+    voters: voting.length,
+    reachableVoters: reachable,
+    canLose,
+    waitingFor: founders.filter((id) => rows.some((row) => row.id === id && row.role === "unheard")),
+    rows,
+    reports,
+    peersOfLeader: leader?.peers ?? [],
+  };
+}
+
+interface Context {
+  readonly heard: readonly Heard[];
+  readonly reports: readonly NodeReport[];
+  readonly leader: NodeReport | null;
+}
+
+/** Whoever says that it leads, in the highest term that anybody is in. */
+function leaderOf(reports: readonly NodeReport[]): NodeReport | null {
+  const leaders = reports.filter(({ role, state }) => role === "leader" && state === "member");
+  const best = leaders.toSorted((a, b) => b.term - a.term)[0];
+  if (best === undefined) return null;
+  const deposed = reports.some(({ term, leader }) => term > best.term && leader !== null);
+  return deposed ? null : best;
+}
+
+/** The configuration with the highest index that its reporter knows committed; else the oldest known. */
+function newestConfiguration(reports: readonly NodeReport[]): NodeReport["configuration"] {
+  const founded = reports.filter(({ state }) => state === "member");
+  const all = founded.flatMap(({ configuration, commitIndex }) =>
+    configuration === null ? [] : [{ configuration, committed: configuration.index <= commitIndex }],
+  );
+  const committed = all.filter((one) => one.committed).toSorted((a, b) => b.configuration.index - a.configuration.index);
+  return (committed[0] ?? all.toSorted((a, b) => a.configuration.index - b.configuration.index)[0])?.configuration ?? null;
+}
+
+/** Every id that some waiting node was told to found with. */
+function foundersOf(reports: readonly NodeReport[]): readonly NodeId[] {
+  const waiting = reports.filter(({ state }) => state === "waiting");
+  return [...new Set(waiting.flatMap(({ founders }) => founders))].sort((a, b) => a - b);
+}
+
+function memberRow(id: NodeId, incarnation: string, member: "voter" | "learner", context: Context): StatusRow {
+  const own = context.heard.find(({ report }) => report.id === id && report.incarnation === incarnation);
+  if (own !== undefined) return reachableRow(own, member, context);
+  return unreachableRow(id, member, context);
+}
+
+function reachableRow({ report, rttMs }: Heard, member: StatusRow["member"], { leader }: Context): StatusRow {
+  const seen = leader?.peers.find(({ id }) => id === report.id);
+  const leads = leader?.id === report.id;
+  const role = report.state === "member" ? report.role : report.state;
+  const founded = report.state === "member";
+  return {
+    id: report.id,
+    member,
+    role,
+    term: founded ? report.term : null,
+    lastIndex: founded ? report.lastIndex : null,
+    commitIndex: founded ? report.commitIndex : null,
+    lag: leads || leader === null || !founded ? null : Math.max(0, leader.commitIndex - report.commitIndex),
+    lastContactMs: leads ? null : (seen?.lastContactMs ?? null),
+    lastHeardWallMs: seen?.lastHeardWallMs ?? null,
+    rttMs: leads ? null : (seen?.rttMs ?? rttMs),
+    fsyncMs: report.syncMs,
+    address: report.address,
+    host: hostOf(report.userHost),
+    uptimeMs: report.uptimeMs,
+    version: report.version,
+    firstIndex: founded ? report.firstIndex : null,
+    mute: report.mute,
+    networkDisk: report.networkDisk,
+  };
+}
+
+/** As the leader knows it, or whoever heard from it last. */
+function unreachableRow(id: NodeId, member: StatusRow["member"], { reports, leader }: Context): StatusRow {
+  const seen = lastSeen(id, leader === null ? reports : [leader]) ?? lastSeen(id, reports);
+  const lastIndex = seen?.matchIndex ?? null;
+  return {
+    ...emptyRow(id, member, "unreachable"),
+    term: seen?.term ?? null,
+    lastIndex,
+    commitIndex: lastIndex,
+    lag: leader === null || lastIndex === null ? null : Math.max(0, leader.commitIndex - lastIndex),
+    lastContactMs: seen?.lastContactMs ?? null,
+    lastHeardWallMs: seen?.lastHeardWallMs ?? null,
+    address: seen?.address ?? null,
+    host: hostOf(seen?.userHost ?? null),
+  };
+}
+
+function founderRow(id: NodeId, context: Context): StatusRow {
+  const own = context.heard.find(({ report }) => report.id === id);
+  const seen = lastSeen(id, context.reports);
+  if (own !== undefined) return { ...reachableRow(own, "none", context), lastContactMs: seen?.lastContactMs ?? null, rttMs: seen?.rttMs ?? null };
+  if (seen === null || seen.lastContactMs === null) return emptyRow(id, "none", "unheard");
+  return { ...unreachableRow(id, "none", context), role: seen.lastContactMs < CONTACT_MS ? "waiting" : "unreachable" };
+}
+
+function strangerRow(id: NodeId, context: Context): StatusRow {
+  const own = context.heard.find(({ report }) => report.id === id);
+  if (own !== undefined) return reachableRow(own, "none", context);
+  return { ...unreachableRow(id, "none", context), role: "outside" };
+}
+
+/** Strangers that only the leader hears, and heard lately. */
+function unheardStrangers(known: ReadonlySet<NodeId>, heard: readonly NodeId[], leader: NodeReport | null): readonly NodeId[] {
+  const outside = (leader?.peers ?? []).filter(({ id, member, lastContactMs }) => {
+    return !member && !known.has(id) && !heard.includes(id) && lastContactMs !== null && lastContactMs < CONTACT_MS;
+  });
+  return outside.map(({ id }) => id);
+}
+
+/** The report of the peer by whoever had contact last. */
+function lastSeen(id: NodeId, reports: readonly NodeReport[]): PeerReport | null {
+  const contactMs = (peer: PeerReport): MonotonicMs => peer.lastContactMs ?? Infinity;
+  const seen = reports.flatMap(({ peers }) => peers.filter((peer) => peer.id === id));
+  return seen.toSorted((a, b) => (contactMs(a) < contactMs(b) ? -1 : 1))[0] ?? null;
+}
+
+function emptyRow(id: NodeId, member: StatusRow["member"], role: StatusRow["role"]): StatusRow {
+  return {
+    id, member, role, term: null, lastIndex: null, commitIndex: null, lag: null, lastContactMs: null,
+    lastHeardWallMs: null, rttMs: null, fsyncMs: null, address: null, host: null, uptimeMs: null,
+    version: null, firstIndex: null, mute: null, networkDisk: false,
+  };
+}
+
+/** "ana@lab-07" is lab-07. */
+function hostOf(userHost: string | null): string | null {
+  return userHost === null ? null : userHost.slice(userHost.indexOf("@") + 1);
+}
+
+/** Whether everybody that is believed to run has answered: nothing more is worth waiting for. */
+export function isComplete(heard: readonly Heard[]): boolean {
+  const reports = heard.map(({ report }) => report);
+  const configuration = newestConfiguration(reports);
+  const expected = configuration === null ? foundersOf(reports) : configuration.members.map(({ id }) => id);
+  const leader = leaderOf(reports);
+  if (reports.length === 0 || (configuration !== null && leader === null && reports.length < expected.length)) return false;
+  return expected.every((id) => {
+    if (reports.some((report) => report.id === id)) return true;
+    const seen = lastSeen(id, leader === null ? reports : [leader]);
+    return seen === null || seen.lastContactMs === null || seen.lastContactMs >= CONTACT_MS;
+  });
+}

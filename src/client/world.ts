@@ -1,0 +1,49 @@
+/** What a client needs of the world: time, dice, and a wire with discovery behind it. The real one is in
+ *  wire.ts; the simulator and the tests bring their own. */
+
+import type { MonotonicMs } from "../base/types.ts";
+import type { DiscoveryReport, Hint } from "../discovery/types.ts";
+import type { Clock } from "../transport/clock.ts";
+import type { Dice } from "../transport/dice.ts";
+import type { Address, Connection, Frame } from "../transport/types.ts";
+import type { ClientOptions } from "./types.ts";
+
+export interface WireListener {
+  /** A node was met, or what it says of itself changed. */
+  readonly onMet: (connection: Connection) => void;
+  /** Byte strings in the frame alias a datagram. */
+  readonly onFrame: (connection: Connection, frame: Frame) => void;
+  readonly onHint: (hint: Hint) => void;
+}
+
+export interface ClientWire {
+  connections(): readonly Connection[];
+  /** Tries to meet a node there; repeating it is harmless. */
+  greet(address: Address): void;
+  /** Leaves at the end of this turn, with everything else for the same node. */
+  send(connection: Connection, frame: Frame): void;
+  /** Asks the network for nodes; they come as hints. */
+  query(): void;
+  /** Typed and remembered addresses. */
+  addresses(): Promise<readonly Address[]>;
+  report(): DiscoveryReport;
+  close(): Promise<void>;
+}
+
+export interface ClientWorld {
+  readonly clock: Clock;
+  readonly dice: Dice;
+  /** Runs after what runs now, before any time passes. */
+  readonly soon: (run: () => void) => void;
+  readonly openWire: (options: ClientOptions, listener: WireListener) => Promise<ClientWire>;
+}
+
+/** A number in [0, 1) from the dice. */
+export function fraction(dice: Dice): number {
+  return dice(4).reduce((value, byte) => value * 256 + byte, 0) / 2 ** 32;
+}
+
+/** Time left until `deadlineMs`, not negative. */
+export function leftMs(clock: Clock, deadlineMs: MonotonicMs): number {
+  return Math.max(0, deadlineMs - clock.monotonicMs());
+}
