@@ -37,8 +37,12 @@ export interface Disk {
   exists(path: string): boolean;
   remove(path: string): void;
   rename(from: string, to: string): void;
-  /** fsync of the directory: new names and removals are durable after it. */
+  /** fsync of the directory: new names and removals are durable after it. Blocks: start-up and rare turns only. */
   syncDirectory(): void;
+  /** The same, off the loop. */
+  syncDirectorySoon(done: (error: DiskError | null) => void): void;
+  /** What a copy of the file would not have: its inode and, with `birth`, its time of birth. */
+  fileId(path: string, birth: boolean): string;
 }
 
 /** A refusal of the operating system. code: "ENOSPC", "EIO", ... */

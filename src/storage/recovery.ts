@@ -1,0 +1,329 @@
+/** Finds the log again after a stop of any kind. A batch at the end that does not verify and has nothing valid behind it
+ *  is torn: never acknowledged, cut, reported. Everything else that does not verify is damage. */
+
+import type { ClusterId, Incarnation, LogIndex, MonotonicMs } from "../base/types.ts";
+import { BATCH_HEAD_BYTES, batchSeed, encodeBatchHead, findBatchHead } from "./batch.ts";
+import { Derived, termInRuns } from "./derived.ts";
+import { StorageDamage } from "./disk-error.ts";
+import { DiskLog } from "./log-store.ts";
+import type { LogLimits } from "./log-store.ts";
+import { prepareNow } from "./preparer.ts";
+import type { PreparedSegment } from "./preparer.ts";
+import { membersAt } from "./record.ts";
+import { creationOf, encodeSegmentHead } from "./segment-head.ts";
+import type { SegmentHead } from "./segment-head.ts";
+import { readSegmentHead, SegmentFile } from "./segment-file.ts";
+import type { Scan } from "./segment-scan.ts";
+import { RECORD_KIND } from "./types.ts";
+import type { Disk, DiskError } from "./types.ts";
+
+export interface LogOptions {
+  readonly disk: Disk;
+  readonly clusterId: ClusterId;
+  readonly incarnation: Incarnation;
+  readonly limits: LogLimits;
+  readonly nowMs: MonotonicMs;
+  readonly clock: (() => MonotonicMs) | null;
+  readonly onFatal: (error: DiskError) => void;
+}
+
+export interface RecoveredLog {
+  readonly log: DiskLog;
+  /** The last index ever held, when damage was found; else 0. */
+  readonly voteFromCommitIndex: LogIndex;
+  readonly notes: readonly string[];
+}
+
+/** Opens the log of a directory. Throws StorageDamage, or DiskError. */
+export function recoverLog(options: LogOptions): RecoveredLog {
+  const notes: string[] = [];
+  const survey = surveySegments(options);
+  const { last, scan } = settleLast(survey, notes);
+  const segments = effectiveSegments(survey, last);
+  checkNothingLost(survey, segments, last);
+  const replay = replayDerived(segments, last, scan, options.limits.sessionsMax);
+  const holes = segments.flatMap((segment) => segment.holes);
+  for (const note of scan.notes) notes.push(`${last.name}: ${note}`);
+  if (scan.torn !== null) {
+    const { bytes, offset } = scan.torn;
+    notes.push(`cut 1 torn batch (${bytes} bytes) at offset ${offset} of ${last.name}: never acknowledged`);
+  }
+  for (const hole of holes) notes.push(`damage: entries ${hole.from} to ${hole.to} (${hole.reason})`);
+  const end = { lastIndex: scan.lastIndex, lastChain: scan.lastChain };
+  const sealed = scan.lastBatch?.head.length === 0;
+  const asIs = sealed && scan.torn === null && last.holes.length === 0 && scan.notes.length === 0;
+  const start = asIs && survey.torn.length === 0
+    ? { segments, nextBatch: (scan.lastBatch?.head.number ?? 0) + 1, prepared: survey.blank }
+    : beginAnew(options, survey, segments, scan, replay);
+  removeRest(options.disk, start.segments, start.prepared);
+  const used = Math.max(...start.segments.map((segment) => segment.head.creation));
+  const nextCreation = Math.max(used, start.prepared?.creation ?? 0) + 1;
+  const log = new DiskLog({ ...options, ...start, ...replay, ...end, nextCreation, sealed: true });
+  return { log, voteFromCommitIndex: holes.length > 0 ? scan.lastIndex : 0, notes };
+}
+
+// ---------------------------------------------------------------------------------------------
+// What is there.
+
+interface Survey {
+  /** With a valid head, by creation. */
+  readonly segments: SegmentFile[];
+  /** Used, but the write that began them never finished. */
+  readonly torn: string[];
+  /** A prepared segment that can be used as it is, with the highest number of all. */
+  readonly blank: PreparedSegment | null;
+  readonly creationMax: number;
+}
+
+function surveySegments(options: LogOptions): Survey {
+  const { disk, clusterId } = options;
+  const segments: SegmentFile[] = [];
+  const torn: string[] = [];
+  const blanks: number[] = [];
+  const creations = disk.list().flatMap((name) => creationOf(name) ?? []);
+  for (const creation of creations) {
+    const name = disk.list().find((candidate) => creationOf(candidate) === creation) ?? "";
+    const file = disk.open(name, false);
+    const head = readSegmentHead(file);
+    const seed = batchSeed(clusterId, options.incarnation, creation);
+    if (typeof head !== "string") {
+      checkHead(head, clusterId, creation, name);
+      segments.push(new SegmentFile(disk, head, seed, file, false));
+    } else {
+      const use = headlessUse(file.readSync(0, file.size()), seed, options.limits.segmentBytesMin, head, name);
+      if (use === "blank") blanks.push(creation);
+      else torn.push(name);
+      file.close();
+    }
+  }
+  const used = [...segments.map((segment) => segment.head.creation), ...torn.flatMap((name) => creationOf(name) ?? 0)];
+  const usedMax = Math.max(0, ...used);
+  const first = blanks.find((creation) => creation > usedMax);
+  if (first !== undefined && first > usedMax + 1) {
+    throw new StorageDamage(`segment ${usedMax + 1} is missing in front of a prepared one`, ".", 0);
+  }
+  const blank = first === undefined ? null : openBlank(disk, first);
+  return { segments, torn, blank, creationMax: Math.max(usedMax, first ?? 0) };
+}
+
+function openBlank(disk: Disk, creation: number): PreparedSegment {
+  disk.syncDirectory();
+  const name = disk.list().find((candidate) => creationOf(candidate) === creation) ?? "";
+  const file = disk.open(name, false);
+  return { creation, bytes: file.size(), file };
+}
+
+function checkHead(head: SegmentHead, clusterId: ClusterId, creation: number, name: string): void {
+  if (head.clusterId !== clusterId) throw new StorageDamage("a segment of another cluster", name, 32);
+  if (head.creation !== creation) throw new StorageDamage(`a segment that was created as ${head.creation}`, name, 24);
+}
+
+/** A file without a valid head is a prepared one, or one whose first write was cut off. Anything valid behind that
+ *  first write says that it was not: then the head itself is damaged. */
+function headlessUse(bytes: Uint8Array, seed: number, bytesMin: number, reason: string, name: string): "blank" | "torn" {
+  if (bytes.length < bytesMin) throw new StorageDamage("the file was cut", name, bytes.length);
+  if (reason.startsWith("segment format")) throw new StorageDamage(reason, name, 8);
+  const at = findBatchHead(bytes, 0, seed);
+  if (at >= 0) throw new StorageDamage(`${reason}, but batches follow at offset ${at}`, name, 0);
+  return bytes.every((byte) => byte === 0) ? "blank" : "torn";
+}
+
+/** The last segment whose first batch is good. One behind it with a head and nothing else was being begun when the
+ *  node died; what it was to replace still counts. */
+function settleLast(survey: Survey, notes: string[]): { readonly last: SegmentFile; readonly scan: Scan } {
+  let begun: SegmentFile | null = null;
+  for (;;) {
+    const last = survey.segments.at(-1);
+    if (last === undefined) throw new StorageDamage("no segment with a valid head", ".", 0);
+    const size = last.opened().size();
+    if (size < last.head.segmentBytes) throw new StorageDamage("the file was cut", last.name, size);
+    const scan = last.scan();
+    if (scan.lastBatch !== null || scan.holes.length > 0) {
+      if (begun !== null && scan.lastIndex < begun.firstIndex - 1) {
+        const reason = `entries up to ${begun.firstIndex - 1} were durable, found ${scan.lastIndex}`;
+        throw new StorageDamage(reason, last.name, scan.endOffset);
+      }
+      for (const name of survey.torn) notes.push(`${name}: its first write was cut off, nothing in it was acknowledged`);
+      return { last, scan };
+    }
+    if (begun !== null) throw new StorageDamage("no valid batch behind the head", last.name, last.head.headBytes);
+    begun = last;
+    survey.torn.push(last.name);
+    survey.segments.pop();
+    last.close();
+  }
+}
+
+/** From its first index on a segment replaces what older ones hold; what lies before the log's start is trimmed. */
+function effectiveSegments(survey: Survey, last: SegmentFile): SegmentFile[] {
+  const kept: SegmentFile[] = [];
+  let next: SegmentFile | null = null;
+  for (const segment of [...survey.segments].reverse()) {
+    const replaced = next !== null && segment.firstIndex >= next.firstIndex;
+    if (replaced || segment.firstIndex < last.head.logStart) {
+      segment.close();
+      continue;
+    }
+    if (next !== null) segment.endBefore(next.firstIndex, next.head.chainBefore);
+    kept.unshift(segment);
+    next = segment;
+  }
+  return kept;
+}
+
+function checkNothingLost(survey: Survey, segments: readonly SegmentFile[], last: SegmentFile): void {
+  const first = segments[0];
+  if (first === undefined || first.firstIndex !== last.head.logStart) {
+    const found = first?.firstIndex ?? last.firstIndex;
+    throw new StorageDamage(`the log begins at ${last.head.logStart}, the first segment at ${found}`, last.name, 80);
+  }
+  for (const segment of segments) {
+    if (segment !== last && segment.opened().size() < segment.head.segmentBytes) segment.scan();
+    if (segment !== last) segment.close();
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
+// What is derived.
+
+interface Replay {
+  readonly derived: Derived;
+  readonly derivedKnown: boolean;
+}
+
+/** From the last head that carries derived values: that is the last segment's, unless damage was being waited out. */
+function replayDerived(
+  segments: readonly SegmentFile[],
+  last: SegmentFile,
+  lastScan: Scan,
+  sessionsMax: number,
+): Replay {
+  const from = segments.findLastIndex((segment) => segment.head.derived !== null);
+  const head = segments[from]?.head.derived;
+  if (head === undefined || head === null) throw new StorageDamage("no head says what lies before it", last.name, 68);
+  const derived = new Derived(head, sessionsMax);
+  const earlier = segments.slice(0, from).flatMap((segment) => segment.head.derived ?? []);
+  const base = segments[0]?.firstIndex ?? 1;
+  const runs = [...earlier.flatMap((entry) => entry.runs), ...head.runs].filter((run) => run.firstIndex >= base);
+  derived.runs.splice(0, derived.runs.length, ...runs);
+  const all = [...earlier.flatMap((entry) => entry.configurations), ...head.configurations];
+  const configurations = all.filter((entry, at) => all.findIndex((other) => other.index === entry.index) === at);
+  const inForce = configurations.findLastIndex((entry) => entry.index < base);
+  derived.configurations.splice(0, derived.configurations.length, ...configurations.slice(Math.max(0, inForce)));
+  let derivedKnown = true;
+  for (const segment of segments.slice(from)) {
+    const scan = segment === last ? lastScan : segment.scan();
+    if (scan.holes.length > 0) derivedKnown = false;
+    for (const { head: record, offset } of scan.records) {
+      const isConfiguration = record.kind === RECORD_KIND.configuration;
+      const members = isConfiguration ? membersAt(segment.opened().readSync(offset, record.bytes), 0) : null;
+      if (isConfiguration && members === null) {
+        throw new StorageDamage("a configuration that cannot be read", segment.name, offset);
+      }
+      derived.advance(record, members);
+    }
+    if (segment !== last) segment.close();
+  }
+  return { derived, derivedKnown };
+}
+
+// ---------------------------------------------------------------------------------------------
+// Going on.
+
+interface Continuation {
+  readonly segments: readonly SegmentFile[];
+  readonly nextBatch: number;
+  readonly prepared: PreparedSegment | null;
+}
+
+/** Begins a new segment with a copy of the last unsealed batch, synced before the node says a word: what was read may
+ *  have been in the page cache only. Leaves torn bytes behind in a segment that nobody reads to its end. */
+function beginAnew(
+  options: LogOptions,
+  survey: Survey,
+  segments: readonly SegmentFile[],
+  scan: Scan,
+  replay: Replay,
+): Continuation {
+  const last = segments.at(-1);
+  const batch = scan.lastBatch;
+  if (last === undefined || batch === null) throw new StorageDamage("no batch to go on from", ".", 0);
+  const firstIndex = batch.head.length > 0 ? batch.head.firstIndex : scan.lastIndex + 1;
+  const chainBefore = batch.head.length > 0 ? batch.head.chainBefore : scan.lastChain;
+  const before = segments.findLast((segment) => segment.firstIndex < firstIndex);
+  const base = segments[0] ?? last;
+  const fields = {
+    segmentBytes: 0,
+    creation: 0,
+    clusterId: options.clusterId,
+    firstIndex,
+    termBefore: termInRuns(replay.derived.runs, firstIndex - 1, base.head.termBefore),
+    chainBefore,
+    firstBatch: batch.head.number + 2,
+    logStart: base.firstIndex,
+    derived: replay.derivedKnown ? replay.derived.headAt(firstIndex, before?.firstIndex ?? 0) : null,
+  };
+  const headBytes = encodeSegmentHead(fields).length;
+  const least = headBytes + 2 * BATCH_HEAD_BYTES + batch.head.length;
+  const prepared = takeSegment(options, survey, least);
+  const head = { ...fields, segmentBytes: prepared.bytes, creation: prepared.creation, headBytes };
+  const seed = batchSeed(options.clusterId, options.incarnation, prepared.creation);
+  const segment = new SegmentFile(options.disk, head, seed, prepared.file, true);
+  const { length } = batch.head;
+  const copy = { first: true, length, number: fields.firstBatch, firstIndex, chainBefore };
+  prepared.file.writeSync(0, encodeSegmentHead(head));
+  prepared.file.writeSync(headBytes, encodeBatchHead(copy, seed));
+  if (length > 0) {
+    const records = last.opened().readSync(batch.offset + BATCH_HEAD_BYTES, length);
+    prepared.file.writeSync(headBytes + BATCH_HEAD_BYTES, records);
+  }
+  prepared.file.syncNow();
+  segment.scan();
+  const kept = segments.filter((old) => old.firstIndex < firstIndex);
+  kept.at(-1)?.endBefore(firstIndex, chainBefore);
+  for (const old of segments) old.close();
+  return { segments: [...kept, segment], nextBatch: fields.firstBatch + 1, prepared: null };
+}
+
+/** The prepared segment if it is large enough: a full disk must not keep a node from recovering. */
+function takeSegment(options: LogOptions, survey: Survey, least: number): PreparedSegment {
+  const blank = survey.blank;
+  if (blank !== null && blank.bytes >= least) return blank;
+  blank?.file.close();
+  return prepareNow(options.disk, survey.creationMax + 1, Math.max(least, options.limits.segmentBytesMin));
+}
+
+/** Removes what is replaced, torn, or was being prepared; only once what counts is durable. */
+function removeRest(disk: Disk, segments: readonly SegmentFile[], prepared: PreparedSegment | null): void {
+  const kept = new Set(segments.map((segment) => segment.head.creation));
+  if (prepared !== null) kept.add(prepared.creation);
+  const rest = disk.list().filter((name) => {
+    const creation = creationOf(name);
+    return creation === null ? /\.(preparing|healing)$/.test(name) : !kept.has(creation);
+  });
+  for (const name of rest) disk.remove(name);
+  if (rest.length > 0) disk.syncDirectory();
+}
+
+/** The first segment of a new directory: no entry yet. Throws DiskError. */
+export function createLog(options: LogOptions, founding: SegmentHead["derived"], chainSeed: number): void {
+  const { disk, clusterId, incarnation } = options;
+  const prepared = prepareNow(disk, 1, options.limits.segmentBytesMin);
+  const head = encodeSegmentHead({
+    segmentBytes: prepared.bytes,
+    creation: 1,
+    clusterId,
+    firstIndex: 1,
+    termBefore: 0,
+    chainBefore: chainSeed,
+    firstBatch: 1,
+    logStart: 1,
+    derived: founding,
+  });
+  const seed = batchSeed(clusterId, incarnation, 1);
+  const batch = { first: true, length: 0, number: 1, firstIndex: 1, chainBefore: chainSeed };
+  prepared.file.writeSync(0, head);
+  prepared.file.writeSync(head.length, encodeBatchHead(batch, seed));
+  prepared.file.syncNow();
+  prepared.file.close();
+}
