@@ -1,0 +1,413 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { AppendQueue, type AppendHost, type HostAppend } from "../../src/node/append-queue.ts";
+import { RECORD_KIND, type RecordHead, type SessionRow } from "../../src/storage/types.ts";
+import type { AppendRequest, Response } from "../../src/transport/requests.ts";
+
+const A = "a".repeat(32);
+const B = "b".repeat(32);
+
+/** A log of heads, as the real one derives sessions and the last user entry from its prefix. */
+class FakeHost implements AppendHost {
+  heads: RecordHead[] = [];
+  commitIndex = 0;
+  forgottenAt = 0;
+  acceptsEntries = true;
+  term = 1;
+  refuse: Extract<HostAppend, { ok: false }>["reason"] | null = null;
+  readonly forgotten = new Set<string>();
+  hint = null;
+
+  get lastIndex(): number {
+    return this.heads.at(-1)?.lastIndex ?? 0;
+  }
+  get lastUserIndex(): number {
+    return this.lastUserIndexAt(Infinity);
+  }
+  lastUserIndexAt(index: number): number {
+    return this.heads.findLast((head) => head.kind === RECORD_KIND.user && head.lastIndex <= index)?.lastIndex ?? 0;
+  }
+  session(clientId: string): SessionRow | undefined {
+    if (this.forgotten.has(clientId)) return undefined;
+    const last = this.heads.findLast((head) => head.clientId === clientId && head.kind === RECORD_KIND.user);
+    return last === undefined ? undefined : { lastSequence: last.firstSequence + last.count - 1, lastIndex: last.lastIndex };
+  }
+  recordAt(index: number): RecordHead | undefined {
+    return this.heads.find((head) => head.firstIndex <= index && index <= head.lastIndex);
+  }
+  termAt(index: number): number | undefined {
+    return this.recordAt(index)?.term;
+  }
+  holdersOf(): readonly number[] {
+    return [1, 2];
+  }
+  leaderHint(): null {
+    return this.hint;
+  }
+  append(request: AppendRequest): HostAppend {
+    if (this.refuse !== null) return { ok: false, reason: this.refuse };
+    return this.push(request.clientId, request.firstSequence, request.count);
+  }
+  push(clientId: string, firstSequence: number, count: number, kind: RecordHead["kind"] = RECORD_KIND.user): Extract<HostAppend, { ok: true }> {
+    const firstIndex = this.lastIndex + 1;
+    this.heads.push({ firstIndex, lastIndex: firstIndex + count - 1, count, term: this.term, kind, timeMs: firstIndex * 10, clientId, firstSequence, chain: 0, bytes: 0 });
+    return { ok: true, firstIndex, term: this.term, timeMs: firstIndex * 10 };
+  }
+  noop(): void {
+    this.push("0".repeat(32), 0, 1, RECORD_KIND.noop);
+  }
+  truncate(from: number): void {
+    this.heads = this.heads.filter((head) => head.lastIndex < from);
+  }
+}
+
+function setUp(): { readonly host: FakeHost; readonly queue: AppendQueue<string>; offer(clientId: string, first: number, options?: Partial<AppendRequest> & { name?: string; nowMs?: number }): void; commit(index?: number, nowMs?: number): void; answers(): string[] } {
+  const host = new FakeHost();
+  const queue = new AppendQueue<string>(host);
+  return {
+    host,
+    queue,
+    offer(clientId, firstSequence, { name, nowMs = 0, ...rest } = {}) {
+      const request: AppendRequest = { type: "append", clientId, firstSequence, count: 1, bornAt: 1, ifLast: null, payloads: new Uint8Array(8), ...rest };
+      queue.offer(request, name ?? `${clientId[0]}${firstSequence}`, nowMs);
+    },
+    commit(index = host.lastIndex, nowMs = 0) {
+      host.commitIndex = index;
+      queue.committed(index, nowMs);
+    },
+    answers: () => queue.takeAnswers().map(({ requester, response }) => `${requester} ${render(response)}`),
+  };
+}
+
+function render(response: Response): string {
+  if (response.type === "appended") return `at ${response.index}${response.count > 1 ? `+${response.count}` : ""} t${response.term}${response.duplicate ? " again" : ""}`;
+  if (response.type === "refused") return response.code + (response.number === null ? "" : ` ${response.number}`);
+  return response.type;
+}
+
+describe("the leader's append queue", () => {
+  it("answers an append only when it is committed (B22)", () => {
+    const { offer, commit, answers } = setUp();
+    offer(A, 1);
+    expect(answers()).toEqual([]);
+    commit();
+    expect(answers()).toEqual(["a1 at 1 t1"]);
+  });
+
+  it("answers a duplicate with the place of the original, and appends it once", () => {
+    const { host, offer, commit, answers } = setUp();
+    offer(A, 1, { name: "first" });
+    offer(A, 1, { name: "again" });
+    commit();
+    expect(answers()).toEqual(["first at 1 t1", "again at 1 t1 again"]);
+    offer(B, 1);
+    offer(A, 1, { name: "late" });
+    expect(answers()).toEqual(["late at 1 t1 again"]);
+    expect(host.lastIndex).toBe(2);
+  });
+
+  it("answers a part of a record with the place of that part", () => {
+    const { offer, commit, answers } = setUp();
+    offer(A, 1, { count: 5 });
+    commit();
+    answers();
+    offer(A, 3, { count: 2, name: "part" });
+    expect(answers()).toEqual(["part at 3+2 t1 again"]);
+  });
+
+  it("finds the place of an old duplicate behind later records of the same and other clients", () => {
+    const { offer, commit, answers } = setUp();
+    for (const first of [1, 2, 3]) {
+      offer(A, first);
+      offer(B, first);
+    }
+    commit();
+    answers();
+    offer(A, 1, { name: "old" });
+    expect(answers()).toEqual(["old at 1 t1 again"]);
+  });
+
+  it("a duplicate of an entry inherited from an earlier term is answered when it commits", () => {
+    const { host, offer, commit, answers } = setUp();
+    host.push(A, 1, 2);
+    host.term = 2;
+    host.noop();
+    offer(A, 1, { count: 2, name: "retry" });
+    offer(B, 1);
+    expect(answers()).toEqual([]);
+    commit();
+    expect(answers()).toEqual(["retry at 1+2 t1 again", "b1 at 4 t2"]);
+  });
+
+  it("a request that overlaps what is in the log only in part is refused", () => {
+    const { offer, answers } = setUp();
+    offer(A, 1, { count: 2 });
+    offer(A, 2, { count: 2, name: "overlap" });
+    expect(answers()).toEqual(["overlap bad request"]);
+  });
+
+  it("later sequences wait for the earlier ones and enter in order", () => {
+    const { host, offer, commit, answers } = setUp();
+    offer(A, 4);
+    offer(A, 2, { count: 2 });
+    expect(host.lastIndex).toBe(0);
+    offer(A, 1);
+    expect(host.heads.map((head) => head.firstSequence)).toEqual([1, 2, 4]);
+    commit();
+    expect(answers()).toEqual(["a1 at 1 t1", "a2 at 2+2 t1", "a4 at 4 t1"]);
+  });
+
+  it("a gap that lasts is answered with the sequence that is expected", () => {
+    const { host, queue, offer, answers } = setUp();
+    offer(A, 1);
+    offer(A, 3, { nowMs: 10 });
+    expect(queue.nextDeadlineMs()).toBe(210);
+    queue.tick(209);
+    expect(answers()).toEqual([]);
+    queue.tick(210);
+    expect(answers()).toEqual(["a3 expected 2"]);
+    expect(queue.nextDeadlineMs()).toBe(Infinity);
+    expect(host.lastIndex).toBe(1);
+  });
+
+  it("holds no more than its bounds", () => {
+    const { queue, offer, answers } = setUp();
+    for (let first = 2; first <= 40; first++) offer(A, first);
+    expect(queue.sizes.held).toBe(16);
+    expect(answers()).toHaveLength(23);
+  });
+
+  it("payloads that are held are copied: the datagram's buffer is used again", () => {
+    const { host, offer } = setUp();
+    const seen: number[] = [];
+    const append = host.append.bind(host);
+    host.append = (request) => {
+      seen.push(request.payloads[0] ?? -1);
+      return append(request);
+    };
+    const shared = Uint8Array.of(7);
+    offer(A, 2, { payloads: shared });
+    shared[0] = 9;
+    offer(A, 1, { payloads: shared });
+    expect(seen).toEqual([9, 7]);
+  });
+
+  it("a forgotten session is refused, never executed again (C36)", () => {
+    const { host, offer, answers } = setUp();
+    for (let at = 0; at < 10; at++) host.noop();
+    host.forgottenAt = 5;
+    offer(A, 1, { bornAt: 4, name: "old" });
+    offer(A, 3, { bornAt: 4, name: "old too" });
+    offer(B, 1, { bornAt: 5, name: "new" });
+    expect(answers()).toEqual(["old forgotten", "old too forgotten"]);
+    expect(host.lastIndex).toBe(11);
+  });
+
+  it("a name that a user chose has no birth: it is new whenever it is not remembered", () => {
+    const { host, offer } = setUp();
+    host.forgottenAt = 5;
+    offer(A, 1, { bornAt: 0 });
+    expect(host.lastIndex).toBe(1);
+  });
+
+  it("passes on why the core takes nothing", () => {
+    const { host, offer, answers } = setUp();
+    for (const reason of ["busy", "transferring", "not leader"] as const) {
+      host.refuse = reason;
+      offer(A, 1, { name: "x" });
+      expect(answers()).toEqual([`x ${reason}`]);
+    }
+    host.refuse = null;
+    host.acceptsEntries = false;
+    offer(A, 1, { name: "x" });
+    expect(answers()).toEqual(["x disk full"]);
+  });
+
+  describe("--if-last", () => {
+    it("appends behind the entry it names, committed or not, and not counting no-ops", () => {
+      const { host, offer } = setUp();
+      host.noop();
+      offer(A, 1, { ifLast: 0 });
+      host.noop();
+      offer(B, 1, { ifLast: 2 });
+      expect(host.lastIndex).toBe(4);
+    });
+
+    it("refuses when a later user entry is committed", () => {
+      const { offer, commit, answers } = setUp();
+      offer(A, 1);
+      commit();
+      answers();
+      offer(B, 1, { ifLast: 0 });
+      expect(answers()).toEqual(["b1 if last 1"]);
+    });
+
+    it("waits while the later entry is not committed, then refuses", () => {
+      const { offer, commit, answers } = setUp();
+      offer(A, 1);
+      offer(B, 1, { ifLast: 0 });
+      expect(answers()).toEqual([]);
+      commit();
+      expect(answers()).toEqual(["a1 at 1 t1", "b1 if last 1"]);
+    });
+
+    it("refuses an index that no committed entry has reached", () => {
+      const { offer, commit, answers } = setUp();
+      offer(A, 1);
+      commit();
+      answers();
+      offer(B, 1, { ifLast: 9 });
+      expect(answers()).toEqual(["b1 if last 1"]);
+    });
+
+    it("recognises a duplicate first", () => {
+      const { offer, commit, answers } = setUp();
+      offer(A, 1, { ifLast: 0 });
+      offer(B, 1);
+      commit();
+      answers();
+      offer(A, 1, { ifLast: 0, name: "again" });
+      expect(answers()).toEqual(["again at 1 t1 again"]);
+    });
+
+    it("says busy when the earlier entry stays undecided", () => {
+      const { queue, offer, answers } = setUp();
+      offer(A, 1);
+      offer(B, 1, { ifLast: 0 });
+      queue.tick(200);
+      expect(answers()).toEqual(["b1 busy"]);
+    });
+  });
+
+  describe("when leadership is lost", () => {
+    it("what was held is refused, what was appended is answered as it turns out", () => {
+      const { host, queue, offer, commit, answers } = setUp();
+      for (const first of [1, 2, 3]) offer(A, first);
+      offer(B, 2);
+      queue.leadershipLost(0);
+      expect(answers()).toEqual(["b2 not leader"]);
+      commit(1);
+      host.truncate(2);
+      host.term = 2;
+      host.noop();
+      commit(2);
+      expect(answers()).toEqual(["a1 at 1 t1", "a2 overwritten"]);
+      queue.tick(1_000);
+      expect(answers()).toEqual(["a3 unknown"]);
+    });
+
+    it("a truncation alone says nothing: another node may still commit the entry", () => {
+      const { host, queue, offer, commit, answers } = setUp();
+      offer(A, 1);
+      queue.leadershipLost(0);
+      host.truncate(1);
+      commit(0);
+      expect(answers()).toEqual([]);
+      queue.tick(1_000);
+      expect(answers()).toEqual(["a1 unknown"]);
+    });
+
+    it("leading again answers what is still in the log, and gives up what was truncated", () => {
+      const { host, queue, offer, commit, answers } = setUp();
+      offer(A, 1);
+      offer(A, 2);
+      queue.leadershipLost(0);
+      host.truncate(2);
+      host.term = 3;
+      host.noop();
+      offer(B, 1, { nowMs: 5 });
+      expect(answers()).toEqual(["a2 unknown"]);
+      commit();
+      expect(answers()).toEqual(["a1 at 1 t1", "b1 at 3 t3"]);
+    });
+  });
+
+  it("answers ten thousand outstanding records in order and keeps nothing", () => {
+    const { queue, offer, commit, answers } = setUp();
+    const host = Array.from({ length: 2_000 }, (_, at) => at + 1);
+    for (const first of host) offer(A, first);
+    for (let index = 100; index <= 2_000; index += 100) commit(index);
+    expect(answers()).toEqual(host.map((first) => `a${first} at ${first} t1`));
+    expect(queue.sizes).toEqual({ held: 0, waiting: 0 });
+  });
+
+  it("under loss, doubling and reordering every request enters once and in order, and every answer is true", () => {
+    const events = fc.array(
+      fc.oneof(
+        fc.record({ type: fc.constant("copy" as const), client: fc.nat(2), request: fc.nat(7) }),
+        fc.record({ type: fc.constant("commit" as const), by: fc.nat(5) }),
+        fc.record({ type: fc.constant("wait" as const), ms: fc.nat(300) }),
+        fc.record({ type: fc.constant("depose" as const), keep: fc.nat(3) }),
+      ),
+      { maxLength: 120 },
+    );
+    fc.assert(fc.property(events, (script) => runModel(script)), { numRuns: 400 });
+  });
+});
+
+type Step =
+  | { readonly type: "copy"; readonly client: number; readonly request: number }
+  | { readonly type: "commit"; readonly by: number }
+  | { readonly type: "wait"; readonly ms: number }
+  | { readonly type: "depose"; readonly keep: number };
+
+/** Requests 0..7 of a client take 1 + r % 3 entries each. */
+function place(request: number): { readonly first: number; readonly count: number } {
+  let first = 1;
+  for (let before = 0; before < request; before++) first += 1 + (before % 3);
+  return { first, count: 1 + (request % 3) };
+}
+
+function runModel(script: readonly Step[]): void {
+  const { host, queue, offer } = setUp();
+  const clients = [A, B, "c".repeat(32)];
+  let nowMs = 0;
+  let copies = 0;
+  let answered = 0;
+  const check = (): void => {
+    for (const { requester, response } of queue.takeAnswers()) {
+      answered++;
+      if (response.type !== "appended") continue;
+      const [, client, first] = requester.split(" ");
+      const head = host.recordAt(response.index);
+      expect(head?.clientId).toBe(clients[Number(client)]);
+      expect(head === undefined ? -1 : head.firstSequence + response.index - head.firstIndex).toBe(Number(first));
+      expect(response.index + response.count - 1).toBeLessThanOrEqual(host.commitIndex);
+    }
+  };
+  for (const step of script) {
+    if (step.type === "copy") {
+      const { first, count } = place(step.request);
+      offer(clients[step.client] ?? A, first, { count, nowMs, name: `${copies++} ${step.client} ${first}` });
+    } else if (step.type === "commit") {
+      host.commitIndex = Math.min(host.lastIndex, host.commitIndex + step.by);
+      host.commitIndex = host.recordAt(host.commitIndex)?.lastIndex ?? host.commitIndex;
+      queue.committed(host.commitIndex, nowMs);
+    } else if (step.type === "wait") {
+      nowMs += step.ms;
+      queue.tick(nowMs);
+    } else {
+      queue.leadershipLost(nowMs);
+      host.truncate(host.commitIndex + 1 + step.keep);
+      host.term++;
+      host.noop();
+    }
+    check();
+    for (const clientId of clients) {
+      const own = host.heads.filter((head) => head.clientId === clientId);
+      let next = 1;
+      for (const head of own) {
+        expect(head.firstSequence).toBe(next);
+        next += head.count;
+      }
+    }
+  }
+  host.commitIndex = host.lastIndex;
+  queue.committed(host.lastIndex, nowMs);
+  queue.leadershipLost(nowMs);
+  queue.tick(nowMs + 10_000);
+  check();
+  // A record's oldest copies may go unanswered beyond a bound; nothing is answered twice.
+  expect(answered).toBeLessThanOrEqual(copies);
+  expect(queue.sizes).toEqual({ held: 0, waiting: 0 });
+}
