@@ -39,6 +39,8 @@ export interface RunOptions {
   /** What the command reads from its standard input; without it the input is closed at once. */
   stdin?: string | Uint8Array;
   cwd?: string;
+  /** What the executable is started by, such as `ip netns exec NAME`; it must keep the process id. */
+  within?: readonly string[];
 }
 
 /** A running `raft up`, or any other command that goes on until it is stopped. */
@@ -243,7 +245,8 @@ export class World {
   }
 
   private spawn(args: string[], options: RunOptions): Running {
-    const child = spawn(executable, args, {
+    const [command = executable, ...words] = [...(options.within ?? []), executable, ...args];
+    const child = spawn(command, words, {
       cwd: options.cwd ?? join(this.directory, "work"),
       env: { ...this.env, ...options.env },
       stdio: "pipe",
