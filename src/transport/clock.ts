@@ -9,6 +9,8 @@ export interface Clock {
   wallMs(): WallMs;
   /** Calls `run` once after `delayMs` (0 or more). Returns the cancellation. */
   after(delayMs: number, run: () => void): () => void;
+  /** Calls `run` once after everything that has already arrived was taken in. */
+  soon(run: () => void): void;
 }
 
 export const systemClock: Clock = {
@@ -17,5 +19,8 @@ export const systemClock: Clock = {
   after(delayMs, run) {
     const timer = setTimeout(run, Math.max(0, delayMs));
     return () => clearTimeout(timer);
+  },
+  soon(run) {
+    setImmediate(run);
   },
 };

@@ -127,3 +127,9 @@ function derive(secret: Uint8Array, label: string, parts: readonly Uint8Array[])
   const context = Buffer.concat([Buffer.from(`${label}\0`), ...parts]);
   return new Uint8Array(hkdfSync("sha256", secret, SALT, context, KEY_BYTES));
 }
+
+/** The same four bytes as a number: in beacons it tells "same name, other key" apart. */
+export function keyTag(key: ClusterKey): number {
+  const tag = clusterTag(key);
+  return new DataView(tag.buffer, tag.byteOffset, 4).getUint32(0);
+}

@@ -1,0 +1,165 @@
+/** Founding, admission and fencing: what the formation decides is made durable, shown and told to people here. */
+
+import { assert } from "../base/assert.ts";
+import type { BootId, FoundingRecord, MonotonicMs } from "../base/types.ts";
+import type { DiscoveryReport } from "../discovery/types.ts";
+import type { Clock } from "../transport/clock.ts";
+import { keyTag } from "../transport/key.ts";
+import type { Connection, Endpoint, Frame, NodeHello } from "../transport/types.ts";
+import type { DataDirectory } from "./data-directory.ts";
+import type { NodeEvent } from "./events.ts";
+import { FormationWatch } from "./formation-watch.ts";
+import type { Formation, FormationOrder } from "./formation.ts";
+import type { Member } from "./member.ts";
+import type { Neighbours } from "./neighbours.ts";
+import { majorityOf } from "./peer-watch.ts";
+import type { NodeOptions } from "./types.ts";
+
+export interface FoundingOptions {
+  readonly options: NodeOptions;
+  readonly clock: Clock;
+  readonly formation: Formation;
+  readonly directory: DataDirectory;
+  readonly endpoint: Endpoint;
+  readonly neighbours: Neighbours;
+  readonly incarnation: string;
+  readonly member: () => Member | null;
+  readonly startMember: (record: FoundingRecord) => void;
+  readonly ownHosts: () => readonly string[];
+  readonly emit: (event: NodeEvent) => void;
+}
+
+export class Founding {
+  readonly #options: FoundingOptions;
+  readonly #watch = new FormationWatch();
+  readonly #said = new Set<string>();
+
+  constructor(options: FoundingOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#obey(this.#options.formation.start());
+  }
+
+  /** A met node's hello, first or changed. */
+  heard(connection: Connection, hello: NodeHello): void {
+    this.#obey(this.#options.formation.heard(hello, true));
+    this.#fence(connection, hello);
+  }
+
+  lost(bootId: BootId): void {
+    this.#obey(this.#options.formation.lost(bootId));
+  }
+
+  /** A member's committed configuration. It admits this node when it names this very incarnation and nothing was
+   *  ever founded here; else this node stands outside: wiped, doubled, removed or never let in. */
+  takeFence(hello: NodeHello, fence: Extract<Frame, { type: "fence" }>): void {
+    const { options, directory, formation, incarnation } = this.#options;
+    const member = this.#options.member();
+    if (member !== null && fence.clusterId !== directory.clusterId) return;
+    if (member !== null && member.core.configuration.index > fence.configuration.index) return;
+    const named = fence.configuration.members.find(({ id }) => id === options.id);
+    if (named?.incarnation === incarnation) {
+      if (formation.record === null && hello.member && hello.founding !== null) this.#admit(hello.founding);
+      return;
+    }
+    const members = fence.configuration.members.map(({ id }) => id);
+    this.#once(
+      named === undefined
+        ? { type: "waits outside", members }
+        : { type: "fenced", foundedMs: directory.identity.foundedMs },
+    );
+  }
+
+  /** A configuration was committed: those who wait outside hear of it. */
+  configurationCommitted(): void {
+    for (const connection of this.#options.endpoint.connections()) {
+      if (connection.remote.kind === "node") this.#fence(connection, connection.remote.hello);
+    }
+  }
+
+  /** Says what stands in the way, as it changes and as it lasts. */
+  look(discovery: DiscoveryReport, nowMs: MonotonicMs): void {
+    const { options, formation, directory, ownHosts, emit } = this.#options;
+    const met = [...formation.processes.values()].flatMap((process) => (process.met ? [process.hello] : []));
+    const events = this.#watch.look(
+      formation.view(),
+      met,
+      {
+        self: options.id,
+        cluster: options.key.cluster,
+        ownHost: ownHosts()[0] ?? "127.0.0.1",
+        ownKeyTag: keyTag(options.key),
+        founders: formation.founders,
+        nameOf: (hello) => this.#options.neighbours.nameOf(hello.id),
+        foundedMs: directory.identity.foundedMs,
+        entries: this.#options.member()?.log.lastIndex ?? null,
+        discovery,
+      },
+      nowMs,
+    );
+    for (const event of events) emit(event);
+  }
+
+  #obey(orders: readonly FormationOrder[]): void {
+    const { formation, directory, endpoint, clock, startMember } = this.#options;
+    for (const order of orders) {
+      if (order.type === "writeRecord") {
+        directory.writeFounding(order.record, clock.wallMs());
+        this.#obey(formation.recordSynced());
+      } else {
+        directory.becomeMember();
+        this.#sayFounded(order.record);
+        startMember(order.record);
+      }
+      endpoint.helloChanged(clock.monotonicMs());
+    }
+  }
+
+  #admit(record: FoundingRecord): void {
+    const { formation, directory, clock, endpoint, startMember, emit } = this.#options;
+    directory.writeFounding(record, clock.wallMs());
+    directory.becomeMember();
+    formation.admitted(record);
+    emit({ type: "admitted", role: "learner" });
+    startMember(record);
+    endpoint.helloChanged(clock.monotonicMs());
+  }
+
+  #sayFounded(record: FoundingRecord): void {
+    const { options, directory, emit } = this.#options;
+    const founders = record.founders.map(({ id }) => this.#options.neighbours.nameOf(id));
+    const users = new Set(founders.map(({ userHost }) => userHost?.split("@")[0] ?? ""));
+    assert(directory.clusterId !== null, "founded with a cluster id");
+    emit({
+      type: "founded",
+      cluster: record.cluster,
+      clusterId: directory.clusterId,
+      founders,
+      self: options.id,
+      canLose: founders.length - majorityOf(founders.length),
+      mixed: users.size > 1,
+    });
+  }
+
+  /** Shows the configuration to a node that it does not name, or that does not know yet that it does. Only a
+   *  committed one is shown. */
+  #fence(connection: Connection, hello: NodeHello): void {
+    const { directory, endpoint } = this.#options;
+    const core = this.#options.member()?.core;
+    if (core === undefined || directory.clusterId === null) return;
+    const { configuration, term, commitIndex } = core;
+    const named = configuration.members.find((member) => member.id === hello.id);
+    const settled = named?.incarnation === hello.incarnation && hello.member;
+    if (settled || commitIndex < configuration.index) return;
+    endpoint.send(connection, { type: "fence", clusterId: directory.clusterId, term, configuration });
+  }
+
+  #once(event: NodeEvent): void {
+    const key = JSON.stringify(event);
+    if (this.#said.has(key)) return;
+    this.#said.add(key);
+    this.#options.emit(event);
+  }
+}

@@ -1,0 +1,23 @@
+/** Every limit of a running node, with its unit. */
+
+import type { RaftLimits } from "../raft/types.ts";
+
+export const DEFAULT_LIMITS: RaftLimits = {
+  inflightBytesMax: 2 << 20,
+  appendBytesMax: 256 << 10,
+  uncommittedBytesMax: 64 << 20,
+  uncommittedEntriesMax: 1_000_000,
+};
+
+/** Known or typed addresses are greeted again this often while not connected, so that two stateful
+ *  firewalls that drop everything unasked let the pair through to each other. */
+export const GREET_AGAIN_MS = 5_000;
+
+/** Firewalls forget a silent pair after 30 s: met nodes hear from us at least this often. */
+export const KEEP_ALIVE_MS = 8_000;
+
+/** The leader says who it is this often while it holds a quorum. */
+export const ANNOUNCE_MS = 3_000;
+
+/** A handover on stop may take this long; then the node goes without. */
+export const HAND_OVER_MS = 1_500;

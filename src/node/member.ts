@@ -1,0 +1,336 @@
+/** One member running: the core, its log and its peers, turned once per turn of the loop.
+ *
+ *  The order of a turn is the contract (README.md):
+ *    1 take in       frames, requests and completions of the disk have arrived; time passes
+ *    2 propose       what clients sent becomes records, appended to the log in memory
+ *    3 hard state    a changed term or vote starts towards the disk
+ *    4 write         everything appended starts towards the disk, if no write is in flight
+ *    5 send          the same records leave for the followers, in parallel with 4
+ *    6 answer        what committed is told to clients, in the datagrams of the same flush
+ *  Nothing that depends on a write leaves before it: the core holds it back. */
+
+import { assert } from "../base/assert.ts";
+import type { LogIndex, MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
+import { createCore } from "../raft/core.ts";
+import type {
+  Core,
+  CoreEvent,
+  HardState,
+  MembershipChange,
+  RaftMessage,
+  RaftTimings,
+  Ready,
+} from "../raft/types.ts";
+import {
+  checkPayloads,
+  encodeMembers,
+  encodePayloads,
+  encodeRecord,
+  ENTRY_BYTES_MAX,
+  NO_CLIENT,
+} from "../storage/record.ts";
+import { RECORD_KIND, type LogStore, type RecordKind, type Recovered } from "../storage/types.ts";
+import type { Clock } from "../transport/clock.ts";
+import type { AppendRequest, LeaderHint, RefusalCode, Response } from "../transport/requests.ts";
+import type { Connection, Endpoint, Frame } from "../transport/types.ts";
+import { createAppendHost } from "./append-host.ts";
+import { AppendQueue } from "./append-queue.ts";
+import { ChainCheck } from "./chain-check.ts";
+import { ConfigurationQueue } from "./configuration-queue.ts";
+import { Healer } from "./healer.ts";
+import { DEFAULT_LIMITS } from "./limits.ts";
+import { Reads } from "./reads.ts";
+import { fulfilSendOrder, takeAppend } from "./replication.ts";
+
+export interface MemberOptions {
+  readonly self: NodeIdentity;
+  readonly recovered: Recovered;
+  readonly writeHardState: (hardState: HardState, done: () => void) => void;
+  readonly endpoint: Endpoint;
+  readonly clock: Clock;
+  readonly timings: RaftTimings;
+  readonly seed: number;
+  /** The live connection to that very (id, incarnation), or undefined. */
+  readonly connectionTo: (id: NodeId, incarnation: string) => Connection | undefined;
+  readonly datagramBytesMax: (connection: Connection) => number;
+  readonly leaderHint: () => LeaderHint | null;
+  /** Asks the leader for a read index on behalf of a read here. */
+  readonly askReadIndex: (done: (index: LogIndex | null) => void) => boolean;
+  readonly onCoreEvent: (event: CoreEvent) => void;
+  readonly onNote: (text: string) => void;
+  readonly onHealed: (from: LogIndex, to: LogIndex, by: NodeId) => void;
+  readonly onTrace: ((text: string) => void) | null;
+  /** Asks the loop for another turn. */
+  readonly wake: () => void;
+}
+
+export class Member {
+  readonly core: Core;
+  readonly log: LogStore;
+  readonly reads: Reads;
+  readonly #options: MemberOptions;
+  readonly #appends: AppendQueue<(response: Response) => void>;
+  readonly #configurations = new ConfigurationQueue();
+  readonly #healer: Healer;
+  readonly #chainCheck: ChainCheck;
+  /** When this node last heard from a leader of its term; null: never in this process. */
+  #leaderHeardMs: MonotonicMs | null = null;
+
+  constructor(options: MemberOptions) {
+    const { recovered, clock } = options;
+    this.#options = options;
+    this.log = recovered.log;
+    this.core = createCore({
+      self: options.self,
+      hardState: recovered.hardState,
+      baseIndex: recovered.log.baseIndex,
+      baseTerm: recovered.baseTerm,
+      runs: recovered.runs,
+      lastIndex: recovered.log.lastIndex,
+      configurations: recovered.configurations,
+      commitIndex: recovered.log.baseIndex,
+      voteFromCommitIndex: recovered.voteFromCommitIndex,
+      timings: options.timings,
+      limits: DEFAULT_LIMITS,
+      seed: options.seed,
+      nowMs: clock.monotonicMs(),
+    });
+    this.#appends = new AppendQueue(createAppendHost(this.core, this.log, clock, options.leaderHint));
+    this.#healer = new Healer(this.log);
+    this.#chainCheck = new ChainCheck(this.core, this.log);
+    this.reads = new Reads({
+      core: this.core,
+      log: this.log,
+      leaderHint: options.leaderHint,
+      staleMs: (nowMs) => this.staleMs(nowMs),
+      askLeader: (readId) =>
+        options.askReadIndex((index) => {
+          this.reads.indexKnown(readId, index, clock.monotonicMs());
+          options.wake();
+        }),
+    });
+  }
+
+  /** Since this node last heard from a leader of its term, ms; 0 while it leads; null: never. */
+  staleMs(nowMs: MonotonicMs): number | null {
+    if (this.core.role === "leader") return 0;
+    return this.#leaderHeardMs === null ? null : nowMs - this.#leaderHeardMs;
+  }
+
+  /** A client's entries. Answered once they are committed, or refused. */
+  offerAppend(request: AppendRequest, answer: (response: Response) => void, nowMs: MonotonicMs): void {
+    const checked = checkPayloads(request.payloads, ENTRY_BYTES_MAX);
+    if ("reason" in checked) return answer(refused("bad request", checked.reason, null));
+    if (checked.count !== request.count) return answer(refused("bad request", "count differs", null));
+    this.#appends.offer(request, answer, nowMs);
+  }
+
+  /** An operator's change of members. Answered once it is committed, or refused. */
+  offerConfiguration(
+    change: MembershipChange,
+    expectedIndex: LogIndex,
+    answer: (response: Response) => void,
+  ): void {
+    const proposed = this.core.proposeConfiguration(change, expectedIndex);
+    if (!proposed.ok) {
+      const code = proposed.reason === "not leader" ? "not leader" : "configuration changed";
+      return answer(refused(code, proposed.reason, this.#options.leaderHint()));
+    }
+    const { index, members } = proposed.configuration;
+    this.#appendOwn(RECORD_KIND.configuration, index, proposed.term, encodeMembers(members));
+    this.#configurations.wait(proposed.configuration, proposed.term, answer);
+  }
+
+  /** A frame of a met node. Requests and responses are not the member's. */
+  takeFrame(from: Connection, peer: NodeIdentity, frame: Frame, nowMs: MonotonicMs): void {
+    switch (frame.type) {
+      case "raft":
+        return this.#takeRaft(peer, frame, nowMs);
+      case "check": {
+        if (this.#chainCheck.differs(frame)) this.core.reportDivergence(peer.id, frame.index);
+        return;
+      }
+      case "needRecords": {
+        const supply = this.#healer.supply(frame);
+        if (supply !== null) this.#options.endpoint.send(from, supply);
+        return;
+      }
+      case "heal": {
+        const healed = this.#healer.take(frame);
+        if (healed !== null) this.#options.onHealed(healed.from, healed.to, peer.id);
+        return;
+      }
+      default:
+        return;
+    }
+  }
+
+  /** One turn: see the head of this file. */
+  turn(nowMs: MonotonicMs): void {
+    if (nowMs >= this.core.nextDeadlineMs()) this.core.tick(nowMs);
+    if (nowMs >= this.log.nextDeadlineMs()) this.log.tick(nowMs);
+    if (nowMs >= this.#appends.nextDeadlineMs()) this.#appends.tick(nowMs);
+    if (nowMs >= this.reads.nextDeadlineMs()) this.reads.sweep(nowMs);
+    this.#heal(nowMs);
+    for (let more = true; more; ) {
+      const ready = this.core.takeReady();
+      this.#act(ready, nowMs);
+      more = ready.sends.length > 0;
+    }
+    for (const { requester, response } of this.#appends.takeAnswers()) requester(response);
+    for (const { to, frame } of this.#chainCheck.due(nowMs)) {
+      const connection = this.#connectionTo(to);
+      if (connection !== undefined) this.#options.endpoint.send(connection, frame);
+    }
+  }
+
+  nextDeadlineMs(): MonotonicMs {
+    return Math.min(
+      this.core.nextDeadlineMs(),
+      this.log.nextDeadlineMs(),
+      this.reads.nextDeadlineMs(),
+      this.#appends.nextDeadlineMs(),
+      this.#healer.nextDeadlineMs(),
+      this.#chainCheck.nextDeadlineMs(),
+    );
+  }
+
+  #takeRaft(peer: NodeIdentity, frame: Extract<Frame, { type: "raft" }>, nowMs: MonotonicMs): void {
+    const { message } = frame;
+    this.#options.onTrace?.(traceLine(peer.id, message, frame.bytes));
+    if (message.type === "append") {
+      const outcome = takeAppend(peer, frame, message, this.core, this.log, nowMs);
+      if (!outcome.ok) return this.#options.onNote(`dropped an append of node ${peer.id}: ${outcome.reason}`);
+    } else {
+      const order = this.core.step(peer, message, nowMs);
+      if (order?.install === true && frame.bytes !== undefined) this.log.install(frame.bytes.slice());
+      if (message.type === "heartbeatReply") this.#chainCheck.peerCommitted(peer.id, message.commitIndex);
+    }
+    if (LEADERS_OWN.has(message.type) && message.term === this.core.term) this.#leaderHeardMs = nowMs;
+  }
+
+  #act(ready: Ready, nowMs: MonotonicMs): void {
+    const { endpoint } = this.#options;
+    if (ready.hardState !== null) {
+      const { writeId, hardState } = ready.hardState;
+      this.#options.writeHardState(hardState, () => {
+        this.core.hardStateDone(writeId, this.#options.clock.monotonicMs());
+        this.#options.wake();
+      });
+    }
+    if (ready.noop !== null) {
+      const { index, term } = ready.noop;
+      this.#appendOwn(RECORD_KIND.noop, index, term, EMPTY);
+    }
+    this.#write();
+    for (const { to, message } of ready.messages) {
+      const connection = this.#connectionTo(to);
+      if (connection !== undefined) endpoint.send(connection, { type: "raft", message });
+    }
+    for (const order of ready.sends) {
+      const connection = this.#connectionTo(order.to);
+      const datagramBytesMax =
+        connection === undefined ? 0 : this.#options.datagramBytesMax(connection);
+      fulfilSendOrder(order, this.core, this.log, endpoint, connection, datagramBytesMax, nowMs);
+    }
+    for (const { to, term, round } of ready.snapshots) this.#sendHead(to, term, round);
+    for (const event of ready.events) this.#coreEvent(event, nowMs);
+    if (ready.committed !== null) this.#committed(ready.committed, nowMs);
+    for (const { readId, index } of ready.reads) this.reads.indexKnown(readId, index, nowMs);
+  }
+
+  /** Starts the next batch unless one is in flight; then everything that waits goes into the one after. */
+  #write(): void {
+    this.log.flush(
+      () => this.core.writeStarted(),
+      (writeId) => {
+        this.core.writeDone(writeId, this.#options.clock.monotonicMs());
+        this.#options.wake();
+      },
+    );
+  }
+
+  #committed(commitIndex: LogIndex, nowMs: MonotonicMs): void {
+    this.log.committed(commitIndex);
+    this.#appends.committed(commitIndex, nowMs);
+    this.#configurations.committed(commitIndex, (index) => this.core.termAt(index));
+    this.reads.sweep(nowMs);
+  }
+
+  #coreEvent(event: CoreEvent, nowMs: MonotonicMs): void {
+    if (event.type === "role" && event.role !== "leader") {
+      this.#appends.leadershipLost(nowMs);
+      this.#configurations.leadershipLost();
+    }
+    this.#options.onCoreEvent(event);
+  }
+
+  /** A record that no client sent: a no-op or a configuration. The core has counted it already. */
+  #appendOwn(kind: RecordKind, index: LogIndex, term: number, payload: Uint8Array): void {
+    assert(index === this.log.lastIndex + 1, `own record at ${index} after ${this.log.lastIndex}`);
+    const record = encodeRecord(
+      {
+        firstIndex: index,
+        term,
+        kind,
+        timeMs: this.#options.clock.wallMs(),
+        clientId: NO_CLIENT,
+        firstSequence: 0,
+      },
+      encodePayloads([payload]),
+      this.log.lastChain,
+    );
+    this.log.append(record);
+  }
+
+  #sendHead(to: NodeId, term: number, round: number): void {
+    const connection = this.#connectionTo(to);
+    const lastIndex = this.log.baseIndex;
+    const lastTerm = this.core.termAt(lastIndex);
+    if (connection === undefined || lastTerm === undefined) return;
+    const message: RaftMessage = {
+      type: "installSnapshot",
+      term,
+      round,
+      lastIndex,
+      lastTerm,
+      configuration: this.#options.recovered.configurations[0] ?? this.core.configuration,
+    };
+    this.#options.endpoint.send(connection, { type: "raft", message, bytes: this.log.snapshotHead() });
+  }
+
+  #heal(nowMs: MonotonicMs): void {
+    if (nowMs < this.#healer.nextDeadlineMs()) return;
+    const peers = this.core.configuration.members.flatMap(({ id, incarnation }) => {
+      const connection = this.#options.connectionTo(id, incarnation);
+      return connection === undefined ? [] : [connection];
+    });
+    const question = this.#healer.ask(peers, nowMs);
+    if (question !== null) this.#options.endpoint.send(question.connection, question.frame);
+  }
+
+  /** Messages go to the (id, incarnation) of the configuration; a candidate that this node's configuration
+   *  does not name (yet) is answered where it was met. */
+  #connectionTo(id: NodeId): Connection | undefined {
+    const named = this.core.configuration.members.find((member) => member.id === id);
+    if (named !== undefined) return this.#options.connectionTo(id, named.incarnation);
+    return this.#options.endpoint.nodeConnection(id);
+  }
+}
+
+const EMPTY = new Uint8Array(0);
+
+const LEADERS_OWN: ReadonlySet<RaftMessage["type"]> = new Set(["append", "heartbeat", "installSnapshot"]);
+
+function refused(code: RefusalCode, text: string, leader: LeaderHint | null): Response {
+  return { type: "refused", code, text, leader, number: null };
+}
+
+function traceLine(from: NodeId, message: RaftMessage, bytes: Uint8Array | undefined): string {
+  const { type, term, ...rest } = message;
+  const words = Object.entries(rest)
+    .filter(([name, value]) => name !== "records" && typeof value !== "object")
+    .map(([name, value]) => `${name} ${String(value)}`);
+  const size = bytes === undefined ? [] : [`${bytes.length} B`];
+  return [`${from} ->  ${type}`, `term ${term}`, ...words, ...size].join("  ");
+}

@@ -1,0 +1,136 @@
+/** Whom this node knows: where they were met, what they last said, and who of them leads. */
+
+import type { MonotonicMs, NodeId } from "../base/types.ts";
+import type { Clock } from "../transport/clock.ts";
+import type { LeaderHint } from "../transport/requests.ts";
+import type { Address, Connection, Endpoint, NodeHello, UdpSocket } from "../transport/types.ts";
+import { Contacts } from "./contacts.ts";
+import type { DataDirectory } from "./data-directory.ts";
+import type { PeerName } from "./events.ts";
+import type { Formation } from "./formation.ts";
+import { KEEP_ALIVE_MS } from "./limits.ts";
+import type { Member } from "./member.ts";
+import type { PeerMemory } from "./report.ts";
+import type { NodeOptions } from "./types.ts";
+
+/** Silent for longer than two keep-alives: greeted again. */
+const MET_MS = 2 * KEEP_ALIVE_MS;
+
+export interface NeighboursParts {
+  readonly options: NodeOptions;
+  readonly clock: Clock;
+  readonly userHost: string;
+  readonly ownHosts: () => readonly string[];
+  readonly directory: DataDirectory;
+  readonly socket: UdpSocket;
+}
+
+export class Neighbours {
+  /** What each node last said, also after its connection is gone. */
+  readonly memories = new Map<NodeId, PeerMemory>();
+  readonly #contacts = new Contacts();
+  readonly #parts: NeighboursParts;
+  readonly #formation: Formation;
+  readonly #member: () => Member | null;
+  readonly #endpoint: () => Endpoint;
+
+  constructor(
+    parts: NeighboursParts,
+    formation: Formation,
+    member: () => Member | null,
+    endpoint: () => Endpoint,
+  ) {
+    this.#parts = parts;
+    this.#formation = formation;
+    this.#member = member;
+    this.#endpoint = endpoint;
+  }
+
+  addContact(address: Address): void {
+    this.#contacts.add(address);
+  }
+
+  remember(hello: NodeHello, address: Address, nowMs: MonotonicMs): void {
+    const lastHeardWallMs = this.#parts.clock.wallMs();
+    this.memories.set(hello.id, { hello, address, lastHeardMs: nowMs, lastHeardWallMs });
+    this.#parts.directory.rememberAddress(hello.id, address);
+    this.#contacts.add(address);
+  }
+
+  /** Keeps the memories as fresh as the connections. */
+  refresh(nowMs: MonotonicMs): void {
+    for (const { remote, lastHeardMs } of this.#endpoint().connections()) {
+      const memory = remote.kind === "node" ? this.memories.get(remote.identity.id) : undefined;
+      if (memory === undefined || lastHeardMs <= memory.lastHeardMs) continue;
+      memory.lastHeardMs = lastHeardMs;
+      memory.lastHeardWallMs = this.#parts.clock.wallMs() - (nowMs - lastHeardMs);
+    }
+  }
+
+  /** Known addresses where nobody is met, each at most every few seconds, for ever. */
+  toGreet(nowMs: MonotonicMs): readonly Address[] {
+    const met = this.#endpoint()
+      .connections()
+      .filter(({ remote, lastHeardMs }) => remote.kind === "node" && nowMs - lastHeardMs < MET_MS);
+    const isMet = ({ host, port }: Address): boolean =>
+      met.some(({ remote }) => remote.address.host === host && remote.address.port === port);
+    return this.#contacts.due(isMet, nowMs);
+  }
+
+  /** The live connection to that very (id, incarnation). */
+  connectionTo(id: NodeId, incarnation: string): Connection | undefined {
+    const connection = this.#endpoint().nodeConnection(id);
+    const remote = connection?.remote;
+    return remote?.kind === "node" && remote.identity.incarnation === incarnation ? connection : undefined;
+  }
+
+  /** True while somebody is worth asking for: a founder, or a configured member that is not met. */
+  somebodyMissing(): boolean {
+    const members = this.#member()?.core.configuration.members;
+    if (members === undefined) return true;
+    return members.some(
+      ({ id, incarnation }) => id !== this.#parts.options.id && this.connectionTo(id, incarnation) === undefined,
+    );
+  }
+
+  leaderConnection(): Connection | undefined {
+    const leader = this.#member()?.core.leader ?? null;
+    return leader === null ? undefined : this.#endpoint().nodeConnection(leader);
+  }
+
+  leaderHint(): LeaderHint | null {
+    const core = this.#member()?.core;
+    if (core === undefined || core.leader === null) return null;
+    const own = core.leader === this.#parts.options.id;
+    const address = own ? this.ownAddress() : (this.leaderConnection()?.remote.address ?? null);
+    return { id: core.leader, term: core.term, address };
+  }
+
+  /** An open cluster is operated only from machines that run one of its members. */
+  mayOperate(host: string): boolean {
+    if (this.#parts.options.key.auth === "key" || host.startsWith("127.")) return true;
+    if (this.#parts.ownHosts().includes(host)) return true;
+    const members = this.#member()?.core.configuration.members ?? [];
+    return members.some(({ id }) => this.#endpoint().nodeConnection(id)?.remote.address.host === host);
+  }
+
+  /** A node as people know it, from what was heard last. */
+  nameOf(id: NodeId): PeerName {
+    if (id === this.#parts.options.id) {
+      return { id, userHost: this.#parts.userHost, address: this.ownAddress() };
+    }
+    const remote = this.#endpoint().nodeConnection(id)?.remote;
+    if (remote?.kind === "node") {
+      return { id, userHost: remote.hello.userHost, address: remote.address };
+    }
+    const memory = this.memories.get(id);
+    const hello = memory?.hello ?? this.#formation.metAs(id)[0]?.hello;
+    return { id, userHost: hello?.userHost ?? null, address: memory?.address ?? hello?.addresses[0] ?? null };
+  }
+
+  ownAddress(): Address {
+    const { socket, ownHosts } = this.#parts;
+    const { host, port } = socket.address;
+    return { host: host === "0.0.0.0" ? (ownHosts()[0] ?? "127.0.0.1") : host, port };
+  }
+}

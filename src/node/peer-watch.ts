@@ -1,0 +1,82 @@
+/** Notices, for people, who fell silent and who came back. Pure: it looks, compares and says; nothing depends on it.
+ *
+ *      here ──silent for electionMaxMs──> unreachable ──heard──> behind ──caught up──> here */
+
+import type { LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
+import type { Configuration } from "../raft/types.ts";
+import type { NodeEvent, PeerName } from "./events.ts";
+
+/** What is known of one other member now. */
+export interface PeerSight {
+  readonly name: PeerName;
+  readonly voter: boolean;
+  /** null: never in this process. */
+  readonly lastHeardMs: MonotonicMs | null;
+  /** The leader's matchIndex for it; null where this node does not lead. */
+  readonly matchIndex: LogIndex | null;
+}
+
+/** Further behind than this a returning peer is said to be behind, and later to have caught up. */
+const BEHIND_ENTRIES_MIN = 1;
+
+type Sight = "here" | "unreachable" | "behind";
+
+export class PeerWatch {
+  readonly #silentAfterMs: number;
+  readonly #sights = new Map<NodeId, Sight>();
+
+  /** A peer counts as unreachable after `silentAfterMs` without a datagram. */
+  constructor(silentAfterMs: number) {
+    this.#silentAfterMs = silentAfterMs;
+  }
+
+  /** Compares with the last look. Only the leader says who is missing: one voice, not three. */
+  look(
+    peers: readonly PeerSight[],
+    selfVotes: boolean,
+    commitIndex: LogIndex,
+    nowMs: MonotonicMs,
+    wallMs: WallMs,
+  ): NodeEvent[] {
+    const events: NodeEvent[] = [];
+    const silent = (peer: PeerSight): boolean =>
+      peer.lastHeardMs === null || nowMs - peer.lastHeardMs > this.#silentAfterMs;
+    const voters = peers.filter((peer) => peer.voter).length + (selfVotes ? 1 : 0);
+    const votersLeft = voters - peers.filter((peer) => peer.voter && silent(peer)).length;
+    for (const peer of peers) {
+      const before = this.#sights.get(peer.name.id) ?? "here";
+      const behind = commitIndex - (peer.matchIndex ?? 0);
+      if (silent(peer)) {
+        if (before !== "unreachable") {
+          const silentMs = peer.lastHeardMs === null ? 0 : nowMs - peer.lastHeardMs;
+          const spare = Math.max(0, votersLeft - majorityOf(voters));
+          events.push({ type: "peer unreachable", peer: peer.name, sinceWallMs: wallMs - silentMs, votersLeft, voters, spare });
+        }
+        this.#sights.set(peer.name.id, "unreachable");
+      } else if (before === "unreachable") {
+        events.push({ type: "peer back", peer: peer.name, behind: Math.max(0, behind) });
+        this.#sights.set(peer.name.id, "behind");
+      } else if (before === "behind" && behind < BEHIND_ENTRIES_MIN) {
+        events.push({ type: "peer caught up", peer: peer.name, votersHere: votersLeft, voters });
+        this.#sights.set(peer.name.id, "here");
+      }
+    }
+    return events;
+  }
+
+  /** A new leadership says what it sees afresh; `silent` peers are reported again. */
+  reset(): void {
+    this.#sights.clear();
+  }
+}
+
+/** The smallest number of voters that is a majority of `voters`. */
+export function majorityOf(voters: number): number {
+  return Math.floor(voters / 2) + 1;
+}
+
+/** How many more voters may fail while a majority of them is left. */
+export function canLose(configuration: Configuration, reachableVoters: number): number {
+  const voters = configuration.members.filter((member) => member.role === "voter").length;
+  return Math.max(0, reachableVoters - majorityOf(voters));
+}

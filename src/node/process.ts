@@ -1,0 +1,422 @@
+/** One node's process: sockets, clock and disk around the formation and, once it is one, the member.
+ *
+ *      datagram ──> endpoint ──> hello ──> founding ──founded or admitted──> member
+ *                           └──> frame ──> member, service
+ *      every arrival asks for a turn; a turn ends in one flush and one timer. */
+
+import { InvariantError } from "../base/assert.ts";
+import type { FoundingRecord, MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
+import { isDiscoveryDatagram } from "../discovery/beacon.ts";
+import type { Beacon, Discovery, Hint } from "../discovery/types.ts";
+import type { CoreEvent } from "../raft/types.ts";
+import type { Clock } from "../transport/clock.ts";
+import type { Dice } from "../transport/dice.ts";
+import { keyTag } from "../transport/key.ts";
+import type { NodeReport } from "../transport/requests.ts";
+import type { Address, Connection, Endpoint, Frame, NodeHello, UdpSocket } from "../transport/types.ts";
+import type { DataDirectory } from "./data-directory.ts";
+import type { NodeEnd, NodeEvent, PeerName } from "./events.ts";
+import { claimOfId } from "./formation-record.ts";
+import { Formation } from "./formation.ts";
+import { Founding } from "./founding.ts";
+import { Herald } from "./herald.ts";
+import { HAND_OVER_MS, KEEP_ALIVE_MS } from "./limits.ts";
+import { Member } from "./member.ts";
+import { MemberWatch } from "./member-watch.ts";
+import { Neighbours } from "./neighbours.ts";
+import { askReadIndex, Outgoing } from "./outgoing.ts";
+import { SelfDescription } from "./self-description.ts";
+import { Service } from "./service.ts";
+import type { NodeOptions, RunningNode } from "./types.ts";
+
+/** How often the watches look around; people do not notice less. */
+const LOOK_MS = 100;
+
+/** What startNode has opened for the process. */
+export interface ProcessParts {
+  readonly options: NodeOptions;
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly self: NodeIdentity;
+  readonly userHost: string;
+  /** Interfaces' addresses, the most useful first. */
+  readonly ownHosts: () => readonly string[];
+  readonly directory: DataDirectory;
+  readonly socket: UdpSocket;
+  readonly receiveWindowBytes: number;
+  readonly datagramBytesMax: (address: Address) => number;
+  readonly createEndpoint: (process: NodeProcess) => Endpoint;
+  readonly openDiscovery: (process: NodeProcess) => Promise<Discovery>;
+}
+
+export class NodeProcess implements RunningNode {
+  readonly ended: Promise<NodeEnd>;
+  readonly #parts: ProcessParts;
+  readonly #endpoint: Endpoint;
+  readonly #outgoing: Outgoing;
+  readonly #service: Service;
+  readonly #founding: Founding;
+  readonly #describe: SelfDescription;
+  readonly #neighbours: Neighbours;
+  #discovery: Discovery | null = null;
+  #herald: Herald | null = null;
+  #member: Member | null = null;
+  #memberWatch: MemberWatch | null = null;
+  #leaderSinceMs: MonotonicMs | null = null;
+  #lookAtMs: MonotonicMs = 0;
+  #keepAliveAtMs: MonotonicMs = 0;
+  #turnAsked = false;
+  #cancelTimer: () => void = () => {};
+  #stopping = false;
+  #over = false;
+  #settle: (end: NodeEnd) => void = () => {};
+
+  constructor(parts: ProcessParts) {
+    this.#parts = parts;
+    const { clock, options, directory, self, socket } = parts;
+    this.ended = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    const formation = new Formation({
+      cluster: options.key.cluster,
+      id: options.id,
+      incarnation: self.incarnation,
+      founders: options.founders,
+      record: directory.identity.founding,
+      member: directory.identity.member,
+    });
+    this.#neighbours = new Neighbours(parts, formation, () => this.#member, () => this.#endpoint);
+    this.#describe = new SelfDescription({
+      ...parts,
+      address: socket.address,
+      formation,
+      member: () => this.#member,
+      memories: this.#neighbours.memories,
+      connectionTo: (id) => this.#endpoint.nodeConnection(id),
+      leaderSinceMs: () => this.#leaderSinceMs,
+      startedMs: clock.monotonicMs(),
+    });
+    this.#endpoint = parts.createEndpoint(this);
+    this.#founding = new Founding({
+      options,
+      clock,
+      formation,
+      directory,
+      endpoint: this.#endpoint,
+      neighbours: this.#neighbours,
+      incarnation: self.incarnation,
+      member: () => this.#member,
+      startMember: (record) => this.#startMember(record),
+      ownHosts: parts.ownHosts,
+      emit: (event) => this.emit(event),
+    });
+    this.#outgoing = new Outgoing(this.#endpoint);
+    this.#service = this.#createService();
+  }
+
+  /** Opens the ears and takes the first turn. */
+  async begin(): Promise<void> {
+    const { directory } = this.#parts;
+    this.#discovery = await this.#parts.openDiscovery(this);
+    this.#herald = new Herald(this.#discovery);
+    const typed = await this.#discovery.typedAddresses();
+    for (const address of [...typed, ...directory.rememberedAddresses()]) this.#neighbours.addContact(address);
+    this.#guard(() => {
+      const { founding, member } = directory.identity;
+      if (member && founding !== null) this.#startMember(founding);
+      this.#founding.start();
+    });
+    this.wake();
+  }
+
+  get address(): Address {
+    return this.#neighbours.ownAddress();
+  }
+
+  hello(): NodeHello {
+    return this.#describe.hello(this.#now());
+  }
+
+  beacon(): Beacon {
+    return this.#describe.beacon(this.#stopping || this.#over);
+  }
+
+  report(): NodeReport {
+    return this.#describe.report(this.#now());
+  }
+
+  emit(event: NodeEvent): void {
+    this.#parts.options.onEvent(event, this.#parts.clock.wallMs());
+  }
+
+  // ------------------------------------------------------------------------------------------
+  // Arrivals. Each is taken in at once; what follows from it leaves with the turn.
+
+  /** A datagram of the data socket: discovery's, or sealed. */
+  takeDatagram(datagram: Uint8Array, from: Address): void {
+    this.#guard(() => {
+      if (isDiscoveryDatagram(datagram)) {
+        const reply = this.#discovery?.receive(datagram, from) ?? null;
+        if (reply !== null) this.#parts.socket.send(reply, from);
+      } else this.#endpoint.receive(datagram, from, this.#now());
+    });
+    this.wake();
+  }
+
+  takeHint(hint: Hint): void {
+    const { beacon, address } = hint;
+    const { key } = this.#parts.options;
+    if (this.#over || beacon.bye || beacon.bootId === this.#parts.self.bootId) return;
+    if (beacon.cluster !== key.cluster || beacon.keyTag !== keyTag(key)) return;
+    const known = this.#endpoint.nodeConnection(beacon.id);
+    if (known?.remote.kind === "node" && known.remote.identity.bootId === beacon.bootId) return;
+    this.#neighbours.addContact(address);
+    this.#endpoint.greet(address, this.#now());
+    this.wake();
+  }
+
+  takeHello(connection: Connection, hello: NodeHello, first: boolean): void {
+    const { remote } = connection;
+    if (remote.kind !== "node") return;
+    const nowMs = this.#now();
+    this.#neighbours.remember(hello, remote.address, nowMs);
+    this.#founding.heard(connection, hello);
+    if (first) {
+      this.#member?.core.peerBooted(remote.identity, nowMs);
+      this.#endpoint.helloChanged(nowMs);
+    }
+    this.#member?.core.setPeerWindow(hello.id, hello.receiveWindowBytes);
+    this.#lookAtMs = nowMs;
+    this.wake();
+  }
+
+  takeFrame(connection: Connection, frame: Frame): void {
+    const { remote } = connection;
+    const nowMs = this.#now();
+    if (frame.type === "request") return this.#service.take(connection, frame, nowMs);
+    if (frame.type === "response") {
+      return this.#outgoing.answered(connection, frame.requestId, frame.body);
+    }
+    if (remote.kind !== "node") return;
+    if (frame.type === "fence") return this.#founding.takeFence(remote.hello, frame);
+    if (frame.type === "bye") {
+      this.#founding.lost(remote.identity.bootId);
+      return this.#endpoint.drop(connection);
+    }
+    this.#member?.takeFrame(connection, remote.identity, frame, nowMs);
+  }
+
+  /** Another process claims this node's id. */
+  takeDouble(hello: NodeHello, address: Address): void {
+    const outcome = claimOfId(this.hello(), hello);
+    if (outcome === "same" || this.#over) return;
+    const other: PeerName = { id: hello.id, userHost: hello.userHost, address };
+    const sinceWallMs = this.#parts.clock.wallMs() - hello.uptimeMs;
+    const keeps = outcome === "mine";
+    this.emit({ type: "id in use", other, sinceWallMs, keeps });
+    if (!keeps) void this.#close({ type: "id in use", text: `${hello.userHost} ${address.host}` });
+  }
+
+  // ------------------------------------------------------------------------------------------
+  // The loop.
+
+  /** Asks for a turn after everything that has already arrived. */
+  wake(): void {
+    if (this.#turnAsked || this.#over) return;
+    this.#turnAsked = true;
+    this.#parts.clock.soon(() => {
+      this.#turnAsked = false;
+      this.#guard(() => this.#turn());
+    });
+  }
+
+  #turn(): void {
+    const nowMs = this.#now();
+    this.#cancelTimer();
+    this.#endpoint.tick(nowMs);
+    this.#outgoing.tick(nowMs);
+    this.#member?.turn(nowMs);
+    for (const address of this.#neighbours.toGreet(nowMs)) {
+      this.#endpoint.greet(address, nowMs);
+    }
+    if (nowMs >= this.#lookAtMs) this.#look(nowMs);
+    this.#herald?.tick(this.#neighbours.somebodyMissing(), nowMs);
+    this.#endpoint.flush(nowMs);
+    const nextMs = Math.min(
+      this.#endpoint.nextDeadlineMs(),
+      this.#outgoing.nextDeadlineMs(),
+      this.#member?.nextDeadlineMs() ?? Infinity,
+      this.#lookAtMs,
+      this.#herald?.nextDeadlineMs() ?? Infinity,
+    );
+    this.#cancelTimer = this.#parts.clock.after(nextMs - nowMs, () => this.wake());
+  }
+
+  #look(nowMs: MonotonicMs): void {
+    this.#lookAtMs = nowMs + LOOK_MS;
+    this.#neighbours.refresh(nowMs);
+    if (nowMs >= this.#keepAliveAtMs) {
+      this.#keepAliveAtMs = nowMs + KEEP_ALIVE_MS;
+      this.#endpoint.helloChanged(nowMs);
+    }
+    if (this.#discovery !== null) this.#founding.look(this.#discovery.report(), nowMs);
+    const events = this.#memberWatch?.look(this.#surroundings(), nowMs, this.#parts.clock.wallMs());
+    for (const event of events ?? []) this.emit(event);
+  }
+
+  /** A broken invariant of ours ends this node, loudly; it never goes on. */
+  #guard(run: () => void): void {
+    if (this.#over) return;
+    try {
+      run();
+    } catch (error) {
+      const text = error instanceof InvariantError ? error.message : String(error);
+      const stack = error instanceof Error ? (error.stack ?? "") : "";
+      void this.#close({ type: "bug", text: `${text}\n${stack}` });
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------
+  // The member.
+
+  #startMember(record: FoundingRecord): void {
+    const { options, clock, dice, self, directory } = this.#parts;
+    const store = directory.openStore(record, (text) => void this.#close({ type: "disk", text }));
+    for (const text of store.recovered.notes) this.emit({ type: "note", text });
+    this.#memberWatch = new MemberWatch(options.timings.electionMaxMs, this.#now());
+    this.#member = new Member({
+      self,
+      recovered: store.recovered,
+      writeHardState: (state, done) => store.writeHardState(state, () => this.#guard(done)),
+      endpoint: this.#endpoint,
+      clock,
+      timings: options.timings,
+      seed: dice(4).reduce((seed, byte) => seed * 256 + byte, 0),
+      connectionTo: (id, incarnation) => this.#neighbours.connectionTo(id, incarnation),
+      datagramBytesMax: (connection) => this.#parts.datagramBytesMax(connection.remote.address),
+      leaderHint: () => this.#neighbours.leaderHint(),
+      askReadIndex: (done) => askReadIndex(this.#outgoing, this.#neighbours.leaderConnection(), this.#now(), done),
+      onCoreEvent: (event) => this.#takeCoreEvent(event),
+      onNote: (text) => this.emit({ type: "note", text }),
+      onHealed: (from, to, by) => this.emit({ type: "healed", from, to, by }),
+      onTrace: options.verbose ? (text) => this.emit({ type: "trace", text }) : null,
+      wake: () => this.wake(),
+    });
+    for (const { remote } of this.#endpoint.connections()) {
+      if (remote.kind !== "node") continue;
+      this.#member.core.peerBooted(remote.identity, this.#now());
+      this.#member.core.setPeerWindow(remote.identity.id, remote.hello.receiveWindowBytes);
+    }
+    this.wake();
+  }
+
+  #takeCoreEvent(event: CoreEvent): void {
+    const nowMs = this.#now();
+    if (event.type === "role") {
+      this.#leaderSinceMs = event.role === "leader" ? nowMs : null;
+      if (event.role === "leader") this.#herald?.leads(nowMs);
+      else this.#herald?.leadsNoMore();
+    }
+    if (event.type === "leader" && this.#member?.core.role !== "leader") {
+      this.#leaderSinceMs = event.leader === null ? null : nowMs;
+    }
+    if (event.type === "configuration" && event.reason === "committed") this.#founding.configurationCommitted();
+    if (event.type === "diverged") {
+      this.emit({ type: "diverged", peer: event.peer, index: event.index, text: "" });
+    }
+    const events = this.#memberWatch?.take(event, this.#surroundings(), nowMs);
+    for (const said of events ?? []) this.emit(said);
+    if (this.#parts.options.verbose) this.emit({ type: "trace", text: JSON.stringify(event) });
+  }
+
+  #surroundings(): Parameters<MemberWatch["take"]>[1] {
+    const member = this.#member;
+    if (member === null) throw new InvariantError("a member looks around");
+    return {
+      self: this.#parts.options.id,
+      status: member.core.status(),
+      memories: this.#neighbours.memories,
+      connectionTo: (id) => this.#endpoint.nodeConnection(id),
+      nameOf: (id) => this.#neighbours.nameOf(id),
+    };
+  }
+
+  #createService(): Service {
+    return new Service({
+      endpoint: this.#endpoint,
+      outgoing: this.#outgoing,
+      member: () => this.#member,
+      absence: () => (this.#describe.beacon(false).state.type === "outside" ? "not member" : "not founded"),
+      report: () => this.report(),
+      leaderHint: () => this.#neighbours.leaderHint(),
+      connectionTo: (id) => this.#endpoint.nodeConnection(id),
+      metIncarnation: (id) => {
+        const remote = this.#endpoint.nodeConnection(id)?.remote;
+        return remote?.kind === "node" ? remote.identity.incarnation : null;
+      },
+      mayOperate: (connection) => this.#neighbours.mayOperate(connection.remote.address.host),
+      stopping: () => this.#stopping,
+      stop: (kill, by) => this.#stopRequested(kill, by),
+      bootId: this.#parts.self.bootId,
+    });
+  }
+
+  #now(): MonotonicMs {
+    return this.#parts.clock.monotonicMs();
+  }
+
+  // ------------------------------------------------------------------------------------------
+  // The end.
+
+  async stop(): Promise<void> {
+    if (this.#stopping || this.#over) {
+      await this.ended;
+      return;
+    }
+    this.#stopping = true;
+    const startedMs = this.#now();
+    const led = this.#member?.core.role === "leader";
+    const leader = led ? await this.#handOver(startedMs) : (this.#member?.core.leader ?? null);
+    this.emit({ type: "stopping", leader, handedOverMs: led && leader !== null ? this.#now() - startedMs : null });
+    for (const connection of this.#endpoint.connections()) {
+      if (connection.remote.kind === "node") this.#endpoint.send(connection, { type: "bye", reason: "stopped" });
+    }
+    this.#endpoint.flush(this.#now());
+    this.#discovery?.announce();
+    await this.#close({ type: "stopped" });
+  }
+
+  kill(): void {
+    void this.#close({ type: "killed" });
+  }
+
+  #stopRequested(kill: boolean, by: string): void {
+    this.emit({ type: "stopped by", by, kill });
+    this.#endpoint.flush(this.#now());
+    this.#parts.clock.soon(() => (kill ? this.kill() : void this.stop()));
+  }
+
+  /** The new leader, or null when nobody could take over in time. */
+  async #handOver(startedMs: MonotonicMs): Promise<NodeId | null> {
+    const core = this.#member?.core;
+    if (core === undefined || !core.transferLeadership(null, startedMs).ok) return null;
+    this.wake();
+    while (this.#now() - startedMs < HAND_OVER_MS && !this.#over) {
+      if (core.role !== "leader" && core.leader !== null) return core.leader;
+      await new Promise<void>((resolve) => this.#parts.clock.after(5, resolve));
+    }
+    return null;
+  }
+
+  async #close(end: NodeEnd): Promise<void> {
+    if (this.#over) return;
+    this.#over = true;
+    this.#cancelTimer();
+    await this.#discovery?.close();
+    await this.#parts.socket.close();
+    this.#member?.log.close();
+    this.#parts.directory.close();
+    this.#settle(end);
+  }
+}
+

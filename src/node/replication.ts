@@ -1,0 +1,134 @@
+/** Bytes for the core: turns its send orders into append frames, and append frames into steps.
+ *
+ *  The core never sees payloads. Here its outlines meet the records: a leader reads what it was
+ *  ordered to send, a follower verifies the chain, asks the core what to keep, and keeps that. */
+
+import type { LogIndex, MonotonicMs, NodeIdentity } from "../base/types.ts";
+import type { Append, Core, RecordOutline, SendOrder } from "../raft/types.ts";
+import { membersAt, verifyRecords } from "../storage/record.ts";
+import { RECORD_KIND, type LogStore, type RecordHead } from "../storage/types.ts";
+import type { Connection, Endpoint, Frame } from "../transport/types.ts";
+
+/** Room in a datagram for header, tag, timestamps and the append's own fields. */
+const APPEND_OVERHEAD_BYTES = 160;
+
+/** Reads the records of one order and queues them as one frame. Reports to the core what went out:
+ *  nothing (an empty probe) when there is nothing to send or no connection to send it on. */
+export function fulfilSendOrder(
+  order: SendOrder,
+  core: Core,
+  log: LogStore,
+  endpoint: Endpoint,
+  connection: Connection | undefined,
+  datagramBytesMax: number,
+  nowMs: MonotonicMs,
+): void {
+  if (core.role !== "leader" || core.term !== order.term) return;
+  const bytesMax = Math.min(order.bytesMax, datagramBytesMax - APPEND_OVERHEAD_BYTES);
+  const read = order.fromIndex <= log.lastIndex ? log.read(order.fromIndex, bytesMax) : null;
+  const prevIndex = read === null ? order.fromIndex - 1 : read.firstIndex - 1;
+  const lastIndex = read === null ? prevIndex : read.lastIndex;
+  const prevTerm = core.termAt(prevIndex);
+  const prevChain = read === null ? log.chainAt(prevIndex)?.chain : read.prevChain;
+  const bytes = read === null ? 0 : read.bytes.length;
+  if (connection !== undefined && prevTerm !== undefined && prevChain !== undefined) {
+    const message: Append = {
+      type: "append",
+      term: order.term,
+      round: order.round,
+      prevIndex,
+      prevTerm,
+      commitIndex: order.commitIndex,
+      records: [],
+    };
+    const frame: Frame =
+      read === null
+        ? { type: "raft", message, prevChain }
+        : { type: "raft", message, prevChain, bytes: read.bytes };
+    endpoint.send(connection, frame);
+  }
+  core.sent(order.to, order.term, prevIndex, lastIndex, bytes, nowMs);
+}
+
+export type AppendOutcome =
+  | { readonly ok: true; readonly appended: boolean; readonly truncatedFrom: LogIndex | null; readonly outlines: readonly RecordOutline[] }
+  /** The sender's records do not chain among themselves: damage there, nothing changed here. */
+  | { readonly ok: false; readonly reason: string };
+
+/** A follower takes an append: verify, step, truncate, append. */
+export function takeAppend(
+  from: NodeIdentity,
+  frame: Extract<Frame, { type: "raft" }>,
+  message: Append,
+  core: Core,
+  log: LogStore,
+  nowMs: MonotonicMs,
+): AppendOutcome {
+  const bytes = frame.bytes ?? EMPTY;
+  const prevChain = frame.prevChain ?? 0;
+  let heads: readonly RecordHead[] = [];
+  if (bytes.length > 0) {
+    const verified = verifyRecords(bytes, prevChain, message.prevIndex + 1);
+    if ("reason" in verified) return { ok: false, reason: verified.reason };
+    heads = verified.heads;
+  }
+  const outlined = outlineOf(heads, bytes);
+  if (typeof outlined === "string") return { ok: false, reason: outlined };
+  const differsAt = chainDiffersAt(core, log, message, prevChain, heads);
+  const order = core.step(from, { ...message, records: outlined }, nowMs, differsAt);
+  if (order === null) return { ok: true, appended: false, truncatedFrom: null, outlines: outlined };
+  if (order.truncateFrom !== null) log.truncate(order.truncateFrom);
+  if (order.appendFrom !== null) {
+    log.append(bytes.slice(offsetOf(heads, order.appendFrom)));
+  }
+  return { ok: true, appended: order.appendFrom !== null, truncatedFrom: order.truncateFrom, outlines: outlined };
+}
+
+const EMPTY = new Uint8Array(0);
+
+function outlineOf(heads: readonly RecordHead[], bytes: Uint8Array): RecordOutline[] | string {
+  const outlines: RecordOutline[] = [];
+  let offset = 0;
+  for (const head of heads) {
+    const { firstIndex, lastIndex, term } = head;
+    if (head.kind === RECORD_KIND.configuration) {
+      const members = membersAt(bytes, offset);
+      if (members === null) return `the configuration at ${firstIndex} cannot be read`;
+      outlines.push({ firstIndex, lastIndex, term, members });
+    } else {
+      outlines.push({ firstIndex, lastIndex, term });
+    }
+    offset += head.bytes;
+  }
+  return outlines;
+}
+
+function offsetOf(heads: readonly RecordHead[], firstIndex: LogIndex): number {
+  let offset = 0;
+  for (const head of heads) {
+    if (head.firstIndex >= firstIndex) return offset;
+    offset += head.bytes;
+  }
+  return offset;
+}
+
+/** The highest index at which the message and this log agree on (index, term) but not on the chain: divergence.
+ *  Looking at the highest suffices: a chain that agrees there agrees on everything before. */
+function chainDiffersAt(
+  core: Core,
+  log: LogStore,
+  message: Append,
+  prevChain: number,
+  heads: readonly RecordHead[],
+): LogIndex | null {
+  let index = message.prevIndex;
+  let chain = prevChain;
+  if (index > core.lastIndex || core.termAt(index) !== message.prevTerm) return null;
+  for (const head of heads) {
+    if (head.lastIndex > core.lastIndex || core.termAt(head.lastIndex) !== head.term) break;
+    index = head.lastIndex;
+    chain = head.chain;
+  }
+  const here = index === log.lastIndex ? log.lastChain : log.chainAt(index)?.chain;
+  return here !== undefined && here !== chain ? index : null;
+}

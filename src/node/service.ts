@@ -1,0 +1,164 @@
+/** Answers clients: each request goes to the part of the node that knows, or on to the leader (one hop). */
+
+import type { MonotonicMs, NodeId } from "../base/types.ts";
+import type { MembershipChange } from "../raft/types.ts";
+import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from "../transport/request-codec.ts";
+import type { LeaderHint, NodeReport, RefusalCode, Request, Response } from "../transport/requests.ts";
+import type { Connection, Endpoint, Frame } from "../transport/types.ts";
+import type { Member } from "./member.ts";
+import type { Outgoing } from "./outgoing.ts";
+
+/** A request passed on to the leader is given up after this; its client then says "unknown". */
+const PASS_ON_MS = 5_000;
+
+/** What the service needs of the node around it. */
+export interface ServiceHost {
+  readonly endpoint: Endpoint;
+  readonly outgoing: Outgoing;
+  /** null before founding, or outside. */
+  readonly member: () => Member | null;
+  readonly absence: () => "not founded" | "not member";
+  readonly report: () => NodeReport;
+  readonly leaderHint: () => LeaderHint | null;
+  readonly connectionTo: (id: NodeId) => Connection | undefined;
+  /** The incarnation of the node met under that id, for `members add` and `replace`. */
+  readonly metIncarnation: (id: NodeId) => string | null;
+  /** In an open cluster operators' requests are taken only from machines that run a member. */
+  readonly mayOperate: (connection: Connection) => boolean;
+  readonly stopping: () => boolean;
+  readonly stop: (kill: boolean, by: string) => void;
+  readonly bootId: string;
+}
+
+export class Service {
+  readonly #host: ServiceHost;
+
+  constructor(host: ServiceHost) {
+    this.#host = host;
+  }
+
+  /** Takes one request frame. Answers now or later, at most once. */
+  take(from: Connection, frame: Extract<Frame, { type: "request" }>, nowMs: MonotonicMs): void {
+    const { requestId, hops } = frame;
+    const answer = (response: Response): void =>
+      this.#host.endpoint.send(from, { type: "response", requestId, body: encodeResponse(response) });
+    const request = decodeRequest(frame.body);
+    if (typeof request === "string") return answer(this.#refusal("bad request", request));
+    switch (request.type) {
+      case "status":
+        return answer({ type: "status", report: this.#host.report() });
+      case "leader":
+        return answer(this.#leader());
+      case "stop":
+        return this.#stop(from, request, answer);
+      default:
+        return this.#ofMember(from, request, hops, answer, nowMs);
+    }
+  }
+
+  #ofMember(
+    from: Connection,
+    request: Exclude<Request, { type: "status" | "leader" | "stop" }>,
+    hops: number,
+    answer: (response: Response) => void,
+    nowMs: MonotonicMs,
+  ): void {
+    const member = this.#host.member();
+    if (member === null) return answer(this.#refusal(this.#host.absence(), ""));
+    if (this.#host.stopping()) return answer(this.#refusal("stopping", "this node is stopping"));
+    if (request.type === "read") return member.reads.offer(request, answer, nowMs);
+    if (request.type === "readIndex") {
+      if (member.core.role !== "leader") return answer(this.#refusal("not leader", ""));
+      return member.reads.offer(null, answer, nowMs);
+    }
+    const operates = request.type !== "append";
+    if (operates && !this.#host.mayOperate(from)) return answer(this.#refusal("forbidden", FORBIDDEN));
+    if (member.core.role !== "leader") return this.#passOn(request, hops, answer, nowMs);
+    switch (request.type) {
+      case "append":
+        return member.offerAppend(request, answer, nowMs);
+      case "transfer":
+        return answer(this.#transfer(member, request.term, request.to, nowMs));
+      case "members":
+        return this.#members(member, request.change, request.configurationIndex, answer);
+    }
+  }
+
+  /** Hands a request to the leader for a client that cannot reach it. No answer means unknown, and none is given. */
+  #passOn(
+    request: Request,
+    hops: number,
+    answer: (response: Response) => void,
+    nowMs: MonotonicMs,
+  ): void {
+    const leader = this.#host.leaderHint();
+    if (leader === null) return answer(this.#refusal("no leader", ""));
+    const connection = this.#host.connectionTo(leader.id);
+    if (hops < 1 || connection === undefined) return answer(this.#refusal("not leader", ""));
+    const sent = this.#host.outgoing.send(connection, encodeRequest(request), nowMs + PASS_ON_MS, (body) => {
+      const response = body === null ? null : decodeOwn(body);
+      if (response !== null) answer(response);
+    });
+    if (!sent) answer(this.#refusal("busy", "too many requests are being passed on"));
+  }
+
+  #leader(): Response {
+    const member = this.#host.member();
+    return {
+      type: "leader",
+      leader: this.#host.leaderHint(),
+      commitIndex: member?.core.commitIndex ?? 0,
+      bootId: this.#host.bootId,
+      configurationIndex: member?.core.configuration.index ?? 0,
+    };
+  }
+
+  #stop(
+    from: Connection,
+    request: Extract<Request, { type: "stop" }>,
+    answer: (response: Response) => void,
+  ): void {
+    if (!this.#host.mayOperate(from)) return answer(this.#refusal("forbidden", FORBIDDEN));
+    if (request.bootId !== this.#host.bootId) {
+      return answer(this.#refusal("outdated", "that process has ended already"));
+    }
+    answer({ type: "done", text: request.kill ? "killed" : "stopping", configuration: null });
+    this.#host.stop(request.kill, request.by);
+  }
+
+  #transfer(member: Member, term: number, to: NodeId | null, nowMs: MonotonicMs): Response {
+    if (term !== member.core.term) return this.#refusal("outdated", "the leader changed meanwhile");
+    const ordered = member.core.transferLeadership(to, nowMs);
+    if (!ordered.ok) return this.#refusal("bad request", ordered.reason);
+    return { type: "done", text: `node ${ordered.to ?? 0} takes over`, configuration: null };
+  }
+
+  #members(
+    member: Member,
+    asked: MembershipChange,
+    configurationIndex: number,
+    answer: (response: Response) => void,
+  ): void {
+    let change = asked;
+    if ((change.type === "addLearner" || change.type === "replace") && change.incarnation === "") {
+      const incarnation = this.#host.metIncarnation(change.id);
+      if (incarnation === null) {
+        return answer(this.#refusal("bad request", `node ${change.id} is not heard here: start it first`));
+      }
+      change = { ...change, incarnation };
+    }
+    member.offerConfiguration(change, configurationIndex, answer);
+  }
+
+  #refusal(code: RefusalCode, text: string): Response {
+    return { type: "refused", code, text, leader: this.#host.leaderHint(), number: null };
+  }
+}
+
+const FORBIDDEN =
+  "an open cluster takes this only from a machine that runs one of its nodes: make a key, or type it there";
+
+function decodeOwn(body: Uint8Array): Response | null {
+  const response = decodeResponse(body);
+  return typeof response === "string" ? null : response;
+}

@@ -1,0 +1,24 @@
+/** What this machine is called and where it can be reached. */
+
+import { hostname, networkInterfaces, userInfo } from "node:os";
+
+/** IPv4 addresses of this machine's interfaces, loopback last; only loopback when asked for, or when there is
+ *  nothing else. */
+export function ownHosts(loopbackOnly: boolean): readonly string[] {
+  const all = Object.values(networkInterfaces())
+    .flatMap((list) => list ?? [])
+    .filter((entry) => entry.family === "IPv4");
+  const others = all.filter((entry) => !entry.internal).map((entry) => entry.address);
+  return loopbackOnly ? ["127.0.0.1"] : [...others, "127.0.0.1"];
+}
+
+/** "ana@lab-07"; a user without a name is "unknown". */
+export function userAtHost(): string {
+  let user = process.env["USER"] ?? process.env["LOGNAME"] ?? "";
+  try {
+    user = userInfo().username === "unknown" && user !== "" ? user : userInfo().username;
+  } catch {
+    // A uid without a passwd entry: what the environment says stands.
+  }
+  return `${user === "" ? "unknown" : user}@${hostname()}`;
+}
