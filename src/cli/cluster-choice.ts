@@ -1,0 +1,45 @@
+/** Which cluster a command means. Pure. */
+
+import { UsageError } from "./exit-codes.ts";
+
+/** The name when nothing says otherwise. */
+export const DEFAULT_CLUSTER = "raft";
+/** The name of the nodes of `--local N` when none was typed. */
+export const LOCAL_CLUSTER = "local";
+
+export interface ClusterClues {
+  /** `--cluster` or RAFT_CLUSTER. */
+  readonly named: string | null;
+  readonly fromKeyFile: string | null;
+  /** Clusters with a node that runs on this machine; asked only when nothing else decides. */
+  readonly runningHere: () => readonly { readonly cluster: string; readonly ownUser: boolean }[];
+}
+
+export interface ClusterChoice {
+  readonly cluster: string;
+  /** Whether another command, typed as this one, finds the same cluster only with `--cluster`. */
+  readonly needsFlag: boolean;
+}
+
+/** Named, else the key file's, else the only one with a node on this machine (this user's first), else
+ *  `raft`. Two candidates: a UsageError with both names. */
+export function chooseCluster(clues: ClusterClues): ClusterChoice {
+  if (clues.named !== null) {
+    const isUsual = clues.named === (clues.fromKeyFile ?? DEFAULT_CLUSTER);
+    return { cluster: clues.named, needsFlag: !isUsual };
+  }
+  if (clues.fromKeyFile !== null) return { cluster: clues.fromKeyFile, needsFlag: false };
+  const running = clues.runningHere();
+  const own = running.filter((node) => node.ownUser);
+  const names = [
+    ...new Set((own.length > 0 ? own : running).map((node) => node.cluster)),
+  ].toSorted();
+  const only = names[0];
+  if (names.length > 1) {
+    throw new UsageError(
+      `nodes of ${names.join(" and ")} run here; which one is meant?  ${names.map((name) => `--cluster ${name}`).join("  or  ")}`,
+      false,
+    );
+  }
+  return { cluster: only ?? DEFAULT_CLUSTER, needsFlag: false };
+}

@@ -1,0 +1,60 @@
+/** `raft clusters`: what else is on this network. */
+
+import type { HeardCluster } from "../client/types.ts";
+import type { RaftCommand } from "./command.ts";
+import { CommandError } from "./exit-codes.ts";
+import { FLAGS } from "./settings.ts";
+import { renderTable, type Column } from "./table.ts";
+import { plain, type Paint } from "./terminal.ts";
+import { nodesText } from "./wording.ts";
+import { CLIENT_FLAGS, withClient } from "./with-client.ts";
+
+export const clustersCommand: RaftCommand = {
+  name: "clusters",
+  summary: "lists every cluster that is heard on this network, yours or not",
+  words: { hint: "", min: 0, max: 0 },
+  args: { json: FLAGS.json, ...CLIENT_FLAGS },
+  examples: [["clusters", "names, leaders, nodes"]],
+  exits: [3, 130],
+  async run(args, context) {
+    return withClient("clusters", args, context, async ({ client }) => {
+      const heard = await client.clusters();
+      if (args["json"] === true) {
+        await context.terminal.out(heard.map((cluster) => `${JSON.stringify(cluster)}\n`).join(""));
+        return 0;
+      }
+      if (heard.length === 0) throw new CommandError("no cluster is heard on this network", 3);
+      await context.terminal.out(`${renderClusters(heard, context.terminal.paintOut)}\n`);
+      return 0;
+    });
+  },
+};
+
+const COLUMNS: readonly Column<HeardCluster>[] = [
+  { title: "CLUSTER", align: "left", cell: (heard) => heard.cluster },
+  {
+    title: "ACCESS",
+    align: "left",
+    cell: (heard) => (heard.keyDiffers ? "other key" : heard.auth),
+  },
+  { title: "STATE", align: "left", cell: (heard) => stateText(heard) },
+  {
+    title: "NODES",
+    align: "left",
+    cell: (heard) => heard.nodes.map((node) => `${node.id} ${node.userHost}`).join(", "),
+  },
+];
+
+function stateText(heard: HeardCluster): string {
+  if (heard.leader !== null) return `node ${heard.leader.id} leads`;
+  return heard.waitingFor.length > 0 ? `waits for ${nodesText(heard.waitingFor)}` : "no leader";
+}
+
+/** One row per cluster, by name. */
+export function renderClusters(heard: readonly HeardCluster[], paint: Paint = plain): string {
+  return renderTable(
+    COLUMNS,
+    heard.toSorted((a, b) => (a.cluster < b.cluster ? -1 : 1)),
+    paint,
+  );
+}

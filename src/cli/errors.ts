@@ -1,0 +1,137 @@
+/** How a command fails, in sentences: what was tried, who answered, what to do next. Pure. */
+
+import type { NodeId, WallMs } from "../base/types.ts";
+import type { HeardCluster, NobodyAnswers } from "../client/types.ts";
+import type { Hints } from "./hints.ts";
+import { shellQuote, dayAndTime, entriesText, listOf, nodesText } from "./wording.ts";
+
+/** A node of the wanted cluster whose data lies on this machine. */
+export interface LocalNode {
+  readonly id: NodeId;
+  readonly running: boolean;
+  /** null: not readable now. */
+  readonly entries: number | null;
+  readonly lastUsedMs: WallMs | null;
+}
+
+/** The fifth state: nobody answers (exit 3). `command` is what was typed after the executable: "status". */
+export function nobodyAnswersText(
+  nobody: NobodyAnswers,
+  here: readonly LocalNode[],
+  command: string,
+  hints: Hints,
+): string {
+  const lines = [`nobody answers for cluster ${nobody.cluster}`];
+  const where = nobody.interfaces.length === 0 ? "" : `on ${listOf(nobody.interfaces)}, `;
+  const ways = nobody.ways.length === 0 ? "" : `by ${listOf(nobody.ways)}, `;
+  lines.push(field("asked", `${where}${ways}for ${nobody.seconds.toFixed(1)} s`));
+  const others = nobody.heard.filter(
+    (heard) => heard.cluster !== nobody.cluster || heard.keyDiffers,
+  );
+  if (others.length > 0) lines.push(field("heard", others.map(heardText).join(", ")));
+  lines.push(...here.map((node) => field("here", localNodeText(node, nobody.cluster))));
+  lines.push(field("next", nextSteps(nobody, here, command, hints).join("     ")));
+  return lines.join("\n");
+}
+
+function field(name: string, text: string): string {
+  return `  ${name.padEnd(8)}${text}`;
+}
+
+function heardText(heard: HeardCluster): string {
+  const name = heard.keyDiffers ? `${heard.cluster} with another key` : heard.cluster;
+  if (heard.leader !== null) return `${name} (leader ${heard.leader.userHost})`;
+  if (heard.waitingFor.length > 0) return `${name} (waiting for ${nodesText(heard.waitingFor)})`;
+  return `${name} (no leader)`;
+}
+
+function localNodeText(node: LocalNode, cluster: string): string {
+  const used = node.lastUsedMs === null ? "" : `, last used ${dayAndTime(node.lastUsedMs)}`;
+  const held = node.entries === null ? "" : `; its data: ${entriesText(node.entries)}${used}`;
+  return `node ${node.id} of ${cluster} is ${node.running ? "running and does not answer" : "not running"}${node.running ? "" : held}`;
+}
+
+function nextSteps(
+  nobody: NobodyAnswers,
+  here: readonly LocalNode[],
+  command: string,
+  hints: Hints,
+): readonly string[] {
+  const stopped = here.find((node) => !node.running);
+  const steps = [`start ${here.length > 0 ? "it" : "one"}: ${hints.up(stopped?.id ?? 1)}`];
+  const other = nobody.heard.find((heard) => heard.cluster !== nobody.cluster);
+  const sameName = nobody.heard.find(
+    (heard) => heard.cluster === nobody.cluster && heard.keyDiffers,
+  );
+  if (sameName !== undefined) steps.push("its key differs: copy the same raft.key to both");
+  if (other !== undefined)
+    steps.push(`another name: ${hints.executable} ${command} --cluster ${other.cluster}`);
+  steps.push(`an address: ${hints.executable} ${command}${hints.clusterFlag} --peers HOST`);
+  return steps;
+}
+
+/** The same for programs. */
+export function nobodyAnswersJson(nobody: NobodyAnswers): Record<string, unknown> {
+  return {
+    error: "nobody answers",
+    cluster: nobody.cluster,
+    heard: [...new Set(nobody.heard.map((heard) => heard.cluster))],
+  };
+}
+
+/** An outcome that nobody can tell now (exit 5), with the line that finishes it without adding it twice. */
+export function unknownOutcomeText(
+  message: string,
+  requestId: string | null,
+  entries: readonly string[],
+  hints: Hints,
+): string {
+  const reason = message.startsWith("unknown") ? message : `unknown: ${message}`;
+  if (requestId === null) return reason;
+  const needsDashes = entries.some((entry) => entry.startsWith("-"));
+  const words = entries.map((entry) => quotedEntry(entry)).join(" ");
+  const repeat = `${hints.executable} send${hints.clusterFlag} --request-id ${shellQuote(requestId)} ${needsDashes ? "-- " : ""}${words}`;
+  return `${reason.replace(/\.?$/, ".")} To finish it without adding it twice:\n${repeat}`;
+}
+
+/** Entries are shown in quotes even where the shell needs none: people add words to them. */
+function quotedEntry(entry: string): string {
+  const quoted = shellQuote(entry);
+  return quoted === entry ? `"${entry}"` : quoted;
+}
+
+/** Who holds a data directory. */
+export interface DirectoryHolder {
+  readonly pid: number;
+  readonly sinceMs: WallMs | null;
+  readonly sameMachine: boolean;
+  /** Stopped with Ctrl-Z. */
+  readonly suspended: boolean;
+  readonly host: string;
+  readonly address: string | null;
+}
+
+/** The data directory of a node is taken (exit 8). */
+export function directoryTakenText(
+  id: NodeId,
+  cluster: string,
+  holder: DirectoryHolder,
+  hints: Hints,
+): string {
+  if (!holder.sameMachine) {
+    const address = holder.address === null ? "" : ` (${holder.address})`;
+    return (
+      `this directory is in use on another machine, ${holder.host}${address}: your home is shared. ` +
+      `Give this machine its own id: ${hints.up(id === 1 ? 2 : id + 1)}`
+    );
+  }
+  if (holder.suspended) {
+    return `node ${id} of cluster ${cluster} is suspended (Ctrl-Z), pid ${holder.pid}: type fg in its terminal, or kill -9 ${holder.pid}`;
+  }
+  const since =
+    holder.sinceMs === null ? "" : `, since ${dayAndTime(holder.sinceMs).split(" ").at(-1)}`;
+  return (
+    `node ${id} of cluster ${cluster} already runs here: pid ${holder.pid}${since}.    ` +
+    `See it: ${hints.command("status")}    Stop it: ${hints.command(`stop ${id}`)}`
+  );
+}

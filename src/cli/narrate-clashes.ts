@@ -1,0 +1,231 @@
+/** Events that a person has to settle: an id claimed twice, founders that disagree, data from another past,
+ *  a node that nobody let in, a disk that lost something. */
+
+import type { NodeId } from "../base/types.ts";
+import type { NodeEvent, PeerName } from "../node/events.ts";
+import type { Memory } from "./narrate.ts";
+import {
+  dayAndTime,
+  dayOf,
+  entriesText,
+  hostOf,
+  hourAndMinute,
+  listOf,
+  onHost,
+} from "./wording.ts";
+
+type EventOf<Type extends NodeEvent["type"]> = Extract<NodeEvent, { readonly type: Type }>;
+type ClashEvent = EventOf<
+  | "id in use"
+  | "not a founder"
+  | "waits outside"
+  | "fenced"
+  | "older cluster"
+  | "two foundings"
+  | "admitted"
+  | "diverged"
+  | "damage"
+  | "healed"
+>;
+
+/** The sentences of one such event; the first is the heading, the others stand under it. */
+export function clashLines(event: ClashEvent, memory: Memory): readonly string[] {
+  const { hints, self } = memory;
+  switch (event.type) {
+    case "id in use":
+      return idInUseLines(event, memory);
+    case "not a founder":
+      return notFounderLines(event.founders, memory);
+    case "waits outside":
+      return [
+        `node ${self} is not a member of ${clusterText(memory)} (members: ${event.members.join(", ")}); it waits outside.`,
+        columns(
+          "Let it in, on any node of the cluster:",
+          `${hints.command(`members add ${self}`)}          Typed wrongly? Ctrl-C`,
+        ),
+      ];
+    case "fenced":
+      return fencedLines(event, memory);
+    case "older cluster":
+      return event.selfIsOlder ? newcomerLines(event, memory) : olderLines(event, memory);
+    case "two foundings":
+      return twoFoundingLines(event.peers, memory);
+    case "admitted":
+      return [
+        event.role === "voter"
+          ? "this node is a voter now"
+          : "this node is a learner now: it copies the log and has no vote yet",
+      ];
+    case "diverged":
+      return [
+        `this log and that of node ${event.peer} differ at entry ${event.index}, which both hold as committed: this node stops voting and keeps every file. ${event.text}`,
+      ];
+    case "damage":
+      return [event.text];
+    case "healed":
+      return [
+        `${event.from === event.to ? `entry ${event.from}` : `entries ${event.from} to ${event.to}`} repaired with the copy of node ${event.by}`,
+      ];
+  }
+}
+
+/** "node 2 (ana@lab-08)" the first time, "node 2" later; with its address on request. */
+export function introduce(peer: PeerName, memory: Memory, withAddress = false): string {
+  if (memory.introduced.has(peer.id)) return `node ${peer.id}`;
+  memory.introduced.add(peer.id);
+  const known = [peer.userHost, withAddress ? (peer.address?.host ?? null) : null].filter(
+    (part) => part !== null,
+  );
+  return known.length === 0 ? `node ${peer.id}` : `node ${peer.id} (${known.join(", ")})`;
+}
+
+/** Two founders that were told different founders. */
+export function differentSizeLine(
+  peer: PeerName,
+  theirs: readonly NodeId[],
+  ours: readonly NodeId[],
+  memory: Memory,
+): string {
+  memory.introduced.delete(peer.id);
+  const isDefault = ours.join() === "1,2,3" ? " (the default)" : "";
+  return (
+    `${introduce(peer, memory, true)} was started with ${foundersFlag(theirs)}, this one with ${foundersFlag(ours)}${isDefault}. ` +
+    "Stop one with Ctrl-C and start it with the other's size."
+  );
+}
+
+/** How these founders were typed: `--size 3` or `--voters 1,2,5`. */
+export function foundersFlag(founders: readonly NodeId[]): string {
+  const isSize = founders.every((id, at) => id === at + 1);
+  return isSize ? `--size ${founders.length}` : `--voters ${founders.join(",")}`;
+}
+
+/** Commands of one block begin in one column. */
+function columns(text: string, command: string, width = 46): string {
+  return `${text.padEnd(width)}${command}`;
+}
+
+function clusterText({ cluster }: Memory): string {
+  return `cluster ${cluster}`;
+}
+
+function placeText(peer: PeerName): string {
+  return [peer.userHost, peer.address?.host ?? null].filter((part) => part !== null).join(", ");
+}
+
+/** How another node took this one's id; also used before a node starts. */
+export function idInUseText(
+  id: NodeId,
+  cluster: string,
+  place: string,
+  sinceText: string,
+  executable: string,
+  freeId: NodeId,
+): readonly string[] {
+  return [
+    `node ${id} of cluster ${cluster} is already running: ${place}, since ${sinceText}.`,
+    columns("Same group? Each machine needs its own id:", `${executable} up --id ${freeId}`),
+    columns(
+      "Another group? Choose a name of your own:",
+      `${executable} up --id ${id} --cluster NAME      (the same NAME on all your machines)`,
+    ),
+  ];
+}
+
+function idInUseLines(event: EventOf<"id in use">, memory: Memory): readonly string[] {
+  const place = placeText(event.other);
+  const since = hourAndMinute(event.sinceWallMs);
+  if (event.keeps)
+    return [
+      `a second node ${memory.self} was started: ${place}, at ${since}. That one ends, this one goes on.`,
+    ];
+  const freeId = memory.self === 1 ? 2 : memory.self + 1;
+  return idInUseText(memory.self, memory.cluster, place, since, memory.hints.executable, freeId);
+}
+
+function notFounderLines(founders: readonly NodeId[], memory: Memory): readonly string[] {
+  const { hints, self } = memory;
+  const ids = Array.from(
+    { length: Math.max(1, founders.length) },
+    (_, at) => self - founders.length + 1 + at,
+  );
+  const mine =
+    (ids[0] ?? 0) >= 1 ? ids : [...founders.slice(0, -1), self].toSorted((a, b) => a - b);
+  return [
+    `node ${self} is not a founder of ${clusterText(memory)} (founders: ${founders.join(", ")}). ` +
+      `When they have founded it, let it in with ${hints.command(`members add ${self}`)}.`,
+    `To found with these machines instead, on each of them:    ${hints.up(self, ` --voters ${mine.join(",")}`)}`,
+  ];
+}
+
+function fencedLines(event: EventOf<"fenced">, memory: Memory): readonly string[] {
+  const { hints, self } = memory;
+  const founded = event.foundedMs === null ? "" : ` (founded ${dayAndTime(event.foundedMs)})`;
+  return [
+    `node ${self} of ${clusterText(memory)}${founded} is known by other data than this machine has: wiped, reinstalled, or another seat. It cannot vote.`,
+    columns(
+      "Let it back in, on any node of the cluster:",
+      `${hints.command(`members replace ${self}`)}        (this node waits)`,
+    ),
+    columns("Not your cluster?", hints.upInCluster(self, "NAME")),
+  ];
+}
+
+/** Seen by a new node: a founder still belongs to an older cluster. */
+function olderLines(event: EventOf<"older cluster">, memory: Memory): readonly string[] {
+  const { hints, self } = memory;
+  const { peer } = event;
+  memory.introduced.add(peer.id);
+  const name = peer.userHost === null ? `node ${peer.id}` : `node ${peer.id} (${peer.userHost})`;
+  const founded = event.foundedMs === null ? "" : `, founded ${dayOf(event.foundedMs)}`;
+  const entries = event.entries === null ? "" : `, ${entriesText(event.entries)}`;
+  return [
+    `${name} still belongs to an older ${clusterText(memory)}${founded}${entries}; this node is new.`,
+    columns(`To start anew, ${onHost(peer)}:`, hints.command(`wipe ${peer.id}`), 30),
+    columns(
+      "To go on with the old one:",
+      `start its ${otherNodes(event.otherMembers)} with their data; then ${hints.command(`members replace ${self}`)}`,
+      30,
+    ),
+  ];
+}
+
+/** Seen by the node that holds the older cluster's data. */
+function newcomerLines(event: EventOf<"older cluster">, memory: Memory): readonly string[] {
+  const { hints, self } = memory;
+  const founded = event.foundedMs === null ? "" : `, founded ${dayOf(event.foundedMs)}`;
+  const entries = event.entries === null ? "" : `, ${entriesText(event.entries)}`;
+  return [
+    `this node belongs to an older ${clusterText(memory)}${founded}${entries}; ${introduce(event.peer, memory)} is new.`,
+    columns(
+      "To start anew, here:",
+      `Ctrl-C, ${hints.command(`wipe ${self}`)}, then ${hints.up(self)}`,
+      30,
+    ),
+    columns(
+      "To go on with the old one:",
+      `start its ${otherNodes(event.otherMembers)} with their data; then ${hints.command(`members replace ${event.peer.id}`)}`,
+      30,
+    ),
+  ];
+}
+
+function otherNodes(ids: readonly NodeId[]): string {
+  if (ids.length === 0) return "other nodes";
+  return ids.length === 1 ? `node ${ids[0]}` : `nodes ${listOf(ids, "or")}`;
+}
+
+function twoFoundingLines(peers: readonly PeerName[], memory: Memory): readonly string[] {
+  const { hints } = memory;
+  const named = peers.map((peer) => introduce(peer, memory));
+  return [
+    `two foundings of ${clusterText(memory)} meet: ${listOf(named)} signed another one than this node, so somebody was wiped in between. Nobody is a member yet.`,
+    "A node that says so holds no entry and may be wiped:",
+    ...[
+      { id: memory.self, host: "here" },
+      ...peers.map((peer) => ({ id: peer.id, host: `on ${hostOf(peer) ?? "its machine"}` })),
+    ].map(({ id, host }) =>
+      columns(`  ${host}:`, `Ctrl-C, ${hints.command(`wipe ${id}`)}, then ${hints.up(id)}`, 30),
+    ),
+  ];
+}

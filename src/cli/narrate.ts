@@ -1,0 +1,301 @@
+/** What happens to a node, told in sentences: NodeEvent -> lines for stderr, time of day first. A peer is
+ *  introduced with user@host once; a state that lasts is told again after 10 s, 1 min, then every 10 min. */
+
+import type { NodeId, WallMs } from "../base/types.ts";
+import type { NodeEvent, PeerName } from "../node/events.ts";
+import { clashLines, introduce } from "./narrate-clashes.ts";
+import type { Hints } from "./hints.ts";
+import { silenceLines } from "./narrate-silence.ts";
+import {
+  dayAndTime,
+  entriesText,
+  listOf,
+  nodesText,
+  numberWord,
+  onHost,
+  timeOfDay,
+} from "./wording.ts";
+
+/** The text of one event, perhaps several lines; null when there is nothing new to say. */
+export type Narrator = (event: NodeEvent, wallMs: WallMs) => string | null;
+
+/** What a narrator remembers of what it has said. */
+export interface Memory {
+  readonly self: NodeId;
+  readonly cluster: string;
+  readonly hints: Hints;
+  /** Peers that were named with user@host already. */
+  readonly introduced: Set<NodeId>;
+  /** The node that led when it was last said. */
+  leader: NodeId | null;
+  /** Leaders whose silence was told: what follows need not repeat since when. */
+  readonly toldSilent: Set<NodeId>;
+  ownHost: string;
+}
+
+/** Continuation lines stand under the text, not under the time. */
+const INDENT = " ".repeat("14:05:02  ".length);
+
+const SECOND_MS = 1_000;
+const REPEATS_MS = [10 * SECOND_MS, 60 * SECOND_MS, 600 * SECOND_MS] as const;
+/** Timers are late and early by this much. */
+const REPEAT_SLACK_MS = 500;
+
+/** The narrator of node `self` of `cluster`. */
+export function createNarrator(self: NodeId, cluster: string, hints: Hints): Narrator {
+  const memory: Memory = {
+    self,
+    cluster,
+    hints,
+    introduced: new Set(),
+    leader: null,
+    toldSilent: new Set(),
+    ownHost: "HOST",
+  };
+  const isDue = createSchedule();
+  return (event, wallMs) => {
+    const lasting = lastingState(event);
+    if (lasting !== null && !isDue(lasting.kind, lasting.key, wallMs)) return null;
+    const lines = eventLines(event, memory);
+    if (event.type === "opened") return lines.join("\n");
+    return lines
+      .map((line, at) => (at === 0 ? `${timeOfDay(wallMs)}  ${line}` : INDENT + line))
+      .join("\n");
+  };
+}
+
+/** Events that only say that a state lasts. A change inside (another set of nodes) is a new state. */
+function lastingState(event: NodeEvent): { readonly kind: string; readonly key: string } | null {
+  switch (event.type) {
+    case "waiting":
+    case "waiting for quorum":
+      return { kind: event.type, key: event.for.join() };
+    case "silence":
+      return { kind: event.type, key: JSON.stringify([event.ids, event.causes]) };
+    case "not a founder":
+    case "fenced":
+      return { kind: event.type, key: "" };
+    case "waits outside":
+      return { kind: event.type, key: event.members.join() };
+    case "older cluster":
+      return { kind: event.type, key: String(event.peer.id) };
+    case "two foundings":
+      return { kind: event.type, key: event.peers.map((peer) => peer.id).join() };
+    default:
+      return null;
+  }
+}
+
+/** At first, after 10 s, 1 min, 10 min, then every 10 min. */
+function createSchedule(): (kind: string, key: string, wallMs: WallMs) => boolean {
+  const told = new Map<string, { key: string; firstMs: WallMs; count: number }>();
+  return (kind, key, wallMs) => {
+    const last = told.get(kind);
+    if (last === undefined || last.key !== key) {
+      told.set(kind, { key, firstMs: wallMs, count: 0 });
+      return true;
+    }
+    if (wallMs - last.firstMs + REPEAT_SLACK_MS < repeatAfterMs(last.count)) return false;
+    while (wallMs - last.firstMs + REPEAT_SLACK_MS >= repeatAfterMs(last.count)) last.count += 1;
+    return true;
+  };
+}
+
+/** How long after the first telling the repeat with this number (from 0) is due. */
+export function repeatAfterMs(repeat: number): number {
+  return REPEATS_MS[repeat] ?? REPEATS_MS[2] * (repeat - 1);
+}
+
+function eventLines(event: NodeEvent, memory: Memory): readonly string[] {
+  switch (event.type) {
+    case "opened":
+      return openedLines(event, memory);
+    case "note":
+    case "trace":
+      return [event.text];
+    case "waiting":
+      return [waitingLine(event.for, memory)];
+    case "waiting for quorum":
+      return [quorumLine(event)];
+    case "met":
+      return [metLine(event.peer, event.waitingFor, memory)];
+    case "silence":
+      return silenceLines(event, memory);
+    case "founded":
+      return [foundedLine(event, memory)];
+    case "ready":
+      return [readyLine(memory.hints)];
+    case "stopping":
+      return [stoppingLine(event)];
+    case "stopped by":
+      return [
+        `stopped by ${event.by} (raft stop${stopTarget(memory)}${event.kill ? " --kill" : ""})`,
+      ];
+    case "leads":
+    case "leader silent":
+    case "took over":
+    case "leadership lost":
+      return leadershipLines(event, memory);
+    case "peer unreachable":
+    case "peer back":
+    case "peer caught up":
+      return [peerLine(event, memory)];
+    default:
+      return clashLines(event, memory);
+  }
+}
+
+type EventOf<Type extends NodeEvent["type"]> = Extract<NodeEvent, { readonly type: Type }>;
+
+function openedLines(event: EventOf<"opened">, memory: Memory): readonly string[] {
+  const { hints } = memory;
+  memory.ownHost = event.address.host;
+  const open =
+    event.auth === "open"
+      ? `open: anyone on this network can read, write and stop it (${hints.executable} key new)`
+      : "key";
+  const lines = [
+    `raft ${event.version}, node ${event.id} of cluster ${event.cluster}, ${event.address.host}:${event.address.port}, ${open}`,
+    `data in ${event.dataDir}${pastText(event, hints)}`,
+  ];
+  if (event.portTaken !== null) {
+    lines.push(
+      `port ${event.portTaken} is taken by another program: this node uses ${event.address.port} and keeps it for next time`,
+    );
+  }
+  if (event.networkDisk)
+    lines.push(
+      "this is a network disk: a node is only as durable as that disk, and nodes that share it fail together",
+    );
+  return lines;
+}
+
+function pastText(event: EventOf<"opened">, hints: Hints): string {
+  if (event.past === null) return " (new)";
+  const founded =
+    event.past.foundedMs === null ? "not founded" : `founded ${dayAndTime(event.past.foundedMs)}`;
+  const anew = `to start anew: ${hints.command(`wipe ${event.id}`)}`;
+  return `: ${entriesText(event.past.entries)}, ${founded}, last used ${dayAndTime(event.past.lastUsedMs)} (${anew})`;
+}
+
+function waitingLine(ids: readonly NodeId[], { hints }: Memory): string {
+  const start = `${hints.up(ids[0] ?? 0)} on another machine, or in another terminal of this one`;
+  return `waiting for ${nodesText(ids)} before the cluster is founded: ${start}`;
+}
+
+function quorumLine(event: EventOf<"waiting for quorum">): string {
+  const missing = event.needed - (event.voters - event.for.length);
+  const whom =
+    missing <= 1
+      ? `node ${listOf(event.for, "or")}`
+      : `${numberWord(missing)} of ${nodesText(event.for)}`;
+  return `waiting for ${whom}: ${numberWord(event.needed)} of ${numberWord(event.voters)} voters are needed`;
+}
+
+function metLine(peer: PeerName, waitingFor: readonly NodeId[], memory: Memory): string {
+  memory.introduced.delete(peer.id);
+  const met = `met ${introduce(peer, memory, true)}`;
+  if (waitingFor.length === 0) return met;
+  return `${met}; waiting for ${nodesText(waitingFor)}: ${memory.hints.up(waitingFor[0] ?? 0)}`;
+}
+
+function foundedLine(event: EventOf<"founded">, { hints, self }: Memory): string {
+  const head = `founded cluster ${event.cluster} (${event.clusterId.slice(0, 8)}) with`;
+  if (event.mixed) {
+    const named = event.founders.map((peer) =>
+      peer.userHost === null ? `${peer.id}` : `${peer.id} (${peer.userHost})`,
+    );
+    const anew = `Ctrl-C, ${hints.command(`wipe ${self}`)}, then ${hints.upInCluster(self, "NAME")}`;
+    return `${head} node ${named.join(", ")}. Not your group? ${anew}`;
+  }
+  const ids = event.founders.map((peer) => peer.id);
+  if (ids.length === 1) return `${head} node ${ids[0]} alone: if it fails, so does the cluster`;
+  const failing = ["none of them may fail", "any one of them may now fail"][event.canLose];
+  return `${head} nodes ${ids.join(", ")}: ${failing ?? `any ${numberWord(event.canLose)} of them may now fail`}`;
+}
+
+/** What to type first, once there is a leader. */
+export function readyLine({ executable, clusterFlag, local }: Hints): string {
+  if (local !== null) return `ready: in another terminal ${executable} send${clusterFlag} "hello"`;
+  return `ready: ${executable} send${clusterFlag} "hello"   ${executable} status${clusterFlag}   (Ctrl-C stops this node)`;
+}
+
+function stoppingLine(event: EventOf<"stopping">): string {
+  if (event.leader === null || event.handedOverMs === null) return "stopping";
+  return `stopping: node ${event.leader} leads now (handed over in ${Math.round(event.handedOverMs)} ms)`;
+}
+
+function stopTarget(memory: Memory): string {
+  return memory.leader === memory.self ? " leader" : ` ${memory.self}`;
+}
+
+type LeadershipEvent = EventOf<"leads" | "leader silent" | "took over" | "leadership lost">;
+
+function leadershipLines(event: LeadershipEvent, memory: Memory): readonly string[] {
+  switch (event.type) {
+    case "leads": {
+      memory.leader = event.leader;
+      const votes = event.votes.length === 0 ? "" : ` (votes: ${event.votes.join(", ")})`;
+      return [`node ${event.leader} leads in term ${event.term}${votes}`];
+    }
+    case "leader silent":
+      memory.toldSilent.add(event.leader);
+      return [
+        `node ${event.leader}, the leader, has been silent for ${event.seconds.toFixed(2)} s`,
+      ];
+    case "took over": {
+      memory.leader = memory.self;
+      const after =
+        event.from === null || event.afterSeconds === null
+          ? ""
+          : `, ${event.afterSeconds.toFixed(2)} s after node ${event.from} was last heard`;
+      const entries =
+        event.entries === 1 ? "the 1 entry is here" : `all ${event.entries} entries are here`;
+      return [
+        `this node leads in term ${event.term} (votes: ${event.votes.join(", ")})${after}; ${entries}`,
+      ];
+    }
+    case "leadership lost":
+      memory.leader = null;
+      return lostLines(event, memory);
+  }
+}
+
+function lostLines(event: EventOf<"leadership lost">, { hints }: Memory): readonly string[] {
+  if (event.unreachable.length === 0) return [`this node no longer leads: ${event.reason}`];
+  const ids = event.unreachable.map((peer) => peer.id);
+  const missing = Math.floor(event.voters / 2) + 1 - event.votersLeft;
+  const back = missing <= 1 ? "one is back" : `${numberWord(missing)} are back`;
+  const are = ids.length === 1 ? "is" : "are";
+  const left = `${event.votersLeft} of ${event.voters} voters left`;
+  const starts = event.unreachable.map((peer) => `${onHost(peer)} ${hints.up(peer.id)}`);
+  return [
+    `this node no longer leads: ${nodesText(ids)} ${are} unreachable, ${left}. Nothing is lost and nothing can be added until ${back}:`,
+    hints.local === null ? starts.join(", or ") : hints.up(0),
+  ];
+}
+
+function peerLine(
+  event: EventOf<"peer unreachable" | "peer back" | "peer caught up">,
+  memory: Memory,
+): string {
+  const { peer } = event;
+  switch (event.type) {
+    case "peer unreachable": {
+      const since = memory.toldSilent.delete(peer.id)
+        ? ""
+        : ` since ${timeOfDay(event.sinceWallMs)}`;
+      const left = `${event.votersLeft} of ${event.voters} voters left, ${numberWord(Math.max(0, event.spare))} to spare`;
+      const place = memory.hints.local === null ? `${capital(onHost(peer))}: ` : "";
+      return `node ${peer.id} is unreachable${since}: ${left}. ${place}${memory.hints.up(peer.id)}`;
+    }
+    case "peer back":
+      return `node ${peer.id} is back${event.behind > 0 ? `, ${entriesText(event.behind)} behind` : ""}`;
+    case "peer caught up":
+      return `node ${peer.id} has caught up: ${event.votersHere} of ${event.voters} voters`;
+  }
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,195 @@
+/** `raft send -`: entries of any number from standard input, in order, in batches, a few under way at a time. */
+
+import { RaftError, type Receipt } from "../client/types.ts";
+import type { CommandArguments, CommandContext } from "./command.ts";
+import { Batcher, LineSplitter, LineTooLong } from "./entry-lines.ts";
+import { CommandError, type ExitCode } from "./exit-codes.ts";
+import { receiptJson, receiptLines, summaryLine } from "./receipts.ts";
+import { entriesText } from "./wording.ts";
+import type { ClientSession } from "./with-client.ts";
+
+/** Batches that were sent and not yet acknowledged. They enter the log in order whatever overtakes what. */
+const UNDER_WAY_MAX = 4;
+/** Shorter inputs end before progress is worth a line. */
+const PROGRESS_AFTER_MS = 1_000;
+const PROGRESS_EVERY_MS = 200;
+
+/** Sends the whole input. With a request id the batches are cut by their content alone and numbered, so
+ *  that the same input under the same id takes effect once. */
+export async function sendInput(
+  session: ClientSession,
+  args: CommandArguments,
+  context: CommandContext,
+  requestId: string | undefined,
+): Promise<ExitCode> {
+  const show = args["quiet"] === true ? "nothing" : args["json"] === true ? "json" : "receipts";
+  return new InputSending(session, context, show, requestId).run();
+}
+
+interface Failure {
+  /** Of the first line that was not acknowledged, from 1. */
+  readonly line: number;
+  readonly error: unknown;
+}
+
+class InputSending {
+  readonly #session: ClientSession;
+  readonly #context: CommandContext;
+  readonly #show: "receipts" | "json" | "nothing";
+  readonly #requestId: string | undefined;
+  readonly #batcher = new Batcher();
+  /** Acknowledged so far. */
+  readonly #tally = { entries: 0, firstIndex: 0, lastIndex: 0 };
+  /** Receipts are settled in the order of the batches. */
+  #settled: Promise<void> = Promise.resolve();
+  #underWay = 0;
+  #batches = 0;
+  #linesSent = 0;
+  #failure: Failure | null = null;
+  /** Something behind the failed batch was acknowledged, or nobody knows. */
+  #isUnknown = false;
+  #progressAtMs = 0;
+
+  constructor(
+    session: ClientSession,
+    context: CommandContext,
+    show: "receipts" | "json" | "nothing",
+    requestId: string | undefined,
+  ) {
+    this.#session = session;
+    this.#context = context;
+    this.#show = show;
+    this.#requestId = requestId;
+  }
+
+  async run(): Promise<ExitCode> {
+    const { terminal, clock, signal } = this.#context;
+    const startedMs = clock.monotonicMs();
+    this.#progressAtMs = startedMs + PROGRESS_AFTER_MS;
+    if (terminal.inputIsTerminal) terminal.say("one entry a line; Ctrl-D ends");
+    signal.addEventListener("abort", () => terminal.endInput(), { once: true });
+    const tooLong = await this.#readAll();
+    while (!this.#batcher.isEmpty && this.#failure === null) await this.#sendBatch();
+    await this.#settled;
+    terminal.progress("");
+    if (this.#failure !== null) throw this.#explain(this.#failure);
+    if (tooLong !== null) throw new CommandError(`${tooLong.message}.\n${this.#soFar()}`, 2);
+    terminal.say(summaryLine({ ...this.#tally, tookMs: clock.monotonicMs() - startedMs }));
+    return signal.aborted ? 130 : 0;
+  }
+
+  async #readAll(): Promise<LineTooLong | null> {
+    const splitter = new LineSplitter();
+    try {
+      for await (const chunk of this.#context.terminal.input) {
+        for (const line of splitter.take(chunk)) await this.#add(line);
+        if (this.#failure !== null) return null;
+        // What a slow writer has finished goes at once, unless the cuts must be the same next time.
+        if (this.#requestId === undefined && this.#underWay < UNDER_WAY_MAX)
+          await this.#sendBatch();
+      }
+      for (const line of splitter.end()) await this.#add(line);
+    } catch (error) {
+      if (error instanceof LineTooLong) return error;
+      if (!this.#context.signal.aborted) throw error;
+    }
+    return null;
+  }
+
+  async #add(line: Uint8Array): Promise<void> {
+    if (this.#batcher.isFullFor(line)) await this.#sendBatch();
+    this.#batcher.add(line);
+  }
+
+  async #sendBatch(): Promise<void> {
+    while (this.#underWay >= UNDER_WAY_MAX) await this.#settledSome();
+    if (this.#batcher.isEmpty || this.#failure !== null) return;
+    const entries = this.#batcher.takeBatch();
+    const firstLine = this.#linesSent + 1;
+    this.#linesSent += entries.length;
+    this.#batches += 1;
+    this.#underWay += 1;
+    const requestId =
+      this.#requestId === undefined ? {} : { requestId: `${this.#requestId}/${this.#batches}` };
+    const sent = this.#session.client
+      .send(entries, { timeoutMs: this.#session.timeoutMs, ...requestId })
+      .then(
+        (receipt) => ({ receipt }),
+        (error: unknown) => ({ error }),
+      );
+    this.#settled = this.#settled.then(async () => this.#settle(await sent, firstLine));
+  }
+
+  async #settle(
+    outcome: { readonly receipt: Receipt } | { readonly error: unknown },
+    firstLine: number,
+  ): Promise<void> {
+    this.#underWay -= 1;
+    if ("error" in outcome) {
+      this.#failure ??= { line: firstLine, error: outcome.error };
+      if (outcome.error instanceof RaftError && outcome.error.exitCode === 5)
+        this.#isUnknown = true;
+    } else if (this.#failure !== null) {
+      this.#isUnknown = true;
+    } else {
+      this.#count(outcome.receipt);
+      await this.#print(outcome.receipt);
+      this.#progress();
+    }
+    this.#wake();
+  }
+
+  /** Replaced by each waiter: called when a batch was settled. */
+  #wake: () => void = () => undefined;
+
+  #settledSome(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #count(receipt: Receipt): void {
+    if (this.#tally.entries === 0) this.#tally.firstIndex = receipt.index;
+    this.#tally.entries += receipt.count;
+    this.#tally.lastIndex = receipt.index + receipt.count - 1;
+  }
+
+  async #print(receipt: Receipt): Promise<void> {
+    if (this.#show === "nothing") return;
+    const lines =
+      this.#show === "json"
+        ? receiptJson(receipt).map((line) => JSON.stringify(line))
+        : receiptLines(receipt, []);
+    await this.#context.terminal.out(lines.map((line) => `${line}\n`).join(""));
+  }
+
+  #progress(): void {
+    const { terminal, clock } = this.#context;
+    const nowMs = clock.monotonicMs();
+    const receiptsAreSeen = terminal.outIsTerminal && this.#show !== "nothing";
+    if (nowMs < this.#progressAtMs || receiptsAreSeen) return;
+    this.#progressAtMs = nowMs + PROGRESS_EVERY_MS;
+    terminal.progress(entriesText(this.#tally.entries));
+  }
+
+  /** Which lines are in the log, which are not, which nobody knows of. */
+  #explain({ line, error }: Failure): unknown {
+    const failure = this.#session.explain(error);
+    if (!(failure instanceof CommandError)) return failure;
+    const rest = this.#isUnknown
+      ? `Lines ${line} to ${this.#linesSent} may or may not be in it; see ${this.#session.hints.command("log")} --from ${this.#tally.lastIndex + 1}`
+      : `Line ${line} and those after it are not in it and may be sent again.`;
+    const message = `${failure.message}\n${this.#soFar()} ${rest}`;
+    return new CommandError(message, this.#isUnknown ? 5 : failure.exitCode, {
+      ...failure.details,
+      entries: this.#tally.entries,
+    });
+  }
+
+  #soFar(): string {
+    const { entries, firstIndex, lastIndex } = this.#tally;
+    if (entries === 0) return "No line of the input is in the log.";
+    const span = entries === 1 ? `at ${firstIndex}` : `at ${firstIndex} to ${lastIndex}`;
+    return `In the log: the first ${entriesText(entries)} of the input, ${span}.`;
+  }
+}

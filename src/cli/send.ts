@@ -1,0 +1,115 @@
+/** `raft send`: adds entries, each argument one, or one a line from standard input. */
+
+import type { Receipt } from "../client/types.ts";
+import { RaftError } from "../client/types.ts";
+import { ENTRY_BYTES_MAX } from "../storage/record.ts";
+import type { CommandArguments, CommandContext, RaftCommand } from "./command.ts";
+import { unknownOutcomeText } from "./errors.ts";
+import { CommandError, UsageError, type ExitCode } from "./exit-codes.ts";
+import { receiptJson, receiptLines } from "./receipts.ts";
+import { sendInput } from "./send-input.ts";
+import { FLAGS, parseWhole, SEND_TIMEOUT_MS, SettingsReader } from "./settings.ts";
+import { CLIENT_FLAGS, withClient, type ClientSession } from "./with-client.ts";
+
+/** What a shell's bytes become when they are not UTF-8. */
+const REPLACEMENT = "\uFFFD";
+
+export const sendCommand: RaftCommand = {
+  name: "send",
+  summary:
+    "adds entries to the log; each is on the disks of a majority before its receipt is printed",
+  notes: [
+    "Several entries are added together or not at all. With - every line of the input is an entry, empty ones too.",
+  ],
+  words: { hint: "ENTRY... | -", min: 1, max: Number.POSITIVE_INFINITY, freeText: true },
+  args: {
+    "if-last": FLAGS["if-last"],
+    "request-id": FLAGS["request-id"],
+    quiet: FLAGS.quiet,
+    json: FLAGS.json,
+    ...CLIENT_FLAGS,
+  },
+  examples: [
+    ['send "hello"', "one entry"],
+    ['send -- "-5 degrees"', "an entry that begins with -"],
+    ["send - < FILE", "one entry a line"],
+    ['send --if-last 41 "mine"', "only if nobody was faster"],
+  ],
+  exits: [3, 4, 5, 8, 130],
+  async run(args, context) {
+    const { _: entries } = args;
+    const reader = new SettingsReader(args, context.machine.environment);
+    const ifLast = reader.read(
+      "if-last",
+      (text) => parseWhole(text, "an index", 0, Number.MAX_SAFE_INTEGER),
+      undefined,
+    );
+    const requestId = reader.text("request-id") ?? undefined;
+    if (requestId === "") reader.problems.push("--request-id is empty");
+    const fromInput = entries.length === 1 && entries[0] === "-";
+    reader.problems.push(...(fromInput ? inputProblems(ifLast) : entryProblems(entries)));
+    reader.check();
+    const options = {
+      ...(ifLast === undefined ? {} : { ifLast }),
+      ...(requestId === undefined ? {} : { requestId }),
+    };
+    return withClient(
+      "send",
+      args,
+      context,
+      (session) =>
+        fromInput
+          ? sendInput(session, args, context, requestId)
+          : sendEntries(session, entries, options, args, context),
+      SEND_TIMEOUT_MS,
+    );
+  },
+};
+
+function inputProblems(ifLast: number | undefined): readonly string[] {
+  return ifLast === undefined ? [] : ["--if-last goes with entries as words, not with -"];
+}
+
+function entryProblems(entries: readonly string[]): readonly string[] {
+  return entries.flatMap((entry, at) => {
+    const which = entries.length === 1 ? "the entry" : `entry ${at + 1}`;
+    if (entry === "")
+      return [
+        `${which} is empty: an entry has at least one byte here (an empty line of - is an entry)`,
+      ];
+    const bytes = Buffer.byteLength(entry);
+    if (bytes > ENTRY_BYTES_MAX)
+      return [`${which} has ${bytes} bytes; the limit is ${ENTRY_BYTES_MAX}`];
+    if (entry.includes(REPLACEMENT))
+      return [`${which} is not UTF-8 text: send its bytes through standard input, with -`];
+    return [];
+  });
+}
+
+async function sendEntries(
+  session: ClientSession,
+  entries: readonly string[],
+  options: { readonly ifLast?: number; readonly requestId?: string },
+  args: CommandArguments,
+  context: CommandContext,
+): Promise<ExitCode> {
+  let receipt: Receipt;
+  try {
+    receipt = await session.client.send(entries, {
+      ...options,
+      timeoutMs: session.timeoutMs,
+      signal: context.signal,
+    });
+  } catch (error) {
+    if (!(error instanceof RaftError) || error.exitCode !== 5) throw error;
+    const message = unknownOutcomeText(error.message, error.requestId, entries, session.hints);
+    throw new CommandError(message, 5, { requestId: error.requestId });
+  }
+  if (args["quiet"] === true) return 0;
+  const lines =
+    args["json"] === true
+      ? receiptJson(receipt).map((line) => JSON.stringify(line))
+      : receiptLines(receipt, entries);
+  await context.terminal.out(lines.map((line) => `${line}\n`).join(""));
+  return 0;
+}

@@ -1,0 +1,211 @@
+/** `raft status`: one row per configured member, always; then strangers; then the verdict; then, for each
+ *  missing member, the command that brings it back and where. At most 100 columns. Pure. */
+
+import type { WallMs } from "../base/types.ts";
+import type { ClusterStatus, StatusRow } from "../client/types.ts";
+import type { ExitCode } from "./exit-codes.ts";
+import { Hints } from "./hints.ts";
+import { renderTable, type Column } from "./table.ts";
+import { plain, type Paint } from "./terminal.ts";
+import { momentOf, nodesText, roughSpanText, spanText, numberWord } from "./wording.ts";
+
+/** The five things that can be said of a cluster; the fifth is that nobody answers (errors.ts). */
+export type Verdict = "healthy" | "degraded" | "no leader" | "not founded";
+
+const LOOPBACK = /^127\./;
+
+/** What to say of a cluster in one word. */
+export function verdictOf(status: ClusterStatus): Verdict {
+  if (!status.founded) return "not founded";
+  if (status.leader === null) return "no leader";
+  return status.healthy ? "healthy" : "degraded";
+}
+
+/** What `status --check` exits with. */
+export function checkExitCode(status: ClusterStatus): ExitCode {
+  const codes = { healthy: 0, degraded: 6, "no leader": 4, "not founded": 4 } as const;
+  return codes[verdictOf(status)];
+}
+
+/** The whole screen, without a final newline. */
+export function renderStatus(
+  status: ClusterStatus,
+  hints: Hints,
+  nowMs: WallMs,
+  paint: Paint = plain,
+): string {
+  const rows = sortedRows(status);
+  const local = localHints(status, hints);
+  const verdict = verdictLine(status, local, paint);
+  return [
+    renderTable(COLUMNS, rows, paint),
+    "",
+    verdict,
+    ...adviceLines(status, rows, local, nowMs),
+  ].join("\n");
+}
+
+const COLUMNS: readonly Column<StatusRow>[] = [
+  { title: "ID", align: "right", cell: (row) => String(row.id) },
+  { title: "ROLE", align: "left", cell: (row) => roleText(row), colour: (row) => roleColour(row) },
+  { title: "TERM", align: "right", cell: (row) => dash(row.term) },
+  { title: "LAST", align: "right", cell: (row) => dash(row.lastIndex) },
+  { title: "COMMIT", align: "right", cell: (row) => dash(row.commitIndex) },
+  { title: "LAG", align: "right", cell: (row) => dash(row.lag) },
+  {
+    title: "CONTACT",
+    align: "right",
+    cell: (row) => (row.lastContactMs === null ? "-" : spanText(row.lastContactMs)),
+  },
+  { title: "RTT", align: "right", cell: (row) => milliseconds(row.rttMs) },
+  { title: "FSYNC", align: "right", cell: (row) => milliseconds(row.fsyncMs) },
+  {
+    title: "ADDRESS",
+    align: "left",
+    cell: (row) => (row.address === null ? "-" : `${row.address.host}:${row.address.port}`),
+  },
+  { title: "HOST", align: "left", cell: (row) => row.host ?? "-" },
+];
+
+function sortedRows(status: ClusterStatus): readonly StatusRow[] {
+  return status.rows.toSorted(
+    (a, b) => Number(isStranger(a, status)) - Number(isStranger(b, status)) || a.id - b.id,
+  );
+}
+
+/** Before founding nobody is a member, and every founder has its row. */
+function isStranger(row: StatusRow, status: ClusterStatus): boolean {
+  return status.founded && row.member === "none";
+}
+
+function roleText(row: StatusRow): string {
+  return row.member === "learner" && row.role === "follower" ? "learner" : row.role;
+}
+
+function roleColour(row: StatusRow): "green" | "red" | "yellow" | null {
+  if (row.role === "leader") return "green";
+  if (row.role === "unreachable") return "red";
+  return row.role === "follower" ? null : "yellow";
+}
+
+function dash(value: number | null): string {
+  return value === null ? "-" : String(value);
+}
+
+/** "0.3ms", "12ms", "1.2s" */
+function milliseconds(spanMs: number | null): string {
+  if (spanMs === null) return "-";
+  if (spanMs < 9.95) return `${spanMs.toFixed(1)}ms`;
+  return spanMs < 1_000 ? `${Math.round(spanMs)}ms` : `${(spanMs / 1_000).toFixed(1)}s`;
+}
+
+/** Nodes that listen on loopback only were started together and are started together again. */
+function localHints(status: ClusterStatus, hints: Hints): Hints {
+  const addresses = status.rows.flatMap((row) => (row.address === null ? [] : [row.address.host]));
+  const isLocal = addresses.length > 0 && addresses.every((host) => LOOPBACK.test(host));
+  const founders = status.reports[0]?.founders ?? [];
+  const together = founders.length > 0 && founders.every((id, at) => id === at + 1);
+  return isLocal && together
+    ? new Hints(hints.executable, hints.clusterFlag, founders.length)
+    : hints;
+}
+
+function verdictLine(status: ClusterStatus, hints: Hints, paint: Paint): string {
+  const verdict = verdictOf(status);
+  const cluster = `cluster ${status.cluster} (${status.auth})`;
+  const voters = `${status.reachableVoters} of ${status.voters} voters`;
+  const since = status.leaderSinceMs === null ? "" : ` for ${roughSpanText(status.leaderSinceMs)}`;
+  const lose = `can lose ${status.canLose <= 0 ? "none" : status.canLose}`;
+  switch (verdict) {
+    case "healthy":
+      return `${paint("green", "healthy:")} ${cluster}, ${voters}, leader ${status.leader}${since}, ${lose}`;
+    case "degraded":
+      return `${paint("yellow", "degraded:")} ${cluster}, ${voters}, leader ${status.leader}${since}, ${lose}`;
+    case "no leader": {
+      const majority = Math.floor(status.voters / 2) + 1;
+      const why =
+        status.reachableVoters < majority ? `${majority} are needed` : "an election is under way";
+      return `${paint("red", "no leader:")} ${cluster}, ${voters}, ${why}; nothing acknowledged is lost, nothing can be added`;
+    }
+    case "not founded": {
+      const head = `${paint("yellow", "not founded:")} ${cluster}`;
+      const first = status.waitingFor[0];
+      if (first === undefined) return `${head} has met all its founders and is about to be founded`;
+      return `${head} waits for ${nodesText(status.waitingFor)}: ${hints.up(first)} on another machine, or in another terminal`;
+    }
+  }
+}
+
+function adviceLines(
+  status: ClusterStatus,
+  rows: readonly StatusRow[],
+  hints: Hints,
+  nowMs: WallMs,
+): readonly string[] {
+  if (!status.founded) return [];
+  const lines: string[] = [];
+  for (const row of rows) {
+    if (row.role === "unreachable" && row.member !== "none")
+      lines.push(missingLine(row, hints, nowMs));
+    else if (row.member === "none") lines.push(strangerLine(row, rows, hints));
+    else if (row.mute !== null) lines.push(`  node ${row.id} does not vote: ${row.mute}`);
+  }
+  const shared = rows.filter((row) => row.networkDisk).map((row) => row.id);
+  if (shared.length > 1) {
+    lines.push(
+      `  ${nodesText(shared)} keep their data on network disks: if those are one server, ${numberWord(shared.length)} nodes fail with it`,
+    );
+  }
+  return lines;
+}
+
+function missingLine(row: StatusRow, hints: Hints, nowMs: WallMs): string {
+  const since =
+    row.lastHeardWallMs === null
+      ? "not heard yet"
+      : `silent since ${momentOf(row.lastHeardWallMs, nowMs)}`;
+  if (hints.local !== null)
+    return `  node ${row.id} ${since}: ${hints.up(row.id)} starts those that are missing`;
+  const address = row.address === null ? "" : ` (${row.address.host})`;
+  const place = row.host === null ? `on its machine${address}` : `on ${row.host}${address}`;
+  return `  node ${row.id} ${since}: ${place}  ${hints.up(row.id)}`;
+}
+
+function strangerLine(row: StatusRow, rows: readonly StatusRow[], hints: Hints): string {
+  const isMemberId = rows.some((other) => other.id === row.id && other.member !== "none");
+  if (isMemberId)
+    return `  node ${row.id} waits with other data than the member had: ${hints.command(`members replace ${row.id}`)}`;
+  return `  node ${row.id} waits outside: ${hints.command(`members add ${row.id}`)}`;
+}
+
+/** `raft status --json`, in the shape that programs rely on. */
+export function statusJson(status: ClusterStatus): Record<string, unknown> {
+  return {
+    cluster: status.cluster,
+    auth: status.auth,
+    leader: status.leader,
+    term: status.term,
+    healthy: status.healthy,
+    voters: status.voters,
+    reachableVoters: status.reachableVoters,
+    canLose: status.canLose,
+    founded: status.founded,
+    nodes: sortedRows(status).map((row) => ({
+      id: row.id,
+      member: row.member,
+      role: row.role,
+      term: row.term,
+      lastIndex: row.lastIndex,
+      commitIndex: row.commitIndex,
+      lag: row.lag,
+      lastContactMs: row.lastContactMs,
+      rttMs: row.rttMs,
+      fsyncMs: row.fsyncMs,
+      address: row.address === null ? null : `${row.address.host}:${row.address.port}`,
+      host: row.host,
+      uptimeS: row.uptimeMs === null ? null : Math.floor(row.uptimeMs / 1_000),
+      version: row.version,
+      firstIndex: row.firstIndex,
+    })),
+  };
+}

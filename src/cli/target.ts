@@ -1,0 +1,66 @@
+/** Which cluster a command works on, with which key, asked for how: read from flags, environment and disk. */
+
+import type { ClusterKey } from "../transport/types.ts";
+import { openKey } from "../transport/key.ts";
+import { chooseCluster, type ClusterChoice } from "./cluster-choice.ts";
+import type { CommandContext } from "./command.ts";
+import { Hints } from "./hints.ts";
+import { findKey } from "./key-file.ts";
+import { nodesHere } from "./local-nodes.ts";
+import { FLAGS, parseClusterName, parsePeers, type SettingsReader } from "./settings.ts";
+
+/** The flags of every command that needs a cluster. */
+export const TARGET_FLAGS = {
+  cluster: FLAGS.cluster,
+  "key-file": FLAGS["key-file"],
+  verbose: FLAGS.verbose,
+} as const;
+
+export interface Target {
+  readonly cluster: string;
+  readonly key: ClusterKey;
+  readonly hints: Hints;
+}
+
+/** For commands about nodes of this machine that run or ran (clients): the running ones are a clue. */
+export function readTarget(reader: SettingsReader, context: CommandContext): Target {
+  return targetOf(reader, context, () =>
+    nodesHere(context.machine).filter((node) => node.holder !== null),
+  );
+}
+
+/** For `up`, which starts a node: what runs here says nothing about it. */
+export function readStartTarget(
+  reader: SettingsReader,
+  context: CommandContext,
+  otherwise: string | null,
+): Target {
+  const running = otherwise === null ? [] : [{ cluster: otherwise }];
+  return targetOf(reader, context, () => running);
+}
+
+function targetOf(
+  reader: SettingsReader,
+  context: CommandContext,
+  running: () => readonly { readonly cluster: string }[],
+): Target {
+  const named = reader.read("cluster", parseClusterName, null);
+  reader.check();
+  const found = findKey(reader.text("key-file"), context.machine);
+  const choice: ClusterChoice = chooseCluster({
+    named,
+    fromKeyFile: found?.key.cluster ?? null,
+    runningHere: () => running().map(({ cluster }) => ({ cluster, ownUser: true })),
+  });
+  const key = found === null ? openKey(choice.cluster) : { ...found.key, cluster: choice.cluster };
+  const hints = new Hints(
+    context.executable,
+    choice.needsFlag ? ` --cluster ${choice.cluster}` : "",
+  );
+  return { cluster: choice.cluster, key, hints };
+}
+
+/** `--peers` or RAFT_PEERS. */
+export function readPeers(reader: SettingsReader): readonly string[] {
+  return reader.read("peers", parsePeers, []);
+}

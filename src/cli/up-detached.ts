@@ -1,0 +1,57 @@
+/** `raft up -d`: the same command in the background, its log beside the data, its process id printed. */
+
+import { spawn } from "node:child_process";
+import { closeDescriptor, makeDirectory, openAppend } from "../storage/real-disk.ts";
+import type { CommandContext } from "./command.ts";
+import { CommandError, type ExitCode } from "./exit-codes.ts";
+import { pathRules } from "./places.ts";
+import { pause } from "./terminal.ts";
+import type { UpSettings } from "./up-settings.ts";
+
+/** What is wrong at once (a directory in use, a port taken) shows within this time. */
+const FIRST_LOOK_MS = 700;
+
+/** Starts this command again without -d and outside this terminal. */
+export async function detach(settings: UpSettings, context: CommandContext): Promise<ExitCode> {
+  const { terminal, machine } = context;
+  const { dirname, join } = pathRules(machine);
+  const id = settings.type === "node" ? settings.node.id : 1;
+  const directory = settings.type === "node" ? settings.node.dataDir : settings.directoryOf(1);
+  const log = join(dirname(directory), settings.type === "node" ? `${id}.log` : "local.log");
+  makeDirectory(dirname(directory));
+  const file = openAppend(log);
+  const [command = "", ...first] = context.selfCommand;
+  const child = spawn(command, [...first, ...withoutDetach(context.typed)], {
+    detached: true,
+    stdio: ["ignore", file, file],
+    env: machine.environment,
+  });
+  const exited = new Promise<number | null>((resolve) => {
+    child.on("error", () => resolve(1));
+    child.on("exit", (code) => resolve(code));
+  });
+  closeDescriptor(file);
+  const early = await Promise.race([
+    exited,
+    pause(FIRST_LOOK_MS, context.signal).then(() => "running" as const),
+  ]);
+  if (early !== "running") {
+    throw new CommandError(
+      `it ended at once (exit ${early ?? "by a signal"}); its last words are in ${log}`,
+      (early ?? 1) as ExitCode,
+    );
+  }
+  child.unref();
+  await terminal.out(`${child.pid}\n`);
+  terminal.say(
+    `runs in the background, process ${child.pid}; log in ${log}; ${settings.hints.command(settings.type === "node" ? `stop ${id}` : "status")}`,
+  );
+  return 0;
+}
+
+/** What was typed, without -d and --detach (`-dv` is `-v`). */
+export function withoutDetach(typed: readonly string[]): readonly string[] {
+  return typed
+    .map((word) => (/^-[dv]+$/.test(word) ? word.replaceAll("d", "") : word))
+    .filter((word) => word !== "-" && word !== "--detach");
+}

@@ -1,0 +1,95 @@
+/** A client for the length of one command, and its failures in a person's words. */
+
+import { RaftClient } from "../client/client.ts";
+import { RaftError } from "../client/types.ts";
+import { userAtHost } from "../transport/machine.ts";
+import type { CommandArguments, CommandContext } from "./command.ts";
+import { nobodyAnswersJson, nobodyAnswersText } from "./errors.ts";
+import { CommandError, type ExitCode } from "./exit-codes.ts";
+import type { Hints } from "./hints.ts";
+import { entriesOf, nodesHere, rememberedAddresses } from "./local-nodes.ts";
+import { CLIENT_TIMEOUT_MS, FLAGS, parseDuration, SettingsReader } from "./settings.ts";
+import { readPeers, readTarget, TARGET_FLAGS } from "./target.ts";
+
+/** The flags of every command that asks a cluster. */
+export const CLIENT_FLAGS = {
+  ...TARGET_FLAGS,
+  peers: FLAGS.peers,
+  timeout: FLAGS.timeout,
+} as const;
+
+export interface ClientSession {
+  readonly client: RaftClient;
+  readonly cluster: string;
+  readonly hints: Hints;
+  /** How long one call may take. */
+  readonly timeoutMs: number;
+  /** True when --timeout or RAFT_TIMEOUT was given. */
+  readonly timeoutGiven: boolean;
+  /** A failure of the cluster as the CommandError that ends the command; anything else as it is. */
+  readonly explain: (error: unknown) => unknown;
+}
+
+/** Opens a client as the flags say, lets `use` work with it, closes it. A failure of the cluster becomes a
+ *  CommandError. `command`: what was typed after the executable, for hints. */
+export async function withClient(
+  command: string,
+  args: CommandArguments,
+  context: CommandContext,
+  use: (session: ClientSession) => Promise<ExitCode>,
+  usualTimeoutMs = CLIENT_TIMEOUT_MS,
+): Promise<ExitCode> {
+  const reader = new SettingsReader(args, context.machine.environment);
+  const timeoutMs = reader.read("timeout", parseDuration, usualTimeoutMs);
+  const peers = readPeers(reader);
+  const multicastPort = reader.multicastPort();
+  const target = readTarget(reader, context);
+  reader.check();
+  const client = await RaftClient.connect({
+    key: target.key,
+    peers,
+    remembered: rememberedAddresses(context.machine, target.cluster),
+    timeoutMs,
+    multicastPort,
+    userHost: userAtHost(),
+  });
+  const explain = (error: unknown): unknown => explained(error, command, context, target.hints);
+  const timeoutGiven = reader.text("timeout") !== null;
+  try {
+    return await use({
+      client,
+      cluster: target.cluster,
+      hints: target.hints,
+      timeoutMs,
+      timeoutGiven,
+      explain,
+    });
+  } catch (error) {
+    throw explain(error);
+  } finally {
+    await client.close();
+  }
+}
+
+function explained(
+  error: unknown,
+  command: string,
+  context: CommandContext,
+  hints: Hints,
+): unknown {
+  if (!(error instanceof RaftError)) return error;
+  if (error.nobody === null) return new CommandError(error.message, error.exitCode);
+  const here = nodesHere(context.machine)
+    .filter((node) => node.cluster === error.nobody?.cluster)
+    .map((node) => ({
+      id: node.id,
+      running: node.holder !== null,
+      entries: entriesOf(node),
+      lastUsedMs: node.lastUsedMs,
+    }));
+  return new CommandError(
+    nobodyAnswersText(error.nobody, here, command, hints),
+    error.exitCode,
+    nobodyAnswersJson(error.nobody),
+  );
+}

@@ -1,0 +1,153 @@
+/** What a node tells when a person has to settle something, as golden text. */
+
+import { describe, expect, it } from "vitest";
+import { directoryTakenText } from "../../src/cli/errors.ts";
+import { foundersFlag } from "../../src/cli/narrate-clashes.ts";
+import { at, hints, lab, peer, told } from "./context.ts";
+
+describe("an id", () => {
+  it("that runs elsewhere: who it is, and two ways out", () => {
+    const text = told(1, [
+      [at(14, 6), { type: "id in use", other: lab[1], sinceWallMs: at(14, 5), keeps: false }],
+    ]);
+    expect(text).toBe(
+      `14:06:00  node 1 of cluster raft is already running: ana@lab-07, 10.0.0.7, since 14:05.
+          Same group? Each machine needs its own id:    ./raft up --id 2
+          Another group? Choose a name of your own:     ./raft up --id 1 --cluster NAME      (the same NAME on all your machines)`,
+    );
+  });
+
+  it("that somebody else claims while this node keeps it", () => {
+    const other = peer(1, "bob@lab-12", "10.0.0.12");
+    expect(
+      told(1, [[at(14, 6), { type: "id in use", other, sinceWallMs: at(14, 6), keeps: true }]]),
+    ).toBe(
+      "14:06:00  a second node 1 was started: bob@lab-12, 10.0.0.12, at 14:06. That one ends, this one goes on.",
+    );
+  });
+
+  it("that is no founder's", () => {
+    expect(told(17, [[at(14, 6), { type: "not a founder", founders: [1, 2, 3] }]])).toBe(
+      `14:06:00  node 17 is not a founder of cluster raft (founders: 1, 2, 3). When they have founded it, let it in with ./raft members add 17.
+          To found with these machines instead, on each of them:    ./raft up --id 17 --voters 15,16,17`,
+    );
+  });
+
+  it("that is not a member's", () => {
+    expect(told(22, [[at(14, 6), { type: "waits outside", members: [1, 2, 3] }]])).toBe(
+      `14:06:00  node 22 is not a member of cluster raft (members: 1, 2, 3); it waits outside.
+          Let it in, on any node of the cluster:        ./raft members add 22          Typed wrongly? Ctrl-C`,
+    );
+  });
+});
+
+describe("founders", () => {
+  it("that disagree: both values, and what to do", () => {
+    const cause = { type: "other size", peer: lab[2], theirs: [1, 2], ours: [1, 2, 3] } as const;
+    const text = told(1, [
+      [at(14, 6), { type: "silence", ids: [3], seconds: 10, causes: [cause] }],
+    ]);
+    expect(text.split("\n")[1]).toBe(
+      "          node 2 (ana@lab-08, 10.0.0.8) was started with --size 2, this one with --size 3 (the default). Stop one with Ctrl-C and start it with the other's size.",
+    );
+  });
+
+  it.each([
+    [[1, 2, 3], "--size 3"],
+    [[1, 2, 5], "--voters 1,2,5"],
+  ] as const)("%o are typed as %s", (founders, flag) => expect(foundersFlag(founders)).toBe(flag));
+
+  it("that signed another record: nobody is a member, and the empty ones may be wiped", () => {
+    expect(told(1, [[at(14, 6), { type: "two foundings", peers: [lab[2]] }]])).toBe(
+      `14:06:00  two foundings of cluster raft meet: node 2 (ana@lab-08) signed another one than this node, so somebody was wiped in between. Nobody is a member yet.
+          A node that says so holds no entry and may be wiped:
+            here:                       Ctrl-C, ./raft wipe 1, then ./raft up --id 1
+            on lab-08:                  Ctrl-C, ./raft wipe 2, then ./raft up --id 2`,
+    );
+  });
+});
+
+describe("the past", () => {
+  it("of a member whose data is gone: it cannot vote until it is let back in", () => {
+    expect(told(2, [[at(14, 6), { type: "fenced", foundedMs: at(14, 5) }]])).toBe(
+      `14:06:00  node 2 of cluster raft (founded 14 Nov 14:05) is known by other data than this machine has: wiped, reinstalled, or another seat. It cannot vote.
+          Let it back in, on any node of the cluster:   ./raft members replace 2        (this node waits)
+          Not your cluster?                             ./raft up --id 2 --cluster NAME`,
+    );
+  });
+
+  it("of a founder that belongs to an older cluster, seen by a new node", () => {
+    const event = {
+      type: "older cluster",
+      peer: lab[1],
+      foundedMs: at(14, 5),
+      entries: 42,
+      otherMembers: [2, 3],
+      selfIsOlder: false,
+    } as const;
+    expect(told(2, [[at(14, 6), event]])).toBe(
+      `14:06:00  node 1 (ana@lab-07) still belongs to an older cluster raft, founded 14 Nov, 42 entries; this node is new.
+          To start anew, on lab-07:     ./raft wipe 1
+          To go on with the old one:    start its nodes 2 or 3 with their data; then ./raft members replace 2`,
+    );
+  });
+
+  it("of this node, which belongs to an older cluster", () => {
+    const event = {
+      type: "older cluster",
+      peer: lab[2],
+      foundedMs: at(14, 5),
+      entries: 42,
+      otherMembers: [3],
+      selfIsOlder: true,
+    } as const;
+    expect(told(1, [[at(14, 6), event]])).toBe(
+      `14:06:00  this node belongs to an older cluster raft, founded 14 Nov, 42 entries; node 2 (ana@lab-08) is new.
+          To start anew, here:          Ctrl-C, ./raft wipe 1, then ./raft up --id 1
+          To go on with the old one:    start its node 3 with their data; then ./raft members replace 2`,
+    );
+  });
+});
+
+describe("a data directory that is taken", () => {
+  const holder = {
+    pid: 4711,
+    sinceMs: at(14, 5),
+    sameMachine: true,
+    suspended: false,
+    host: "lab-07",
+    address: "10.0.0.7",
+  };
+  it.each([
+    [
+      holder,
+      "node 1 of cluster raft already runs here: pid 4711, since 14:05.    See it: ./raft status    Stop it: ./raft stop 1",
+    ],
+    [
+      { ...holder, suspended: true },
+      "node 1 of cluster raft is suspended (Ctrl-Z), pid 4711: type fg in its terminal, or kill -9 4711",
+    ],
+    [
+      { ...holder, sameMachine: false },
+      "this directory is in use on another machine, lab-07 (10.0.0.7): your home is shared. Give this machine its own id: ./raft up --id 2",
+    ],
+  ])("%#", (taken, text) => expect(directoryTakenText(1, "raft", taken, hints)).toBe(text));
+});
+
+describe("the disk", () => {
+  it("tells what it lost and how it was repaired", () => {
+    const text = told(1, [
+      [at(14, 6), { type: "healed", from: 12, to: 14, by: 3 }],
+      [at(14, 6), { type: "healed", from: 12, to: 12, by: 3 }],
+      [
+        at(14, 6),
+        { type: "damage", text: "0000000003.log, offset 4096: a record does not verify" },
+      ],
+    ]);
+    expect(text).toBe(
+      `14:06:00  entries 12 to 14 repaired with the copy of node 3
+14:06:00  entry 12 repaired with the copy of node 3
+14:06:00  0000000003.log, offset 4096: a record does not verify`,
+    );
+  });
+});
