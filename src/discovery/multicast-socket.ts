@@ -152,13 +152,10 @@ class InterfaceSockets implements Lan {
   async close(): Promise<void> {
     this.#closed = true;
     this.#cancelScan();
-    const open = [
-      this.#listener,
-      this.#asker,
-      ...[...this.#senders.values()].map(({ socket }) => socket),
-    ];
+    const senders = [...this.#senders.values()].map(({ socket }) => socket);
     this.#senders.clear();
-    await Promise.all(open.map((socket) => (socket === null ? null : closed(socket))));
+    const open = [this.#listener, this.#asker, ...senders].filter((socket) => socket !== null);
+    await Promise.all(open.map(closed));
   }
 
   /** Interfaces come and go: cables, Wi-Fi, sleeping laptops. */

@@ -150,12 +150,7 @@ function strangers(
   standing: FormationStanding,
   hellos: readonly NodeHello[],
 ): FormationObstacle[] {
-  const foreign = hellos.filter(({ founding }) => {
-    if (founding === null) return false;
-    return formation.record !== null
-      ? !sameRecord(founding, formation.record)
-      : namedIncarnation(founding, formation.id) !== formation.incarnation;
-  });
+  const foreign = hellos.filter((hello) => isForeign(formation, hello));
   const members = foreign.filter((hello) => hello.member);
   const signed = foreign.filter((hello) => !hello.member);
   const found: FormationObstacle[] = [];
@@ -186,6 +181,17 @@ function strangers(
     found.push({ type: "not a founder", founders });
   }
   return found;
+}
+
+/** Shows another record than this node's own, or one that does not name this very directory; or was wiped after
+ *  this node had signed with it. */
+function isForeign({ id, incarnation, record }: Formation, hello: NodeHello): boolean {
+  if (record === null) {
+    return hello.founding !== null && namedIncarnation(hello.founding, id) !== incarnation;
+  }
+  if (hello.founding !== null) return !sameRecord(hello.founding, record);
+  const named = namedIncarnation(record, hello.id);
+  return named !== null && named !== hello.incarnation;
 }
 
 /** Founders of this member's own record that have come back under another incarnation. */

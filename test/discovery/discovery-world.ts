@@ -59,8 +59,8 @@ export async function openVoice(
     bootId: beacon?.().bootId ?? null,
     onHint: (hint) => hints.push(hint),
     multicastPort,
-    now: systemClock.monotonicMs,
-    after: systemClock.after,
+    now: () => systemClock.monotonicMs(),
+    after: (delayMs, run) => systemClock.after(delayMs, run),
     ...parts,
   });
   return { discovery, hints };

@@ -1,7 +1,7 @@
 /** Every order of hellos, syncs, crashes and wipes among two and three founders: at most one founding ever
  *  has members, and without a wipe everybody always ends up in it. */
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { World } from "./formation-world.ts";
 import {

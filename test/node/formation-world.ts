@@ -174,7 +174,7 @@ export function fingerprint(world: World): string {
       records(formation.writing),
       formation.member ? "m" : "",
       processes.join(","),
-      [...formation.signers].sort().join(""),
+      [...formation.signers].sort((a, b) => a - b).join(""),
     ].join(" ");
   });
   const words = world.lastWords.map((last) => {

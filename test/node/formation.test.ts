@@ -232,6 +232,24 @@ describe("what people are told", () => {
     expect(two.view().obstacles).toEqual([{ type: "fenced", members: [one, three] }]);
   });
 
+  it("tells one who has signed, and a founder that was wiped since, who the other is", () => {
+    const one = founder(1, [1, 2, 3], R);
+    const two = new Formation({
+      cluster: CLUSTER,
+      id: 2,
+      incarnation: "2b",
+      founders: [1, 2, 3],
+      record: null,
+      member: false,
+    });
+    const wiped = helloOf({ id: 2, incarnation: "2b" });
+    const signed = helloOf({ id: 1, founding: R });
+    expect(one.heard(wiped, true)).toEqual([]);
+    expect(two.heard(signed, true)).toEqual([]);
+    expect(one.view().obstacles).toEqual([{ type: "two foundings", peers: [wiped] }]);
+    expect(two.view().obstacles).toEqual([{ type: "two foundings", peers: [signed] }]);
+  });
+
   it("tells a member that founders of its own founding are new", () => {
     const one = new Formation({
       cluster: CLUSTER,
