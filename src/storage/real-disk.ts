@@ -308,3 +308,13 @@ export function isSuspended(pid: number): boolean {
     return false;
   }
 }
+
+/** A descriptor for a log that is only added to, private (0600); for the output of a process in the background. */
+export function openAppend(path: string): number {
+  return guarded(path, () => fs.openSync(path, "a", FILE_MODE));
+}
+
+/** Closes what `openAppend` opened. */
+export function closeDescriptor(descriptor: number): void {
+  fs.closeSync(descriptor);
+}

@@ -1,0 +1,177 @@
+/** Looking at a data directory without opening it: for `raft status`, `raft wipe` and `raft verify`. Nothing is written. */
+
+import { batchSeed } from "./batch.ts";
+import { StorageDamage, toDiskError } from "./disk-error.ts";
+import { clusterIdOf } from "./founding.ts";
+import { HARD_STATE_FILE, readHardState } from "./hard-state.ts";
+import { readIdentity } from "./identity.ts";
+import { isDirectory, openRealDisk } from "./real-disk.ts";
+import { creationOf, segmentName } from "./segment-head.ts";
+import { readSegmentHead, SegmentFile } from "./segment-file.ts";
+import type { HardState } from "../raft/types.ts";
+import type { Disk, Identity, IdentityProblem } from "./types.ts";
+
+/** What a person is told about a directory before touching it. */
+export interface Inspection {
+  readonly identity: Identity | null;
+  /** Why the identity cannot be used, if so. */
+  readonly problem: IdentityProblem | null;
+  /** Entries in the retained log; null when it cannot be read. */
+  readonly entries: number | null;
+  readonly lastIndex: number | null;
+  /** Null: never a member, or unreadable. */
+  readonly hardState: HardState | null;
+}
+
+/** Null when the directory does not exist or holds nothing of ours. A running node's directory may be inspected: what
+ *  it is writing just now may not be counted. */
+export function inspect(directory: string): Inspection | null {
+  return isDirectory(directory) ? inspectDisk(openRealDisk(directory, false)) : null;
+}
+
+/** The same through an open disk. */
+export function inspectDisk(disk: Disk): Inspection | null {
+  const read = readIdentity(disk);
+  if (read === null && !disk.list().some((name) => creationOf(name) !== null)) return null;
+  const identity = read === null ? null : read.ok ? read.identity : read.found;
+  const problem = read === null || read.ok ? null : { problem: read.problem, found: read.found, reason: read.reason };
+  const hardState = readHardState(disk);
+  if (identity?.founding == null) return { identity, problem, entries: 0, lastIndex: 0, hardState };
+  const survey = surveyOf(disk, identity);
+  const { entries, lastIndex } = survey;
+  return { identity, problem, entries, lastIndex, hardState };
+}
+
+function surveyOf(disk: Disk, identity: Identity): { readonly entries: number | null; readonly lastIndex: number | null } {
+  const segments = segmentsOf(disk, identity).flatMap((segment) => segment.file ?? []);
+  const last = segments.findLast((segment) => tryScan(segment)?.lastBatch != null);
+  if (last === undefined) return { entries: null, lastIndex: null };
+  const lastIndex = tryScan(last)?.lastIndex ?? null;
+  for (const segment of segments) segment.close();
+  return { entries: lastIndex === null ? null : lastIndex - last.head.logStart + 1, lastIndex };
+}
+
+function tryScan(segment: SegmentFile): ReturnType<SegmentFile["scan"]> | null {
+  try {
+    return segment.scan();
+  } catch {
+    return null;
+  }
+}
+
+interface Listed {
+  readonly name: string;
+  /** Null when the head is not valid; then `reason` says why. */
+  readonly file: SegmentFile | null;
+  readonly reason: string;
+  readonly blank: boolean;
+}
+
+function segmentsOf(disk: Disk, identity: Identity): readonly Listed[] {
+  const clusterId = identity.founding === null ? "" : clusterIdOf(identity.founding);
+  const creations = disk.list().flatMap((name) => creationOf(name) ?? []);
+  return creations.map((creation) => {
+    const name = segmentName(creation);
+    const file = disk.open(name, false);
+    const head = readSegmentHead(file);
+    if (typeof head !== "string") {
+      const seed = batchSeed(clusterId, identity.incarnation, creation);
+      return { name, file: new SegmentFile(disk, head, seed, file, false), reason: "", blank: false };
+    }
+    const blank = file.readSync(0, file.size()).every((byte) => byte === 0);
+    file.close();
+    return { name, file: null, reason: head, blank };
+  });
+}
+
+/** One line of `raft verify`. */
+export interface FileReport {
+  readonly file: string;
+  /** good: all of it verifies. torn: ends in a batch that was never acknowledged; a start cuts it. */
+  readonly verdict: "good" | "torn" | "prepared" | "replaced" | "damaged";
+  readonly entries: number;
+  readonly firstIndex: number | null;
+  readonly lastIndex: number | null;
+  /** What is damaged or torn, with its place in the file; null when nothing is. */
+  readonly reason: string | null;
+  readonly offset: number | null;
+}
+
+export interface DirectoryReport {
+  readonly identity: Identity | null;
+  readonly files: readonly FileReport[];
+  /** False: exit code 7. */
+  readonly ok: boolean;
+}
+
+/** Reads and verifies everything in a directory. Throws DiskFailure when it cannot be read. */
+export function verifyDirectory(directory: string): DirectoryReport {
+  return verifyDisk(openRealDisk(directory, false));
+}
+
+/** The same through an open disk. */
+export function verifyDisk(disk: Disk): DirectoryReport {
+  const read = readIdentity(disk);
+  const identity = read === null ? null : read.ok ? read.identity : read.found;
+  const files: FileReport[] = [];
+  if (read !== null && !read.ok) files.push(report("identity", "damaged", read.reason, 0));
+  else if (read !== null) files.push(report("identity", "good"));
+  const logs = disk.list().filter((name) => creationOf(name) !== null);
+  if (logs.length > 0 || disk.exists(HARD_STATE_FILE)) {
+    const reason = "neither slot can be read";
+    files.push(readHardState(disk) === null ? report(HARD_STATE_FILE, "damaged", reason, 0) : report(HARD_STATE_FILE, "good"));
+  }
+  if (identity !== null) files.push(...verifySegments(disk, identity));
+  else for (const name of logs) files.push(report(name, "damaged", "whose log this is cannot be told without the identity", 0));
+  return { identity, files, ok: files.every((file) => file.verdict !== "damaged") };
+}
+
+function report(file: string, verdict: FileReport["verdict"], reason: string | null = null, offset: number | null = null): FileReport {
+  return { file, verdict, entries: 0, firstIndex: null, lastIndex: null, reason, offset };
+}
+
+/** Newest first, because a segment says from where on the older ones no longer count. */
+function verifySegments(disk: Disk, identity: Identity): readonly FileReport[] {
+  const reports: FileReport[] = [];
+  let next: SegmentFile | null = null;
+  for (const { name, file, reason, blank } of [...segmentsOf(disk, identity)].reverse()) {
+    if (file === null) {
+      const unfinished = next === null;
+      reports.unshift(blank ? report(name, "prepared") : report(name, unfinished ? "torn" : "damaged", reason, 0));
+      continue;
+    }
+    if (next !== null && file.firstIndex >= next.firstIndex) reports.unshift(report(name, "replaced"));
+    else {
+      if (next !== null) file.endBefore(next.firstIndex, next.head.chainBefore);
+      const verified = verifySegment(file);
+      reports.unshift(verified);
+      if (verified.verdict !== "torn" || verified.entries > 0 || next !== null) next = file;
+    }
+    file.close();
+  }
+  return reports;
+}
+
+function verifySegment(segment: SegmentFile): FileReport {
+  const size = segment.opened().size();
+  const range = { file: segment.name, firstIndex: segment.firstIndex, lastIndex: null, entries: 0 };
+  try {
+    const scan = segment.scan();
+    const lastIndex = Math.min(scan.lastIndex, segment.untilIndex - 1);
+    const found = { ...range, lastIndex, entries: lastIndex - segment.firstIndex + 1 };
+    const hole = scan.holes[0];
+    if (hole !== undefined) {
+      const reason = `entries ${hole.from} to ${hole.to} are damaged: ${hole.reason}`;
+      return { ...found, verdict: "damaged", reason, offset: hole.offset };
+    }
+    if (size < segment.head.segmentBytes) {
+      return { ...found, verdict: "damaged", reason: "the file was cut", offset: size };
+    }
+    if (scan.torn === null) return { ...found, verdict: "good", reason: null, offset: null };
+    return { ...found, verdict: "torn", reason: "an unfinished batch, never acknowledged", offset: scan.torn.offset };
+  } catch (thrown) {
+    const known = thrown instanceof StorageDamage;
+    const reason = known ? thrown.message : toDiskError(thrown, segment.name).message;
+    return { ...range, verdict: "damaged", reason, offset: known ? thrown.offset : 0 };
+  }
+}

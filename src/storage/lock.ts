@@ -1,0 +1,97 @@
+/** The lock on a data directory: the kernel's, so it is gone with the process however that ends, and valid across machines
+ *  that share the directory where the file system passes locks on. SQLite's exclusive transaction is the one
+ *  lock that Bun reaches on every platform. A text beside it names the holder. */
+
+import { Database } from "bun:sqlite";
+import { join } from "node:path";
+import { isDirectory, makeDirectory, readSmallFile, removeFile, writeFileAtomically } from "./real-disk.ts";
+
+const LOCK_FILE = "lock";
+const HOLDER_FILE = "lock.holder";
+const HOLDER_BYTES_MAX = 4_096;
+
+/** Who holds a directory, for people. Process ids mean something on the machine with this boot id only. */
+export interface LockHolder {
+  readonly user: string;
+  readonly host: string;
+  readonly pid: number;
+  /** "10.0.0.7:7401", or "" before it is known. */
+  readonly address: string;
+  /** The machine's, not the process's; null where the system has none. */
+  readonly machineBootId: string | null;
+  readonly sinceMs: number;
+}
+
+/** A directory that this process holds. */
+export interface DirectoryLock {
+  /** Says more about the holder, such as the address once it is known. */
+  describe(holder: LockHolder): void;
+  release(): void;
+}
+
+/** Takes the lock; the directory is made when missing. `holder` null: held by somebody who left no text.
+ *  Throws DiskFailure when the directory cannot be written. */
+export function acquireLock(
+  directory: string,
+  holder: LockHolder,
+): { readonly ok: true; readonly lock: DirectoryLock } | { readonly ok: false; readonly holder: LockHolder | null } {
+  makeDirectory(directory);
+  const database = lockedDatabase(directory);
+  if (database === null) return { ok: false, holder: readHolder(directory) };
+  writeHolder(directory, holder);
+  const lock = {
+    describe: (changed: LockHolder) => writeHolder(directory, changed),
+    release: () => {
+      removeFile(join(directory, HOLDER_FILE));
+      database.close();
+    },
+  };
+  return { ok: true, lock };
+}
+
+/** Who runs on this directory now; null when nobody does. Leaves nothing behind. */
+export function lockHolder(directory: string): { readonly holder: LockHolder | null } | null {
+  if (!isDirectory(directory) || readSmallFile(join(directory, LOCK_FILE), HOLDER_BYTES_MAX) === null) return null;
+  const database = lockedDatabase(directory);
+  if (database === null) return { holder: readHolder(directory) };
+  database.close();
+  return null;
+}
+
+/** Null when somebody else holds it. */
+function lockedDatabase(directory: string): Database | null {
+  const database = new Database(join(directory, LOCK_FILE), { create: true, readwrite: true });
+  try {
+    database.run("PRAGMA busy_timeout = 0");
+    database.run("PRAGMA journal_mode = MEMORY");
+    database.run("BEGIN EXCLUSIVE");
+    return database;
+  } catch (thrown) {
+    database.close();
+    if (thrown instanceof Error && "code" in thrown && String(thrown.code).startsWith("SQLITE_BUSY")) return null;
+    throw thrown;
+  }
+}
+
+function writeHolder(directory: string, holder: LockHolder): void {
+  const text = `${JSON.stringify(holder)}\n`;
+  writeFileAtomically(join(directory, HOLDER_FILE), new TextEncoder().encode(text));
+}
+
+function readHolder(directory: string): LockHolder | null {
+  try {
+    const file = readSmallFile(join(directory, HOLDER_FILE), HOLDER_BYTES_MAX);
+    return file === null ? null : parseHolder(JSON.parse(new TextDecoder().decode(file.bytes)));
+  } catch {
+    return null;
+  }
+}
+
+function parseHolder(value: unknown): LockHolder | null {
+  if (typeof value !== "object" || value === null) return null;
+  const fields: Record<string, unknown> = { ...value };
+  const { user, host, pid, address, machineBootId, sinceMs } = fields;
+  if (typeof user !== "string" || typeof host !== "string" || typeof address !== "string") return null;
+  if (typeof pid !== "number" || typeof sinceMs !== "number") return null;
+  return { user, host, pid, address, sinceMs, machineBootId: typeof machineBootId === "string" ? machineBootId : null };
+}
