@@ -269,8 +269,8 @@ export class AppendQueue<Requester> {
       return this.#refuseHeld({ request, requester, untilMs: nowMs });
     }
     const at = queue.findIndex((other) => other.request.firstSequence > request.firstSequence);
-    // The payloads alias a datagram whose buffer is used again.
-    const copy = { ...request, payloads: request.payloads.slice() };
+    // The payloads alias a datagram whose buffer is used again (and a Buffer's slice would alias it too).
+    const copy = { ...request, payloads: new Uint8Array(request.payloads) };
     const untilMs = nowMs + HOLD_MS;
     queue.splice(at < 0 ? queue.length : at, 0, { request: copy, requester, untilMs });
     this.#held.set(request.clientId, queue);

@@ -109,7 +109,7 @@ export class Founding {
         directory.writeFounding(order.record, clock.wallMs());
         this.#obey(formation.recordSynced());
       } else {
-        directory.becomeMember();
+        directory.becomeMember(order.record);
         this.#sayFounded(order.record);
         startMember(order.record);
       }
@@ -120,7 +120,7 @@ export class Founding {
   #admit(record: FoundingRecord): void {
     const { formation, directory, clock, endpoint, startMember, emit } = this.#options;
     directory.writeFounding(record, clock.wallMs());
-    directory.becomeMember();
+    directory.becomeMember(record);
     formation.admitted(record);
     emit({ type: "admitted", role: "learner" });
     startMember(record);

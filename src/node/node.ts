@@ -30,6 +30,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     dice: systemDice,
     clock,
     userHost,
+    executable: options.executable,
   });
   try {
     return await startIn(directory, options, clock, bootId, userHost);
@@ -96,6 +97,7 @@ async function startIn(
         after: clock.after,
       }),
   });
+  directory.describeAddress(running.address);
   running.emit({
     type: "opened",
     version: options.version,

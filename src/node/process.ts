@@ -255,6 +255,7 @@ export class NodeProcess implements RunningNode {
   #look(nowMs: MonotonicMs): void {
     this.#lookAtMs = nowMs + LOOK_MS;
     this.#neighbours.refresh(nowMs);
+    this.#parts.directory.tick(nowMs);
     if (nowMs >= this.#keepAliveAtMs) {
       this.#keepAliveAtMs = nowMs + KEEP_ALIVE_MS;
       this.#endpoint.helloChanged(nowMs);

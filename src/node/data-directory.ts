@@ -1,0 +1,235 @@
+/** The data directory of a node: locked, named, and opened as log and hard state once there is a cluster. */
+
+import type { ClusterId, FoundingRecord, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
+import type { HardState } from "../raft/types.ts";
+import { clusterIdOf } from "../storage/founding.ts";
+import { openIdentity, writeIdentity } from "../storage/identity.ts";
+import { inspect } from "../storage/inspect.ts";
+import { acquireLock, type DirectoryLock, type LockHolder } from "../storage/lock.ts";
+import { machineBootId, networkDisk, openRealDisk } from "../storage/real-disk.ts";
+import { createStore, openStore, type OpenStore, type StoreOptions, type StoreProblem } from "../storage/store.ts";
+import type { Disk, Identity, Recovered } from "../storage/types.ts";
+import type { Clock } from "../transport/clock.ts";
+import { type Dice, randomId } from "../transport/dice.ts";
+import type { Address } from "../transport/types.ts";
+import { heldSentence, identitySentence } from "./refusals.ts";
+import { StartError } from "./types.ts";
+
+/** Addresses are hints: a changed one is written at most this often. */
+const REMEMBER_MS = 1_000;
+
+export interface DataDirectoryOptions {
+  readonly path: string;
+  readonly cluster: string;
+  readonly id: NodeId;
+  readonly dice: Dice;
+  readonly clock: Clock;
+  /** "ana@lab-07" */
+  readonly userHost: string;
+  /** "./raft", for the sentences of a refusal. */
+  readonly executable: string;
+}
+
+/** Log and hard state of a member. */
+export interface MemberStore {
+  readonly recovered: Recovered;
+  /** `done` when durable; one at a time. */
+  readonly writeHardState: (hardState: HardState, done: () => void) => void;
+}
+
+export interface Past {
+  readonly entries: number;
+  readonly foundedMs: WallMs | null;
+  readonly lastUsedMs: WallMs;
+}
+
+/** Locks the directory and reads whose it is. Throws StartError with a sentence (exit 7 or 8). */
+export function openDataDirectory(options: DataDirectoryOptions): DataDirectory {
+  const { path, cluster, id, executable } = options;
+  const sinceMs = options.clock.wallMs();
+  const [user = "", host = ""] = options.userHost.split("@");
+  const holder: LockHolder = { user, host, pid: process.pid, address: "", machineBootId: machineBootId(), sinceMs };
+  const taken = refusing(path, () => acquireLock(path, holder));
+  if (!taken.ok) throw new StartError(heldSentence(taken.holder, { path, cluster, id, executable }), 8);
+  try {
+    return refusing(path, () => openLocked(options, taken.lock, holder));
+  } catch (error) {
+    taken.lock.release();
+    throw error;
+  }
+}
+
+function openLocked(options: DataDirectoryOptions, lock: DirectoryLock, holder: LockHolder): DataDirectory {
+  const { path, cluster, id, executable } = options;
+  const before = inspect(path);
+  const disk = openRealDisk(path, true);
+  const opened = openIdentity(disk, {
+    cluster,
+    id,
+    nowMs: options.clock.wallMs(),
+    freshIncarnation: randomId(options.dice),
+  });
+  if (!opened.ok) {
+    const exitCode = opened.problem === "unreadable" ? 7 : 8;
+    throw new StartError(identitySentence(opened, { path, cluster, id, executable }), exitCode);
+  }
+  const past: Past | null =
+    opened.fresh || before?.identity == null
+      ? null
+      : {
+          entries: before.entries ?? 0,
+          foundedMs: before.identity.foundedMs,
+          lastUsedMs: before.identity.lastUsedMs,
+        };
+  return new DataDirectory(options, disk, lock, holder, opened.identity, past);
+}
+
+export class DataDirectory {
+  /** What was here before this start; null: nothing. */
+  readonly past: Past | null;
+  readonly networkDisk: boolean;
+  /** The first fdatasync that was timed here, ms. */
+  readonly syncMs: number;
+  #identity: Identity;
+  readonly #options: DataDirectoryOptions;
+  readonly #disk: Disk;
+  readonly #lock: DirectoryLock;
+  readonly #holder: LockHolder;
+  #store: OpenStore | null = null;
+  #dirtySinceMs: MonotonicMs | null = null;
+
+  constructor(
+    options: DataDirectoryOptions,
+    disk: Disk,
+    lock: DirectoryLock,
+    holder: LockHolder,
+    identity: Identity,
+    past: Past | null,
+  ) {
+    this.#options = options;
+    this.#disk = disk;
+    this.#lock = lock;
+    this.#holder = holder;
+    this.#identity = identity;
+    this.past = past;
+    this.networkDisk = networkDisk(options.path) !== null;
+    const startMs = options.clock.monotonicMs();
+    writeIdentity(disk, identity);
+    this.syncMs = options.clock.monotonicMs() - startMs;
+  }
+
+  get identity(): Identity {
+    return this.#identity;
+  }
+
+  get clusterId(): ClusterId | null {
+    const { founding } = this.#identity;
+    return founding === null ? null : clusterIdOf(founding);
+  }
+
+  /** Once and for good; durable on return. */
+  writeFounding(founding: FoundingRecord, foundedMs: WallMs): void {
+    this.#save({ founding, foundedMs });
+  }
+
+  /** Makes an empty log and hard state, and only then notes that this directory is a member's: from now on it
+   *  never founds again, and a missing hard state is a loss. Durable on return. */
+  becomeMember(founding: FoundingRecord): void {
+    const created = createStore(this.#storeOptions(founding, () => {}));
+    if (!created.ok) throw this.#refusal(created);
+    this.#save({ member: true });
+  }
+
+  /** Opens log and hard state of a member. `onFatal`: the disk failed, nothing is tried again. */
+  openStore(founding: FoundingRecord, onFatal: (text: string) => void): MemberStore {
+    const opened = openStore(this.#storeOptions(founding, onFatal));
+    if (!opened.ok) throw this.#refusal(opened);
+    this.#store = opened;
+    return { recovered: opened, writeHardState: (state, done) => opened.hardStates.write(state, done) };
+  }
+
+  rememberedAddresses(): readonly Address[] {
+    return Object.values(this.#identity.addresses).flatMap((text) => {
+      const [host, port] = text.split(":");
+      return host === undefined || port === undefined ? [] : [{ host, port: Number(port) }];
+    });
+  }
+
+  /** Kept for the next start; written soon, not now. */
+  rememberAddress(id: NodeId, { host, port }: Address): void {
+    const text = `${host}:${port}`;
+    if (this.#identity.addresses[id] === text) return;
+    this.#identity = { ...this.#identity, addresses: { ...this.#identity.addresses, [id]: text } };
+    this.#dirtySinceMs ??= this.#options.clock.monotonicMs();
+  }
+
+  /** `port`: null when it is the default. */
+  rememberPort(port: number | null): void {
+    if (this.#identity.port !== port) this.#save({ port });
+  }
+
+  /** Names the address in the lock's text. */
+  describeAddress({ host, port }: Address): void {
+    this.#lock.describe({ ...this.#holder, address: `${host}:${port}` });
+  }
+
+  /** Writes remembered addresses once they have waited. */
+  tick(nowMs: MonotonicMs): void {
+    if (this.#dirtySinceMs !== null && nowMs - this.#dirtySinceMs >= REMEMBER_MS) this.#save({});
+  }
+
+  /** Notes the time of last use and lets go of the directory. */
+  close(): void {
+    this.#store?.hardStates.close();
+    this.#store = null;
+    this.#save({ lastUsedMs: this.#options.clock.wallMs() });
+    this.#lock.release();
+  }
+
+  #save(change: Partial<Identity>): void {
+    this.#identity = { ...this.#identity, ...change };
+    this.#dirtySinceMs = null;
+    writeIdentity(this.#disk, this.#identity);
+  }
+
+  #storeOptions(founding: FoundingRecord, onFatal: (text: string) => void): StoreOptions {
+    const { clock, path } = this.#options;
+    return {
+      disk: this.#disk,
+      clusterId: clusterIdOf(founding),
+      incarnation: this.#identity.incarnation,
+      founding,
+      nowMs: clock.monotonicMs(),
+      clock: clock.monotonicMs,
+      onFatal: ({ message }) =>
+        onFatal(`the disk of ${path} failed: ${message}; this node stops, nothing acknowledged is lost`),
+    };
+  }
+
+  #refusal(problem: StoreProblem): StartError {
+    return new StartError(this.#problemSentence(problem), problem.problem === "refused" ? 8 : 7);
+  }
+
+  #problemSentence({ problem, reason, file, offset }: StoreProblem): string {
+    const { path, id, cluster, executable } = this.#options;
+    const where = `${path}/${file}`;
+    if (problem === "refused") return `cannot open ${path}: ${reason}`;
+    const next =
+      `Let this node back in empty: ${executable} wipe ${id}, then ${executable} up --id ${id}, ` +
+      `then on any other node of cluster ${cluster} ${executable} members replace ${id}`;
+    return problem === "damaged"
+      ? `storage damaged: ${where} at offset ${offset}: ${reason}. Nothing was changed. ${next}`
+      : `storage damaged: ${where}: ${reason}. It can never vote under this identity. ${next}`;
+  }
+}
+
+/** The operating system's refusals become sentences. */
+function refusing<T>(path: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof StartError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StartError(`cannot use the data directory ${path}: ${reason}. Name another: --data-dir DIR`, 8);
+  }
+}
