@@ -44,8 +44,8 @@ export interface Progress {
   retries: number;
   smoothedMs: number | null;
   deviationMs: number;
-  /** The round whose acknowledgement is being timed; null when none is. */
-  timed: { readonly round: number; readonly sentMs: MonotonicMs } | null;
+  /** The entry whose acknowledgement is being timed, since it was first sent; null when none is. */
+  timed: { readonly lastIndex: LogIndex; readonly sentMs: MonotonicMs } | null;
 }
 
 export function createProgress(
@@ -75,7 +75,7 @@ export function createProgress(
   };
 }
 
-/** Smoothed round trip plus four deviations, doubled with every retry. An acknowledgement waits for the
+/** How long to wait for an acknowledgement: smoothed round trip plus four deviations, doubled with every retry. An acknowledgement waits for the
  *  peer's disk, so the measured round trips hold its write as well. */
 export function retryMs(progress: Progress): number {
   const base =
@@ -84,14 +84,17 @@ export function retryMs(progress: Progress): number {
   return Math.min(RETRY_MAX_MS, bounded);
 }
 
-/** Times one append at a time; a repeated one is not timed, its acknowledgement may belong to the first. */
-export function startTiming(progress: Progress, round: number, nowMs: MonotonicMs): void {
-  if (progress.timed === null && progress.retries === 0) progress.timed = { round, sentMs: nowMs };
+/** Times one entry at a time, from its first sending: a peer whose disk is slower than the timer must be able
+ *  to slow the timer down, or every entry would be sent twice for ever. */
+export function startTiming(progress: Progress, lastIndex: LogIndex, nowMs: MonotonicMs): void {
+  if (progress.timed === null && lastIndex > progress.matchIndex) {
+    progress.timed = { lastIndex, sentMs: nowMs };
+  }
 }
 
-export function finishTiming(progress: Progress, ackedRound: number, nowMs: MonotonicMs): void {
-  if (progress.timed === null || ackedRound < progress.timed.round) return;
-  const sampleMs = nowMs - progress.timed.sentMs;
+export function maybeFinishTiming(progress: Progress, nowMs: MonotonicMs): void {
+  if (progress.timed === null || progress.matchIndex < progress.timed.lastIndex) return;
+  const sampleMs = Math.min(RETRY_MAX_MS, nowMs - progress.timed.sentMs);
   progress.timed = null;
   if (progress.smoothedMs === null) {
     progress.smoothedMs = sampleMs;

@@ -7,7 +7,7 @@ import {
   becomeProbe,
   becomeReplicate,
   becomeSilent,
-  finishTiming,
+  maybeFinishTiming,
   retryMs,
   SNAPSHOT_RETRY_MS,
   startTiming,
@@ -58,7 +58,7 @@ export function handleSent(
   assert(lastIndex <= state.log.lastIndex, `entry ${lastIndex} was sent, the log ends at ${state.log.lastIndex}`);
   peer.order = null;
   peer.commitTold = Math.max(peer.commitTold, Math.min(state.commitIndex, lastIndex));
-  startTiming(peer, order.round, state.nowMs);
+  startTiming(peer, lastIndex, state.nowMs);
   if (peer.state === "probe") {
     peer.probePrevIndex = prevIndex;
     peer.retryAtMs = state.nowMs + retryMs(peer);
@@ -105,7 +105,9 @@ export function retryAppends(state: CoreState, leadership: Leadership): void {
     if (unacknowledged || peer.state === "probe") {
       peer.stepBackRound = state.round;
       // A probe keeps its place; what was sent optimistically starts again behind what is known to be there.
+      const { timed } = peer;
       becomeProbe(peer, peer.state === "probe" ? peer.nextIndex : peer.matchIndex + 1);
+      peer.timed = timed;
     } else {
       peer.order = null;
       peer.retryAtMs = Infinity;
@@ -193,12 +195,12 @@ function handleMatched(
     `node ${peer.id} acknowledges ${reply.matchIndex}, the log ends at ${state.log.lastIndex}`,
   );
   if (peer.state === "diverged") return;
-  finishTiming(peer, reply.round, state.nowMs);
-  peer.retries = 0;
   if (reply.matchIndex > peer.matchIndex) {
     peer.matchIndex = reply.matchIndex;
     peer.matchRound = reply.round;
+    peer.retries = 0;
     peer.retryAtMs = Infinity;
+    maybeFinishTiming(peer, state.nowMs);
     peer.inflight.dropThrough(peer.matchIndex);
   }
   const isSnapshotIn = peer.state === "snapshot" && peer.matchIndex >= state.log.baseIndex;
@@ -209,8 +211,12 @@ function handleMatched(
   peer.nextIndex = Math.max(peer.nextIndex, peer.matchIndex + 1);
   if (peer.state === "replicate") {
     const isAllAcknowledged = peer.nextIndex === peer.matchIndex + 1 && peer.order === null;
-    if (isAllAcknowledged) peer.retryAtMs = Infinity;
-    else if (peer.retryAtMs === Infinity) peer.retryAtMs = state.nowMs + retryMs(peer);
+    if (isAllAcknowledged) {
+      peer.retries = 0;
+      peer.retryAtMs = Infinity;
+    } else if (peer.retryAtMs === Infinity) {
+      peer.retryAtMs = state.nowMs + retryMs(peer);
+    }
   }
   orderTimeoutNow(state, leadership);
   advanceCommitIndex(state, leadership);

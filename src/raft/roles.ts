@@ -28,7 +28,8 @@ import { renderNodes } from "./words.ts";
  *     +-------------------------- or higher term -----+--- higher term, no quorum, -----+
  *                                                          own disk stalled, removed        */
 
-/** Votes are asked again from whoever has not answered, at the pace of heartbeats but within these bounds. */
+/** Votes are asked again from whoever has not answered: first after a heartbeat's time, but within these
+ *  bounds, then half as often every time. */
 const VOTE_RESEND_MIN_MS = 10;
 const VOTE_RESEND_MAX_MS = 250;
 
@@ -66,6 +67,7 @@ export function becomePreCandidate(state: CoreState): void {
     granted: new Map([[state.self.id, state.self.incarnation]]),
     answered: new Set([state.self.id]),
     resendAtMs: Infinity,
+    resends: 0,
   };
   requestVotes(state);
   countVotes(state);
@@ -86,6 +88,7 @@ export function becomeCandidate(state: CoreState, ordered: boolean, reason: stri
     granted: new Map(),
     answered: new Set([id]),
     resendAtMs: Infinity,
+    resends: 0,
   };
   requestVotes(state);
 }
@@ -131,8 +134,9 @@ export function requestVotes(state: CoreState): void {
         : { type: "vote", term: state.hard.term, round, lastIndex, lastTerm, ordered },
     );
   }
-  const resendMs = Math.min(VOTE_RESEND_MAX_MS, Math.max(VOTE_RESEND_MIN_MS, state.timings.heartbeatMs));
-  candidacy.resendAtMs = state.nowMs + resendMs;
+  const firstMs = Math.min(VOTE_RESEND_MAX_MS, Math.max(VOTE_RESEND_MIN_MS, state.timings.heartbeatMs));
+  candidacy.resendAtMs = state.nowMs + firstMs * 2 ** candidacy.resends;
+  candidacy.resends += 1;
 }
 
 /** Begins every leadership with a no-op of its own term, so that what it inherits can commit (§8). */

@@ -38,6 +38,7 @@ export interface Candidacy {
   readonly granted: Map<NodeId, Incarnation>;
   readonly answered: Set<NodeId>;
   resendAtMs: MonotonicMs;
+  resends: number;
 }
 
 export interface Transfer {
