@@ -19,3 +19,6 @@ export type { Address, ClusterKey } from "./transport/types.ts";
 export type { LogIndex, NodeId, Term, WallMs } from "./base/types.ts";
 export type { Configuration, Member } from "./raft/types.ts";
 export type { NodeReport, PeerReport } from "./transport/requests.ts";
+export { startNode } from "./node/node.ts";
+export { DEFAULT_TIMINGS, StartError, type NodeOptions, type RunningNode } from "./node/types.ts";
+export type { NodeEnd, NodeEvent, PeerName, SilenceCause } from "./node/events.ts";
