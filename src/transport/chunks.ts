@@ -1,8 +1,8 @@
 /** Engine C: one frame larger than a datagram, cut into parts, each acknowledged by itself, handed on whole.
  *
- *  The sender keeps at most a window of bytes in flight (what the peer's kernel buffer holds), sends a part
- *  again when eight later ones were acknowledged before it or after a retry time, and probes with few parts
- *  while nothing comes back. The receiver keeps a bounded number of bytes and forgets what stalls. */
+ *  The sender keeps at most a window of bytes in flight (what the peer's kernel buffer holds). A part is sent
+ *  again when one sent clearly later has arrived (as in RACK, RFC 8985), or after a retry time; while nothing
+ *  at all comes back, few parts are sent, ever more rarely. The receiver keeps a bounded number of bytes and forgets what stalls. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import { FRAME_BYTES_MAX, type LinkFrame } from "./codec.ts";
@@ -14,8 +14,11 @@ export const STALLED_MS = 10_000;
 const STREAMS_MAX = 16;
 /** Finished streams that are still acknowledged when a late part comes. */
 const FINISHED_MAX = 64;
-/** A part is taken for lost when one sent so many sends later has arrived: more than LANs reorder. */
-const REORDER_SENDS = 8;
+/** A part is taken for lost when one sent later than it by this share of the round trip has arrived. */
+const REORDER_SHARE = 0.25;
+const REORDER_MIN_MS = 0.5;
+/** The ceiling of the retry time, however long nothing comes back. */
+const RETRY_MAX_MS = 250;
 const PROBE_PARTS = 8;
 /** An acknowledgement's base that says "the whole stream", when its size is no longer known. */
 const ALL_PARTS = 0xffff_ffff;
@@ -36,8 +39,6 @@ interface Outgoing {
   readonly parts: number;
   readonly fate: Uint8Array;
   readonly sentAtMs: Float64Array;
-  /** When a part was last sent, counted in sends of this connection. */
-  readonly sentAs: Float64Array;
   arrived: number;
   /** No part below is unsent. */
   nextUnsent: number;
@@ -50,12 +51,12 @@ interface Outgoing {
 export class ChunkSender {
   readonly #streams = new Map<number, Outgoing>();
   #nextStream = 1;
-  #sends = 0;
   #queuedBytes = 0;
   #inFlightBytes = 0;
   /** What may be in flight now: at most the peer's window, less while nothing comes back. */
   #allowedBytes = Number.MAX_SAFE_INTEGER;
-  #ackedSinceTimeout = true;
+  /** Retry times that passed since something came back. */
+  #silentRetries = 0;
   #timeoutMs: MonotonicMs = Number.POSITIVE_INFINITY;
 
   get busy(): boolean {
@@ -83,7 +84,6 @@ export class ChunkSender {
       parts,
       fate: new Uint8Array(parts),
       sentAtMs: new Float64Array(parts),
-      sentAs: new Float64Array(parts),
       arrived: 0,
       nextUnsent: 0,
       base: 0,
@@ -98,6 +98,7 @@ export class ChunkSender {
   pump(nowMs: MonotonicMs, retryMs: number, windowBytes: number, emit: (chunk: Chunk) => void): number {
     const givenUp = this.#forgetStalled(nowMs);
     if (nowMs >= this.#timeoutMs) this.#handleTimeouts(nowMs, retryMs, windowBytes);
+    const patienceMs = this.#patienceMs(retryMs);
     this.#allowedBytes = Math.min(this.#allowedBytes, windowBytes);
     for (const stream of this.#streams.values()) {
       while (stream.nextUnsent < stream.parts) {
@@ -108,8 +109,7 @@ export class ChunkSender {
           this.#inFlightBytes += bytes.length;
           stream.fate[part] = IN_FLIGHT;
           stream.sentAtMs[part] = nowMs;
-          stream.sentAs[part] = ++this.#sends;
-          this.#timeoutMs = Math.min(this.#timeoutMs, nowMs + retryMs);
+          this.#timeoutMs = Math.min(this.#timeoutMs, nowMs + patienceMs);
           emit({ type: "chunk", stream: stream.stream, totalBytes: stream.bytes.length, partBytes: stream.partBytes, part, bytes });
         }
         stream.nextUnsent++;
@@ -118,39 +118,48 @@ export class ChunkSender {
     return givenUp;
   }
 
-  handleAck(ack: ChunkAck, nowMs: MonotonicMs): void {
+  handleAck(ack: ChunkAck, nowMs: MonotonicMs, rttMs: number): void {
     const stream = this.#streams.get(ack.stream);
     if (stream === undefined) return;
-    let newest = 0;
+    let arrived = 0;
+    let newestMs = 0;
     const bitsEnd = Math.min(stream.parts, ack.base + ack.bits.length * 8);
     for (let part = stream.base; part < bitsEnd; part++) {
       if (part >= ack.base && !hasBit(ack.bits, part - ack.base)) continue;
       if (stream.fate[part] === ARRIVED) continue;
       if (stream.fate[part] === IN_FLIGHT) this.#inFlightBytes -= partLength(stream, part);
       this.#allowedBytes += partLength(stream, part);
-      newest = Math.max(newest, stream.sentAs[part]!);
+      // Acknowledged faster than the network can: it was an earlier copy that arrived.
+      if (nowMs - stream.sentAtMs[part]! >= rttMs / 2) newestMs = Math.max(newestMs, stream.sentAtMs[part]!);
       stream.fate[part] = ARRIVED;
-      stream.arrived++;
+      arrived++;
     }
     stream.heardMs = nowMs;
-    if (newest === 0) return;
-    this.#ackedSinceTimeout = true;
+    if (arrived === 0) return;
+    stream.arrived += arrived;
+    this.#silentRetries = 0;
     if (stream.arrived === stream.parts) return this.#remove(stream);
     while (stream.fate[stream.base] === ARRIVED) stream.base++;
-    this.#markLost(stream, (part) => stream.sentAs[part]! + REORDER_SENDS < newest);
+    const reorderMs = Math.max(REORDER_MIN_MS, rttMs * REORDER_SHARE);
+    this.#markLost(stream, (part) => stream.sentAtMs[part]! + reorderMs < newestMs);
   }
 
   #handleTimeouts(nowMs: MonotonicMs, retryMs: number, windowBytes: number): void {
     let lost = 0;
+    const patienceMs = this.#patienceMs(retryMs);
     for (const stream of this.#streams.values()) {
-      lost += this.#markLost(stream, (part) => stream.sentAtMs[part]! + retryMs <= nowMs);
+      lost += this.#markLost(stream, (part) => stream.sentAtMs[part]! + patienceMs <= nowMs);
     }
-    if (lost > 0 && !this.#ackedSinceTimeout) {
+    if (lost > 0 && this.#silentRetries > 0) {
       const probe = Math.max(...[...this.#streams.values()].map((stream) => stream.partBytes)) * PROBE_PARTS;
       this.#allowedBytes = Math.max(Math.min(probe, windowBytes), Math.min(this.#allowedBytes, windowBytes) / 2);
     }
-    if (lost > 0) this.#ackedSinceTimeout = false;
-    this.#timeoutMs = this.#oldestInFlightMs() + retryMs;
+    if (lost > 0) this.#silentRetries++;
+    this.#timeoutMs = this.#oldestInFlightMs() + patienceMs;
+  }
+
+  #patienceMs(retryMs: number): number {
+    return Math.min(RETRY_MAX_MS, retryMs * 2 ** Math.max(0, this.#silentRetries - 1));
   }
 
   /** Parts in flight that are `lost` may be sent again. */

@@ -10,7 +10,7 @@
  *
  *  The boot id stands only in greetings and answers, whose keys cannot be found without it. */
 
-import { createCipheriv, createDecipheriv } from "node:crypto";
+import { type KeyObject, createCipheriv, createDecipheriv } from "node:crypto";
 import { assert } from "../base/assert.ts";
 import type { BootId, NodeId } from "../base/types.ts";
 import { bytesOf, hexOf } from "./key.ts";
@@ -43,8 +43,11 @@ export interface Header {
   readonly bootId: BootId | null;
 }
 
+/** A KeyObject costs half as much per datagram as raw bytes. */
+export type SealKey = KeyObject | Uint8Array;
+
 /** Makes the datagram in a buffer of its own: the socket owns it until it is sent, so none is used twice. */
-export function sealDatagram(key: Uint8Array, tag: Uint8Array, header: Header, body: Uint8Array): Uint8Array {
+export function sealDatagram(key: SealKey, tag: Uint8Array, header: Header, body: Uint8Array): Uint8Array {
   const bodyAt = header.bootId === null ? HEADER_BYTES : HEADER_BYTES + BOOT_ID_BYTES;
   const datagram = Buffer.allocUnsafe(bodyAt + body.length + TAG_BYTES);
   writeHeader(datagram, tag, header);
@@ -81,7 +84,7 @@ export function readHeader(datagram: Uint8Array, tag: Uint8Array): Header | stri
 }
 
 /** The body, or null when the seal does not hold. */
-export function openDatagram(key: Uint8Array, datagram: Uint8Array, header: Header): Uint8Array | null {
+export function openDatagram(key: SealKey, datagram: Uint8Array, header: Header): Uint8Array | null {
   const bodyAt = header.bootId === null ? HEADER_BYTES : HEADER_BYTES + BOOT_ID_BYTES;
   const tagAt = datagram.length - TAG_BYTES;
   const decipher = createDecipheriv(CIPHER, key, nonceOf(datagram));

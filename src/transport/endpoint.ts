@@ -45,6 +45,7 @@ class DatagramEndpoint implements Endpoint {
   /** Peers with something to flush, and those with something to repeat later. */
   readonly #dirty = new Set<Peer>();
   readonly #timed = new Set<Peer>();
+  readonly #counts = { node: 0, client: 0 };
   readonly #reassembly = { bytes: 0, bytesMax: REASSEMBLY_BYTES_MAX };
   #nowMs: MonotonicMs = 0;
   #sweepMs: MonotonicMs = 0;
@@ -199,6 +200,7 @@ class DatagramEndpoint implements Endpoint {
     const peer = new Peer(session, remote, double, this.#reassembly, nowMs);
     this.#makeRoom(remote.kind);
     this.#peers.set(peer.bootId, peer);
+    this.#counts[remote.kind]++;
     this.#attach(peer, session);
     this.#timed.add(peer);
     if (double) {
@@ -254,7 +256,7 @@ class DatagramEndpoint implements Endpoint {
         return whole === null ? undefined : this.#handleLargeFrame(peer, header, whole);
       }
       case "chunkAck":
-        peer.sender.handleAck(frame, nowMs);
+        peer.sender.handleAck(frame, nowMs, peer.rttMs ?? 0);
         this.#dirty.add(peer);
         return;
       case "addressAsk":
@@ -346,8 +348,8 @@ class DatagramEndpoint implements Endpoint {
 
   /** The longest silent of a kind leaves when there are too many. */
   #makeRoom(kind: Remote["kind"]): void {
+    if (this.#counts[kind] < (kind === "client" ? CLIENTS_MAX : NODES_MAX)) return;
     const alike = [...this.#peers.values()].filter((peer) => peer.remote.kind === kind);
-    if (alike.length < (kind === "client" ? CLIENTS_MAX : NODES_MAX)) return;
     this.#close(alike.reduce((a, b) => (a.lastHeardMs <= b.lastHeardMs ? a : b)));
     this.#drop(kind === "client" ? "too many clients" : "too many nodes");
   }
@@ -357,6 +359,7 @@ class DatagramEndpoint implements Endpoint {
     peer.receiver.close();
     for (const session of peer.sessions) this.#peerOf.delete(session.localConnection);
     this.#peers.delete(peer.bootId);
+    this.#counts[peer.remote.kind]--;
     this.#dirty.delete(peer);
     this.#timed.delete(peer);
     const id = peer.hello?.id;

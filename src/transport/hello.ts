@@ -9,9 +9,9 @@ import type { Address, NodeHello } from "./types.ts";
 
 /** The members of a configuration, the founders of a cluster. */
 const MEMBERS_MAX = 16;
-const ADDRESSES_MAX = 8;
+const ADDRESSES_MAX = 6;
 const VERSION_CHARACTERS_MAX = 32;
-const USER_HOST_CHARACTERS_MAX = 96;
+const USER_HOST_CHARACTERS_MAX = 64;
 const CLUSTER_CHARACTERS_MAX = 32;
 const TIMING_MS_MAX = 600_000;
 /** Feature bits from here up are required: who does not know one must not speak. None is defined yet. */

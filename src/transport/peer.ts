@@ -4,7 +4,7 @@ import type { BootId, ClusterId, MonotonicMs } from "../base/types.ts";
 import { ChunkReceiver, ChunkSender, type ReassemblyBudget } from "./chunks.ts";
 import { FRAME_BYTES_MAX, type WireFrame, encodeFrame } from "./codec.ts";
 import { HEADER_BYTES, TAG_BYTES } from "./datagram.ts";
-import { type Wire, pack, packedBytesMax } from "./messagepack.ts";
+import { type Wire, pack, packBody, packWithTail, packedBytesMax } from "./messagepack.ts";
 import type { Session } from "./session.ts";
 import type { Address, Connection, Frame, NodeHello, Remote } from "./types.ts";
 
@@ -15,6 +15,8 @@ const QUEUED_FRAMES_MAX = 16_384;
 const BODY_HEAD_BYTES = 13;
 /** A chunk's fields around its bytes: an array head, a code, 9 + 5 + 3 + 5 for its numbers, 3 for the length. */
 const CHUNK_HEAD_BYTES = 27;
+/** An append's fields before its records: an array head, two codes, seven numbers of 9, the length of the bytes. */
+const APPEND_HEAD_BYTES = 74;
 /** A kernel counts up to 2.3 times a small datagram's bytes, and acknowledgements need room too. */
 const WINDOW_SHARE = 4;
 const WINDOW_BYTES_MIN = 16_384;
@@ -26,7 +28,6 @@ const RETRY_UNKNOWN_MS = 100;
 const RTT_US_MAX = 60_000_000;
 const INTRODUCTION_MIN_MS = 50;
 const INTRODUCTION_MAX_MS = 1_000;
-const NO_BYTES = new Uint8Array(0);
 
 type OutFrame = readonly Wire[];
 
@@ -96,7 +97,7 @@ export class Peer implements Connection {
     const room = this.#bodyBytesMax(options) - BODY_HEAD_BYTES;
     if (bytes <= room) return this.#push(encoded, bytes, isIdempotent(frame), options);
     if (bytes > FRAME_BYTES_MAX) return options.drop("frame too large to send");
-    const taken = this.sender.add(packLarge(encoded), nameOfLarge(frame), room - CHUNK_HEAD_BYTES, nowMs);
+    const taken = this.sender.add(packWithTail(encoded), nameOfLarge(frame), room - CHUNK_HEAD_BYTES, nowMs);
     if (!taken) options.drop("chunk streams full");
   }
 
@@ -171,14 +172,14 @@ export class Peer implements Connection {
     let bodyBytes = BODY_HEAD_BYTES;
     for (let i = 0; i < queue.length; i++) {
       if (bodyBytes + sizes[i]! > bodyBytesMax && body.length > 2) {
-        options.transmit(this.current.seal(clusterId, pack(body)), this.current.address);
+        options.transmit(this.current.seal(clusterId, packBody(body)), this.current.address);
         body = this.#times(nowMs);
         bodyBytes = BODY_HEAD_BYTES;
       }
       body.push(queue[i]!);
       bodyBytes += sizes[i]!;
     }
-    options.transmit(this.current.seal(clusterId, pack(body)), this.current.address);
+    options.transmit(this.current.seal(clusterId, packBody(body)), this.current.address);
   }
 
   #times(nowMs: MonotonicMs): Wire[] {
@@ -212,6 +213,11 @@ export class Peer implements Connection {
   }
 }
 
+/** How many bytes of records fit beside nothing else into one datagram; more go as a chunk stream. */
+export function recordBytesMax(datagramBytesMax: number): number {
+  return datagramBytesMax - HEADER_BYTES - TAG_BYTES - BODY_HEAD_BYTES - APPEND_HEAD_BYTES;
+}
+
 /** Frames that only nodes of one cluster may say to each other. */
 export function isMemberFrame(frame: WireFrame): boolean {
   return frame.type === "raft" || frame.type === "check" || frame.type === "needRecords" || frame.type === "heal";
@@ -230,20 +236,6 @@ function nameOfLarge(frame: Frame | WireFrame): string | null {
   const { message } = frame;
   if (message.type === "append") return `append ${message.term} ${message.prevIndex}`;
   return message.type === "installSnapshot" ? `head ${message.term} ${message.lastIndex}` : null;
-}
-
-/** A large frame ends in its one byte string, which is copied once here instead of growing the packer's buffer. */
-function packLarge(encoded: OutFrame): Uint8Array {
-  const bytes = encoded.at(-1);
-  if (!(bytes instanceof Uint8Array)) return pack(encoded).slice();
-  const head = pack([...encoded.slice(0, -1), NO_BYTES]);
-  const fieldAt = head.length - 2;
-  const packed = new Uint8Array(fieldAt + 5 + bytes.length);
-  packed.set(head.subarray(0, fieldAt));
-  packed[fieldAt] = 0xc6;
-  new DataView(packed.buffer).setUint32(fieldAt + 1, bytes.length);
-  packed.set(bytes, fieldAt + 5);
-  return packed;
 }
 
 function microseconds(ms: number): number {

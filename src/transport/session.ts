@@ -1,5 +1,6 @@
 /** The keys and counters of one connection between two processes, from here. */
 
+import { type KeyObject, createSecretKey } from "node:crypto";
 import type { BootId, ClusterId, Incarnation, MonotonicMs, NodeId } from "../base/types.ts";
 import { type Header, ReplayWindow, kinds, openDatagram, sealDatagram } from "./datagram.ts";
 import type { Introduction } from "./hello.ts";
@@ -7,8 +8,8 @@ import { type ConnectionEnds, connectionKeys } from "./key.ts";
 import type { Address, ClusterKey } from "./types.ts";
 
 interface KeyPair {
-  readonly send: Uint8Array;
-  readonly receive: Uint8Array;
+  readonly send: KeyObject;
+  readonly receive: KeyObject;
 }
 
 export interface SessionStart {
@@ -102,7 +103,9 @@ export class Session {
   }
 
   #keys(clusterId: ClusterId | null): KeyPair {
-    const { fromGreeter, fromAnswerer } = connectionKeys(this.#start.key, this.#start.ends, clusterId);
+    const derived = connectionKeys(this.#start.key, this.#start.ends, clusterId);
+    const fromGreeter = createSecretKey(derived.fromGreeter);
+    const fromAnswerer = createSecretKey(derived.fromAnswerer);
     return this.greeted
       ? { send: fromGreeter, receive: fromAnswerer }
       : { send: fromAnswerer, receive: fromGreeter };

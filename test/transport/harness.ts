@@ -43,6 +43,8 @@ export interface Spec {
   readonly clusterId?: ClusterId | null;
   readonly address?: Address;
   readonly key?: ClusterKey;
+  /** Of the dice; default: the boot. */
+  readonly seed?: number;
 }
 
 export interface Party {
@@ -96,6 +98,11 @@ export class Network {
     const identity: NodeIdentity = { id: spec.id, incarnation: hex16(spec.incarnation ?? spec.id), bootId: hex16(spec.boot) };
     const hello = helloOf(identity, spec, this.#options.receiveWindowBytes ?? 425_984);
     return this.#join(spec, { kind: "node", identity }, hello);
+  }
+
+  /** Something is on its way. */
+  get busy(): boolean {
+    return this.#flying.length > 0;
   }
 
   client(spec: Omit<Spec, "id">): Party {
@@ -152,7 +159,7 @@ export class Network {
 
   #join(spec: Spec, self: EndpointOptions["self"], hello: NodeHello | null): Party {
     const address = spec.address ?? { host: "10.0.0.1", port: 7400 + (spec.id === 0 ? 500 + spec.boot : spec.id) };
-    const dice = seededDice(spec.boot + 1_000 * (this.#options.seed ?? 1));
+    const dice = seededDice((spec.seed ?? spec.boot) + 10_000 * (this.#options.seed ?? 1));
     const party: Omit<Party, "endpoint"> & { endpoint?: Endpoint } = { bootId: hex16(spec.boot), address, hellos: [], frames: [], doubles: [], hello };
     const endpoint = createEndpoint({
       key: spec.key ?? openKey("test"),
