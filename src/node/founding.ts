@@ -61,7 +61,8 @@ export class Founding {
     if (member !== null && member.core.configuration.index > fence.configuration.index) return;
     const named = fence.configuration.members.find(({ id }) => id === options.id);
     if (named?.incarnation === incarnation) {
-      if (formation.record === null && hello.member && hello.founding !== null) this.#admit(hello.founding);
+      if (formation.record === null && hello.member && hello.founding !== null)
+        this.#admit(hello.founding);
       return;
     }
     const members = fence.configuration.members.map(({ id }) => id);
@@ -82,7 +83,10 @@ export class Founding {
   /** Says what stands in the way, as it changes and as it lasts. */
   look(discovery: DiscoveryReport, nowMs: MonotonicMs): void {
     const { options, formation, directory, ownHosts, emit } = this.#options;
-    const met = [...formation.processes.values()].flatMap((process) => (process.met ? [process.hello] : []));
+    this.#forgetSilent();
+    const met = [...formation.processes.values()].flatMap((process) =>
+      process.met ? [process.hello] : [],
+    );
     const events = this.#watch.look(
       formation.view(),
       met,
@@ -100,6 +104,17 @@ export class Founding {
       nowMs,
     );
     for (const event of events) emit(event);
+  }
+
+  /** A process that was killed says no BYE: it is lost when its connection has ended. */
+  #forgetSilent(): void {
+    const { formation, endpoint } = this.#options;
+    const live = new Set(
+      endpoint
+        .connections()
+        .flatMap(({ remote }) => (remote.kind === "node" ? [remote.identity.bootId] : [])),
+    );
+    for (const bootId of [...formation.processes.keys()]) if (!live.has(bootId)) this.lost(bootId);
   }
 
   #obey(orders: readonly FormationOrder[]): void {
@@ -153,7 +168,12 @@ export class Founding {
     const named = configuration.members.find((member) => member.id === hello.id);
     const settled = named?.incarnation === hello.incarnation && hello.member;
     if (settled || commitIndex < configuration.index) return;
-    endpoint.send(connection, { type: "fence", clusterId: directory.clusterId, term, configuration });
+    endpoint.send(connection, {
+      type: "fence",
+      clusterId: directory.clusterId,
+      term,
+      configuration,
+    });
   }
 
   #once(event: NodeEvent): void {
