@@ -174,16 +174,11 @@ function unknownFlagProblems(
       name,
       [...flags.keys(), "--help"].filter((known) => known.startsWith("--")),
     );
-    const meant = near === null ? "" : `; did you mean ${near}?`;
-    if (!expected.freeText) return `there is no flag ${name}${meant}`;
-    const command = [
-      typed,
-      ...reading.canonical.map(shellQuote),
-      "--",
-      ...reading.words.map(shellQuote),
-      shellQuote(token),
-    ].join(" ");
-    return `there is no flag ${shellQuote(name)}${meant === "" ? "." : meant} As text it goes after --:  ${command}`;
+    if (near !== null) return `there is no flag ${name}; did you mean ${near}?`;
+    if (!expected.freeText) return `there is no flag ${shellQuote(name)}`;
+    const words = [...reading.words, token].map(shellQuote);
+    const command = [typed, ...reading.canonical.map(shellQuote), "--", ...words].join(" ");
+    return `there is no flag ${shellQuote(token)}. If it is an entry:  ${command}`;
   });
 }
 
@@ -196,15 +191,10 @@ function wordProblems(
   if (expected.firstOf !== undefined && first !== undefined && !expected.firstOf.includes(first)) {
     const near = nearestWord(first, expected.firstOf);
     const choice =
-      near === null ? `it is one of: ${expected.firstOf.join(", ")}` : `did you mean ${near}?`;
-    return [`there is no ${typed} ${shellQuote(first)}; ${choice}`];
+      near === null ? `one of ${expected.firstOf.join(", ")}` : `did you mean ${near}?`;
+    return [`there is no ${shellQuote(first)} here; ${choice}`];
   }
-  if (words.length < expected.min) return [`something is missing: ${typed} ${expected.hint}`];
-  if (words.length > expected.max) {
-    const tooMany = shellQuote(words[expected.max] ?? "");
-    return [
-      expected.max === 0 ? `${typed} takes no word: ${tooMany}` : `one word too many: ${tooMany}`,
-    ];
-  }
-  return [];
+  if (words.length < expected.min) return [`something is missing:  ${typed} ${expected.hint}`];
+  const extra = words[expected.max];
+  return extra === undefined ? [] : [`one word too many: ${shellQuote(extra)}`];
 }

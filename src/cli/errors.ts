@@ -3,7 +3,14 @@
 import type { NodeId, WallMs } from "../base/types.ts";
 import type { HeardCluster, NobodyAnswers } from "../client/types.ts";
 import type { Hints } from "./hints.ts";
-import { shellQuote, dayAndTime, entriesText, listOf, nodesText } from "./wording.ts";
+import {
+  shellQuote,
+  dayAndTime,
+  entriesText,
+  hourAndMinute,
+  listOf,
+  nodesText,
+} from "./wording.ts";
 
 /** A node of the wanted cluster whose data lies on this machine. */
 export interface LocalNode {
@@ -102,7 +109,8 @@ function quotedEntry(entry: string): string {
 
 /** Who holds a data directory. */
 export interface DirectoryHolder {
-  readonly pid: number;
+  /** null: it left no word of itself. */
+  readonly pid: number | null;
   readonly sinceMs: WallMs | null;
   readonly sameMachine: boolean;
   /** Stopped with Ctrl-Z. */
@@ -125,13 +133,13 @@ export function directoryTakenText(
       `Give this machine its own id: ${hints.up(id === 1 ? 2 : id + 1)}`
     );
   }
-  if (holder.suspended) {
+  if (holder.pid !== null && holder.suspended) {
     return `node ${id} of cluster ${cluster} is suspended (Ctrl-Z), pid ${holder.pid}: type fg in its terminal, or kill -9 ${holder.pid}`;
   }
-  const since =
-    holder.sinceMs === null ? "" : `, since ${dayAndTime(holder.sinceMs).split(" ").at(-1)}`;
+  const pid = holder.pid === null ? "" : `: pid ${holder.pid}`;
+  const since = holder.sinceMs === null ? "" : `, since ${hourAndMinute(holder.sinceMs)}`;
   return (
-    `node ${id} of cluster ${cluster} already runs here: pid ${holder.pid}${since}.    ` +
+    `node ${id} of cluster ${cluster} already runs here${pid}${since}.    ` +
     `See it: ${hints.command("status")}    Stop it: ${hints.command(`stop ${id}`)}`
   );
 }

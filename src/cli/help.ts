@@ -24,7 +24,7 @@ export function renderShortScreen(
     "",
     `  ${`${executable} up --id 1`.padEnd(24)}a node here; then --id 2 and --id 3 on other machines or in other terminals`,
     `  ${`${executable} up --local 3`.padEnd(24)}three nodes in this terminal, to try it`,
-    `  ${`${executable} send "hello"`.padEnd(24)}${`${executable} log`.padEnd(15)}${`${executable} status`.padEnd(18)}${executable} leader`,
+    `  ${`${executable} send "hello"`.padEnd(24)}${`${executable} log`.padEnd(16)}${`${executable} status`.padEnd(19)}${executable} leader`,
     "",
     `  also: ${also}          ${more}`,
   ].join("\n");
@@ -45,13 +45,12 @@ export function renderMainHelp(
     ...pairs(commands.map((command) => [nameText(command), command.summary])),
     "",
     "Environment",
-    ...pairs(
-      Object.entries(FLAG_ENVIRONMENT).map(([flag, variable]) => [
-        variable,
-        `as --${flag} of the commands that have it`,
-      ]),
-    ),
-    ...pairs([["NO_COLOR", "no colours on a terminal either"]]),
+    ...pairs([
+      ...Object.entries(FLAG_ENVIRONMENT).map(
+        ([flag, variable]) => [variable, `as --${flag}, where a command has it`] as const,
+      ),
+      ["NO_COLOR", "no colours on a terminal either"],
+    ]),
     "",
     "Exit codes",
     ...exitLines(exits),

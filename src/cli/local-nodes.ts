@@ -1,9 +1,132 @@
-/** The nodes whose data lies on this machine in the usual place: what they hold, and whether they run. */
+/** The nodes whose data lies on this machine in the usual place: whether they run, and what they hold. */
 
-import { posix } from "node:path";
 import type { NodeId, WallMs } from "../base/types.ts";
-import { inspect } from "../storage/identity.ts";
-import { listDirectories } from "../storage/real-disk.ts";
+import { readIdentity } from "../storage/identity.ts";
+import { inspect } from "../storage/inspect.ts";
+import { lockHolder } from "../storage/lock.ts";
+import { isSuspended, listDirectories, machineBootId, openRealDisk } from "../storage/real-disk.ts";
+import type { Identity } from "../storage/types.ts";
 import type { Address } from "../transport/types.ts";
 import type { DirectoryHolder } from "./errors.ts";
 import { maybeStateDirectory, pathRules, type Machine } from "./places.ts";
+import { parseClusterName, parseNodeId } from "./settings.ts";
+
+export interface NodeHere {
+  readonly cluster: string;
+  readonly id: NodeId;
+  readonly directory: string;
+  /** Who runs it now; null: nobody. */
+  readonly holder: DirectoryHolder | null;
+}
+
+/** What a node's directory holds. */
+export interface NodeData {
+  /** null: unreadable. */
+  readonly entries: number | null;
+  readonly foundedMs: WallMs | null;
+  readonly lastUsedMs: WallMs | null;
+  readonly term: number;
+  readonly votedFor: NodeId | null;
+  readonly isMember: boolean;
+}
+
+/** Every node of this user on this machine, by cluster and id. */
+export function nodesHere(machine: Machine): readonly NodeHere[] {
+  const state = maybeStateDirectory(machine);
+  if (state === null) return [];
+  const { join } = pathRules(machine);
+  return listDirectories(state)
+    .filter((cluster) => parseClusterName(cluster).ok)
+    .flatMap((cluster) =>
+      listDirectories(join(state, cluster))
+        .flatMap((name) => {
+          const id = parseNodeId(name);
+          return id.ok ? [id.value] : [];
+        })
+        .toSorted((a, b) => a - b)
+        .map((id) => {
+          const directory = join(state, cluster, String(id));
+          return { cluster, id, directory, holder: holderOf(directory) };
+        }),
+    );
+}
+
+/** Who runs on this directory now; null when nobody does, or nobody can tell. */
+export function holderOf(directory: string): DirectoryHolder | null {
+  const held = orNull(() => lockHolder(directory));
+  if (held === null) return null;
+  const { holder } = held;
+  if (holder === null) {
+    return {
+      pid: null,
+      sinceMs: null,
+      sameMachine: true,
+      suspended: false,
+      host: "",
+      address: null,
+    };
+  }
+  const sameMachine = holder.machineBootId === null || holder.machineBootId === machineBootId();
+  return {
+    pid: holder.pid,
+    sinceMs: holder.sinceMs,
+    sameMachine,
+    suspended: sameMachine && isSuspended(holder.pid),
+    host: holder.host,
+    address: holder.address === "" ? null : (holder.address.split(":")[0] ?? null),
+  };
+}
+
+/** The node of any directory; null when it holds none. */
+export function nodeIn(directory: string): NodeHere | null {
+  const identity = identityOf(directory);
+  if (identity === null) return null;
+  return { cluster: identity.cluster, id: identity.id, directory, holder: holderOf(directory) };
+}
+
+/** Reads what a node holds; null when that is nothing. */
+export function dataOf(directory: string): NodeData | null {
+  const inspection = orNull(() => inspect(directory));
+  if (inspection === null) return null;
+  const { identity, entries, hardState } = inspection;
+  return {
+    entries,
+    foundedMs: identity?.foundedMs ?? null,
+    lastUsedMs: identity?.lastUsedMs ?? null,
+    term: hardState?.term ?? 0,
+    votedFor: hardState?.votedFor?.id ?? null,
+    isMember: identity?.member ?? false,
+  };
+}
+
+/** Where nodes of that cluster were met last, as nodes of this machine remember it. */
+export function rememberedAddresses(
+  nodes: readonly NodeHere[],
+  cluster: string,
+): readonly Address[] {
+  const texts = nodes
+    .filter((node) => node.cluster === cluster)
+    .flatMap((node) => Object.values(identityOf(node.directory)?.addresses ?? {}));
+  return [...new Set(texts)].flatMap((text) => {
+    const colon = text.lastIndexOf(":");
+    const port = Number(text.slice(colon + 1));
+    return colon > 0 && Number.isInteger(port) ? [{ host: text.slice(0, colon), port }] : [];
+  });
+}
+
+function identityOf(directory: string): Identity | null {
+  return orNull(() => {
+    const read = readIdentity(openRealDisk(directory, false));
+    if (read === null) return null;
+    return read.ok ? read.identity : read.found;
+  });
+}
+
+/** Directories of others, or that vanish meanwhile, are not there for these questions. */
+function orNull<T>(look: () => T): T | null {
+  try {
+    return look();
+  } catch {
+    return null;
+  }
+}

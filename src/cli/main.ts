@@ -115,8 +115,7 @@ async function orInterrupted<T>(
 /** Says what went wrong, in one place for all commands, and returns the exit code. */
 function explain(error: unknown, invoked: string, typed: readonly string[]): ExitCode {
   const { exitCode, message, details } = failureOf(error, typed);
-  if (asksForJson(typed))
-    void terminal.out(`${JSON.stringify({ error: message, exitCode, ...details })}\n`);
+  if (asksForJson(typed)) void terminal.out(`${JSON.stringify({ error: message, ...details })}\n`);
   else if (message !== "") sayFailure(terminal, error, invoked, message);
   return exitCode;
 }

@@ -75,7 +75,7 @@ async function oneLook(
     const failure = session.explain(error);
     if (!(failure instanceof CommandError)) throw failure;
     return showJson
-      ? JSON.stringify({ error: failure.message, exitCode: failure.exitCode, ...failure.details })
+      ? JSON.stringify({ error: failure.message, ...failure.details })
       : failure.message;
   }
 }

@@ -8,7 +8,7 @@ import type { NodeEvent } from "../node/events.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
 import type { Hints } from "./hints.ts";
-import { inspectNode } from "./local-nodes.ts";
+import { holderOf } from "./local-nodes.ts";
 import { createNarrator, readyLine, type Narrator } from "./narrate.ts";
 import { parseEventLine } from "./up-child.ts";
 import { CHILD_VARIABLE, type LocalSettings } from "./up-settings.ts";
@@ -26,9 +26,7 @@ export async function runLocal(
 ): Promise<ExitCode> {
   const { terminal, signal } = context;
   const ids = Array.from({ length: settings.count }, (_, at) => at + 1);
-  const running = ids.filter(
-    (id) => (inspectNode(settings.directoryOf(id))?.holder ?? null) !== null,
-  );
+  const running = ids.filter((id) => holderOf(settings.directoryOf(id)) !== null);
   const missing = ids.filter((id) => !running.includes(id));
   if (missing.length === 0) {
     terminal.say(

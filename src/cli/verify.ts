@@ -1,25 +1,90 @@
-/** `raft verify`: reads everything that a stopped node holds and says whether all of it is sound. */
+/** `raft verify`: reads everything that stopped nodes of this machine hold and says whether it is sound. */
 
-import { verifyDirectory } from "../storage/identity.ts";
-import type { CommandContext, RaftCommand } from "./command.ts";
+import { type DirectoryReport, type FileReport, verifyDirectory } from "../storage/inspect.ts";
+import type { RaftCommand } from "./command.ts";
 import { directoryTakenText } from "./errors.ts";
-import { CommandError, type ExitCode } from "./exit-codes.ts";
-import { inspectNode, nodesHere, type NodeHere } from "./local-nodes.ts";
+import { CommandError } from "./exit-codes.ts";
+import type { Hints } from "./hints.ts";
+import { holderOf, nodeIn, nodesHere } from "./local-nodes.ts";
 import { absolutePath } from "./places.ts";
-import { FLAGS, SettingsReader } from "./settings.ts";
+import { SettingsReader } from "./settings.ts";
+import { renderTable, type Column } from "./table.ts";
+import { plain } from "./terminal.ts";
 import { readStartTarget, TARGET_FLAGS } from "./target.ts";
 
 export const verifyCommand: RaftCommand = {
   name: "verify",
   summary: "checks every byte that a stopped node of this machine holds; changes nothing",
   words: { hint: "[DIR]", min: 0, max: 1 },
-  args: { ...TARGET_FLAGS, "data-dir": FLAGS["data-dir"] },
+  args: TARGET_FLAGS,
   examples: [
-    ["verify", "every node of this cluster on this machine"],
-    ["verify DIR", "that directory"],
+    ["verify", "every node of the cluster on this machine"],
+    ["verify DIR", "the node in that directory"],
   ],
   exits: [7, 8],
   async run(args, context) {
-    return 0;
+    const { terminal, machine } = context;
+    const reader = new SettingsReader(args, machine.environment);
+    const { cluster, hints } = readStartTarget(reader, context, null);
+    const typed = args._[0];
+    const directories =
+      typed === undefined
+        ? nodesHere(machine)
+            .filter((node) => node.cluster === cluster)
+            .map(({ directory }) => directory)
+        : [absolutePath(machine, typed)];
+    if (directories.length === 0) {
+      throw new CommandError(`no node of cluster ${cluster} has data on this machine`, 2);
+    }
+    let isSound = true;
+    for (const directory of directories) {
+      const report = verifyOne(directory, hints);
+      isSound &&= report.ok;
+      await terminal.out(`${renderReport(directory, report)}\n`);
+    }
+    return isSound ? 0 : 7;
   },
 };
+
+function verifyOne(directory: string, hints: Hints): DirectoryReport {
+  const node = nodeIn(directory);
+  const holder = holderOf(directory);
+  if (holder !== null) {
+    throw new CommandError(
+      directoryTakenText(node?.id ?? 0, node?.cluster ?? "", holder, hints),
+      8,
+    );
+  }
+  try {
+    return verifyDirectory(directory);
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message : directory;
+    throw new CommandError(`cannot be read: ${reason}`, 2);
+  }
+}
+
+const COLUMNS: readonly Column<FileReport>[] = [
+  { title: "FILE", align: "left", cell: ({ file }) => file },
+  { title: "VERDICT", align: "left", cell: ({ verdict }) => verdict },
+  { title: "ENTRIES", align: "left", cell: (file) => entriesOf(file) },
+];
+
+function entriesOf({ firstIndex, lastIndex, entries }: FileReport): string {
+  if (firstIndex === null || lastIndex === null || entries <= 0) return "-";
+  return `${firstIndex} to ${lastIndex}`;
+}
+
+/** A heading, a table of files, one line for each file that is not whole, and the verdict. */
+export function renderReport(directory: string, report: DirectoryReport): string {
+  const { identity, files, ok } = report;
+  if (files.length === 0) return `${directory}: no data of raft`;
+  const who = identity === null ? "" : `node ${identity.id} of cluster ${identity.cluster}, `;
+  const reasons = files
+    .filter((file) => file.reason !== null)
+    .map(
+      ({ file, offset, reason }) =>
+        `  ${file}${offset === null ? "" : ` at byte ${offset}`}: ${reason}`,
+    );
+  const verdict = ok ? "sound" : "damaged: a member's other copies can repair entries when it runs";
+  return [`${who}${directory}`, renderTable(COLUMNS, files, plain), ...reasons, verdict].join("\n");
+}

@@ -3,10 +3,10 @@
 import type { NodeId } from "../base/types.ts";
 import { wipeDirectory } from "../storage/identity.ts";
 import type { CommandContext, RaftCommand } from "./command.ts";
-import { holderText } from "./directory-holder.ts";
+import { directoryTakenText } from "./errors.ts";
 import { CommandError, UsageError, type ExitCode } from "./exit-codes.ts";
 import type { Hints } from "./hints.ts";
-import { entriesOf, inspectNode, nodesHere, type NodeHere } from "./local-nodes.ts";
+import { dataOf, nodeIn, nodesHere, type NodeData, type NodeHere } from "./local-nodes.ts";
 import { absolutePath } from "./places.ts";
 import { FLAGS, parseNodeId, SettingsReader } from "./settings.ts";
 import { readStartTarget, TARGET_FLAGS } from "./target.ts";
@@ -32,7 +32,7 @@ export const wipeCommand: RaftCommand = {
     const { cluster, hints } = readStartTarget(reader, context, null);
     const node = chooseNode(reader.text("data-dir"), cluster, typed, context, hints);
     if (node.holder !== null)
-      throw new CommandError(holderText(node.id, node.cluster, node.holder, hints), 8);
+      throw new CommandError(directoryTakenText(node.id, node.cluster, node.holder, hints), 8);
     if (args["yes"] !== true && !(await isConfirmed(node, context))) {
       context.terminal.say("nothing was deleted");
       return 0;
@@ -50,7 +50,7 @@ function chooseNode(
 ): NodeHere {
   if (dataDir !== null) {
     const directory = absolutePath(context.machine, dataDir);
-    const node = inspectNode(directory);
+    const node = nodeIn(directory);
     if (node === null) throw new CommandError(`${directory} holds no data of raft`, 2);
     if (id !== null && id !== node.id)
       throw new UsageError(
@@ -82,30 +82,28 @@ async function isConfirmed(
   node: NodeHere,
   { terminal, executable }: CommandContext,
 ): Promise<boolean> {
-  for (const line of describeNode(node)) terminal.say(line);
+  for (const line of describeNode(node, dataOf(node.directory))) terminal.say(line);
   if (!terminal.inputIsTerminal)
     throw new UsageError(`nobody can be asked here: ${executable} wipe ${node.id} --yes`, false);
   const answer = await terminal.ask(`type ${node.id} to delete it all: `);
   return answer === String(node.id);
 }
 
-/** What would be lost. */
-export function describeNode(node: NodeHere): readonly string[] {
-  const entries = entriesOf(node);
-  const used = node.lastUsedMs === null ? "" : `, last used ${dayAndTime(node.lastUsedMs)}`;
-  const founded = node.foundedMs === null ? "not founded" : `founded ${dayAndTime(node.foundedMs)}`;
-  const vote =
-    node.votedFor === null
-      ? `term ${node.term ?? 0}, no vote`
-      : `term ${node.term ?? 0}, voted for node ${node.votedFor}`;
-  const lines = [
-    `node ${node.id} of cluster ${node.cluster}: ${entries === null ? "entries unreadable" : entriesText(entries)}, ${founded}${used}; ${vote}`,
-    `data in ${node.directory}`,
-  ];
-  if (node.isMember)
+/** What would be lost: entries, age and vote. */
+export function describeNode(node: NodeHere, data: NodeData | null): readonly string[] {
+  const place = `data in ${node.directory}`;
+  const who = `node ${node.id} of cluster ${node.cluster}`;
+  if (data === null) return [`${who}: nothing readable`, place];
+  const entries = data.entries === null ? "entries unreadable" : entriesText(data.entries);
+  const founded = data.foundedMs === null ? "not founded" : `founded ${dayAndTime(data.foundedMs)}`;
+  const used = data.lastUsedMs === null ? "" : `, last used ${dayAndTime(data.lastUsedMs)}`;
+  const vote = data.votedFor === null ? "no vote" : `voted for node ${data.votedFor}`;
+  const lines = [`${who}: ${entries}, ${founded}${used}; term ${data.term}, ${vote}`, place];
+  if (data.isMember) {
     lines.push(
-      `It is a member: without its data it cannot vote until the others let it back in (members replace ${node.id}).`,
+      `it is a member: without its data it cannot vote until the others let it back in (members replace ${node.id})`,
     );
+  }
   return lines;
 }
 

@@ -7,7 +7,7 @@ import type { CommandArguments, CommandContext } from "./command.ts";
 import { nobodyAnswersJson, nobodyAnswersText } from "./errors.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
 import type { Hints } from "./hints.ts";
-import { entriesOf, nodesHere, rememberedAddresses } from "./local-nodes.ts";
+import { dataOf, nodesHere, rememberedAddresses } from "./local-nodes.ts";
 import { CLIENT_TIMEOUT_MS, FLAGS, parseDuration, SettingsReader } from "./settings.ts";
 import { readPeers, readTarget, TARGET_FLAGS } from "./target.ts";
 
@@ -48,7 +48,7 @@ export async function withClient(
   const client = await RaftClient.connect({
     key: target.key,
     peers,
-    remembered: rememberedAddresses(context.machine, target.cluster),
+    remembered: rememberedAddresses(nodesHere(context.machine), target.cluster),
     timeoutMs,
     multicastPort,
     userHost: userAtHost(),
@@ -81,12 +81,11 @@ function explained(
   if (error.nobody === null) return new CommandError(error.message, error.exitCode);
   const here = nodesHere(context.machine)
     .filter((node) => node.cluster === error.nobody?.cluster)
-    .map((node) => ({
-      id: node.id,
-      running: node.holder !== null,
-      entries: entriesOf(node),
-      lastUsedMs: node.lastUsedMs,
-    }));
+    .map(({ id, holder, directory }) => {
+      const data = holder === null ? dataOf(directory) : null;
+      const { entries = null, lastUsedMs = null } = data ?? {};
+      return { id, running: holder !== null, entries, lastUsedMs };
+    });
   return new CommandError(
     nobodyAnswersText(error.nobody, here, command, hints),
     error.exitCode,
