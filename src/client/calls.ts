@@ -23,6 +23,8 @@ const RETRY_CEILING_MS = 250;
 const FIRST_RESEND_MS = 100;
 /** A large body gets the time that it needs on a slow link: 10 MB/s. */
 const BYTES_PER_MS = 10_000;
+/** No new copy leaves so shortly before the deadline when all earlier ones were refused. */
+const LAST_COPY_MS = 50;
 /** If the leader cannot be met for so long, another node is asked to pass the request on. */
 const MEET_LEADER_MS = 300;
 /** Unanswered copies to the leader before another node is asked to pass it on. */
@@ -66,7 +68,7 @@ export interface Call {
   lastCopy: number;
   lastSentMs: MonotonicMs;
   lastRefusal: Refusal | null;
-  /** The term of the last redirect that was followed at once. */
+  /** The highest term whose leader was tried: a redirect within it is followed only after a rest. */
   followedTerm: number;
   resting: boolean;
   done: boolean;
@@ -182,7 +184,7 @@ export class Calls {
     const { leader } = this.#finder();
     for (const call of this.#calls) {
       const { lastTo } = call.ledger;
-      const moved = call.options.target === "leader" && leader !== null && lastTo !== leader.id;
+      const moved = call.options.target === "leader" && leader !== null && leader.term > call.followedTerm;
       if (lastTo === null || moved) this.#attempt(call);
     }
   }
@@ -237,7 +239,6 @@ export class Calls {
     if (id !== call.lastCopy) return;
     const leader = this.#finder().leader;
     if (leader !== null && leader.term > call.followedTerm && leader.id !== to.remote.identity.id) {
-      call.followedTerm = leader.term;
       return this.#attempt(call);
     }
     this.#rest(call, this.#jitter(call.refusals++));
@@ -253,9 +254,14 @@ export class Calls {
       if (call.options.target === "leader") this.#probe(nowMs);
       return this.#rest(call, this.#jitter(2));
     }
+    // A last copy that cannot be answered in time would only turn "safe to send again" into "unknown".
+    const { ledger } = call;
+    const answerMs = Math.min(LAST_COPY_MS, this.#timingOf(call).resendMs ?? LAST_COPY_MS);
+    if (ledger.copies > 0 && ledger.verdict === "safe" && call.deadlineMs - nowMs < answerMs) return this.#rest(call, answerMs);
     const { to, hops } = route;
     const requestId = this.#nextId++;
-    call.ledger.sent(requestId, to.remote.identity.id);
+    call.followedTerm = Math.max(call.followedTerm, this.#finder().leader?.term ?? 0);
+    ledger.sent(requestId, to.remote.identity.id);
     call.copies.push(requestId);
     call.lastCopy = requestId;
     call.lastSentMs = nowMs;
@@ -275,7 +281,7 @@ export class Calls {
     }
     if (target === "any") {
       const nodes = finder.nodes();
-      const to = nodes[(call.refusals + Math.max(0, call.unanswered - 1)) % Math.max(1, nodes.length)];
+      const to = nodes[(call.refusals + call.unanswered) % Math.max(1, nodes.length)];
       return to === undefined ? null : { to, hops: 0 };
     }
     const { leader } = finder;

@@ -51,8 +51,8 @@ export class RaftClient {
     this.#wire = wire;
     this.#finder = finder;
     this.#calls = calls;
-    const { clock, dice, soon } = world;
-    this.#sender = new Sender({ clock, dice, soon, calls, finder: () => finder, key: options.key });
+    const { clock, dice } = world;
+    this.#sender = new Sender({ clock, dice, calls, finder: () => finder, key: options.key });
     this.#operator = new Operator({
       ask: (request, target, timeoutMs) => this.#ask(request, target, timeoutMs),
       leader: (timeoutMs) => this.leader({ wait: true, timeoutMs }),

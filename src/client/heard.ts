@@ -1,7 +1,7 @@
 /** Which clusters can be heard on this network, from beacons: for `raft clusters` and for errors. */
 
 import type { Beacon, Hint } from "../discovery/types.ts";
-import { clusterTag } from "../transport/key.ts";
+import { keyTag as keyTagOf } from "../transport/key.ts";
 import type { ClusterKey } from "../transport/types.ts";
 import type { HeardCluster } from "./types.ts";
 
@@ -46,9 +46,4 @@ function waitingFor(beacons: readonly Beacon[]): readonly number[] {
   const heard = new Set(beacons.map(({ id }) => id));
   const missing = beacons.flatMap(({ state }) => (state.type === "waiting" ? state.for : []));
   return [...new Set(missing)].filter((id) => !heard.has(id)).sort((a, b) => a - b);
-}
-
-/** The 4 bytes that tell keys of one name apart, as a number. */
-function keyTagOf(key: ClusterKey): number {
-  return clusterTag(key).reduce((value, byte) => value * 256 + byte, 0);
 }

@@ -68,7 +68,7 @@ function contradiction(index: LogIndex): RaftError {
 }
 
 function entryOf({ term, timeMs, kind }: RecordHead, index: LogIndex, payload: Uint8Array): LogEntry {
-  const bytes = payload.slice();
+  const bytes = new Uint8Array(payload);
   if (kind === RECORD_KIND.user) return { index, term, timeMs, kind: "entry", bytes };
   if (kind === RECORD_KIND.noop) return { index, term, timeMs, kind: "noop", bytes };
   const members = decodeMembers(bytes);

@@ -68,7 +68,6 @@ interface Flight {
 export interface SenderOptions {
   readonly clock: Clock;
   readonly dice: Dice;
-  readonly soon: (run: () => void) => void;
   readonly calls: Calls;
   readonly finder: () => Finder;
   readonly key: ClusterKey;
@@ -143,7 +142,7 @@ export class Sender {
   #wake(): void {
     if (this.#pumpSoon) return;
     this.#pumpSoon = true;
-    this.#options.soon(() => {
+    this.#options.clock.soon(() => {
       this.#pumpSoon = false;
       this.#pump();
     });

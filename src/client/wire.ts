@@ -19,7 +19,6 @@ const MULTICAST_PORT = 7_400;
 export const systemWorld: ClientWorld = {
   clock: systemClock,
   dice: systemDice,
-  soon: queueMicrotask,
   openWire: openSystemWire,
 };
 

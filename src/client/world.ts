@@ -33,8 +33,6 @@ export interface ClientWire {
 export interface ClientWorld {
   readonly clock: Clock;
   readonly dice: Dice;
-  /** Runs after what runs now, before any time passes. */
-  readonly soon: (run: () => void) => void;
   readonly openWire: (options: ClientOptions, listener: WireListener) => Promise<ClientWire>;
 }
 

@@ -6,7 +6,7 @@
 import type { MembershipChange, Configuration } from "../raft/types.ts";
 import { FieldReader } from "./fields.ts";
 import { bytesOf, hexOf } from "./key.ts";
-import { pack, unpack, type Wire } from "./messagepack.ts";
+import { pack, packWithTail, unpack, type Wire } from "./messagepack.ts";
 import { decodeReport, encodeReport } from "./report-codec.ts";
 import type { LeaderHint, RefusalCode, Request, Response } from "./requests.ts";
 import type { Address } from "./types.ts";
@@ -52,7 +52,7 @@ const REFUSALS: readonly [RefusalCode, ...RefusalCode[]] = [
 
 /** The bytes of a request, owned by the caller. */
 export function encodeRequest(request: Request): Uint8Array {
-  return pack(requestFields(request)).slice();
+  return packWithTail(requestFields(request));
 }
 
 /** The request, or why these bytes are none. */
@@ -66,7 +66,7 @@ export function decodeRequest(bytes: Uint8Array): Request | string {
 
 /** The bytes of a response, owned by the caller. */
 export function encodeResponse(response: Response): Uint8Array {
-  return pack(responseFields(response)).slice();
+  return new Uint8Array(pack(responseFields(response)));
 }
 
 /** The response, or why these bytes are none. */
@@ -80,7 +80,7 @@ export function decodeResponse(bytes: Uint8Array): Response | string {
   return response ?? "response: unreadable report";
 }
 
-function requestFields(request: Request): Wire {
+function requestFields(request: Request): readonly Wire[] {
   switch (request.type) {
     case "append":
       return [

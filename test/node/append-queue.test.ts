@@ -1,65 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { AppendQueue, type AppendHost, type HostAppend } from "../../src/node/append-queue.ts";
-import { RECORD_KIND, type RecordHead, type SessionRow } from "../../src/storage/types.ts";
+import { AppendQueue } from "../../src/node/append-queue.ts";
 import type { AppendRequest, Response } from "../../src/transport/requests.ts";
+import { FakeHost } from "./fake-host.ts";
 
 const A = "a".repeat(32);
 const B = "b".repeat(32);
-
-/** A log of heads, as the real one derives sessions and the last user entry from its prefix. */
-class FakeHost implements AppendHost {
-  heads: RecordHead[] = [];
-  commitIndex = 0;
-  forgottenAt = 0;
-  acceptsEntries = true;
-  term = 1;
-  refuse: Extract<HostAppend, { ok: false }>["reason"] | null = null;
-  readonly forgotten = new Set<string>();
-  hint = null;
-
-  get lastIndex(): number {
-    return this.heads.at(-1)?.lastIndex ?? 0;
-  }
-  get lastUserIndex(): number {
-    return this.lastUserIndexAt(Infinity);
-  }
-  lastUserIndexAt(index: number): number {
-    return this.heads.findLast((head) => head.kind === RECORD_KIND.user && head.lastIndex <= index)?.lastIndex ?? 0;
-  }
-  session(clientId: string): SessionRow | undefined {
-    if (this.forgotten.has(clientId)) return undefined;
-    const last = this.heads.findLast((head) => head.clientId === clientId && head.kind === RECORD_KIND.user);
-    return last === undefined ? undefined : { lastSequence: last.firstSequence + last.count - 1, lastIndex: last.lastIndex };
-  }
-  recordAt(index: number): RecordHead | undefined {
-    return this.heads.find((head) => head.firstIndex <= index && index <= head.lastIndex);
-  }
-  termAt(index: number): number | undefined {
-    return this.recordAt(index)?.term;
-  }
-  holdersOf(): readonly number[] {
-    return [1, 2];
-  }
-  leaderHint(): null {
-    return this.hint;
-  }
-  append(request: AppendRequest): HostAppend {
-    if (this.refuse !== null) return { ok: false, reason: this.refuse };
-    return this.push(request.clientId, request.firstSequence, request.count);
-  }
-  push(clientId: string, firstSequence: number, count: number, kind: RecordHead["kind"] = RECORD_KIND.user): Extract<HostAppend, { ok: true }> {
-    const firstIndex = this.lastIndex + 1;
-    this.heads.push({ firstIndex, lastIndex: firstIndex + count - 1, count, term: this.term, kind, timeMs: firstIndex * 10, clientId, firstSequence, chain: 0, bytes: 0 });
-    return { ok: true, firstIndex, term: this.term, timeMs: firstIndex * 10 };
-  }
-  noop(): void {
-    this.push("0".repeat(32), 0, 1, RECORD_KIND.noop);
-  }
-  truncate(from: number): void {
-    this.heads = this.heads.filter((head) => head.lastIndex < from);
-  }
-}
 
 function setUp(): { readonly host: FakeHost; readonly queue: AppendQueue<string>; offer(clientId: string, first: number, options?: Partial<AppendRequest> & { name?: string; nowMs?: number }): void; commit(index?: number, nowMs?: number): void; answers(): string[] } {
   const host = new FakeHost();
@@ -185,7 +131,7 @@ describe("the leader's append queue", () => {
       seen.push(request.payloads[0] ?? -1);
       return append(request);
     };
-    const shared = Uint8Array.of(7);
+    const shared = Buffer.of(7);
     offer(A, 2, { payloads: shared });
     shared[0] = 9;
     offer(A, 1, { payloads: shared });

@@ -1,0 +1,386 @@
+/** A cluster of scripted nodes behind a client, on virtual time: one shared log, one leader (or none), a wire
+ *  that delays, loses and doubles by a seed. The leader's append queue is the real one. */
+
+import { AppendQueue } from "../../src/node/append-queue.ts";
+import { encodePayloads, encodeRecord } from "../../src/storage/record.ts";
+import { RECORD_KIND } from "../../src/storage/types.ts";
+import type { Hint } from "../../src/discovery/types.ts";
+import { openKey } from "../../src/transport/key.ts";
+import {
+  decodeRequest,
+  encodeResponse,
+  type AppendRequest,
+  type LeaderHint,
+  type NodeReport,
+  type ReadRequest,
+  type Request,
+  type Response,
+} from "../../src/transport/requests.ts";
+import type { Address, Connection, Frame, NodeHello } from "../../src/transport/types.ts";
+import type { ClientWire, ClientWorld, WireListener } from "../../src/client/world.ts";
+import { FakeHost } from "../node/fake-host.ts";
+
+export const KEY = openKey("raft");
+
+export class VirtualTime {
+  nowMs = 0;
+  #timers: { readonly atMs: number; readonly order: number; readonly run: () => void }[] = [];
+  #order = 0;
+
+  after(delayMs: number, run: () => void): () => void {
+    const timer = { atMs: this.nowMs + Math.max(0, delayMs), order: this.#order++, run };
+    this.#timers.push(timer);
+    return () => {
+      this.#timers = this.#timers.filter((other) => other !== timer);
+    };
+  }
+
+  /** Runs until `done` (checked after each event) or for `ms`. */
+  async run(ms: number, done: () => boolean = () => false): Promise<void> {
+    const endMs = this.nowMs + ms;
+    await settle();
+    while (!done()) {
+      this.#timers.sort((a, b) => a.atMs - b.atMs || a.order - b.order);
+      const next = this.#timers[0];
+      if (next === undefined || next.atMs > endMs) break;
+      this.#timers.shift();
+      this.nowMs = Math.max(this.nowMs, next.atMs);
+      next.run();
+      await settle();
+    }
+    if (!done()) this.nowMs = Math.max(this.nowMs, endMs);
+  }
+
+  /** Runs until the promise settles, at most `ms`. */
+  async settled<T>(promise: Promise<T>, ms = 60_000): Promise<T> {
+    let done = false;
+    const mark = (): void => void (done = true);
+    promise.then(mark, mark);
+    await this.run(ms, () => done);
+    if (!done) throw new Error(`nothing settled within ${ms} virtual ms`);
+    return promise;
+  }
+}
+
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 12; turn++) await Promise.resolve();
+}
+
+export interface FakeNode {
+  readonly id: number;
+  readonly address: Address;
+  alive: boolean;
+  /** What the client sends to it arrives, what it sends arrives. */
+  hearsClient: boolean;
+  heardByClient: boolean;
+  boot: number;
+  clusterId: string | null;
+  /** What it believes; null: nothing. */
+  leader: LeaderHint | null;
+  /** Answers in place of the normal ones. */
+  script: ((request: Request, hops: number) => Response | "silence" | undefined) | null;
+  hint: boolean;
+}
+
+export class FakeCluster {
+  readonly time = new VirtualTime();
+  readonly host = new FakeHost();
+  readonly nodes = new Map<number, FakeNode>();
+  readonly payloads: Uint8Array[] = [];
+  readonly requests: { readonly node: number; readonly request: Request; readonly hops: number; readonly atMs: number }[] = [];
+  #queue = new AppendQueue<(response: Response) => void>(this.host);
+  leader: number | null = null;
+  commitMs = 2;
+  latencyMs = 1;
+  loss = 0;
+  doubling = 0;
+  founded = true;
+  #random: () => number;
+  #listener: WireListener | null = null;
+  #connections: Connection[] = [];
+
+  constructor(size: number, seed = 1) {
+    this.#random = mulberry(seed);
+    const append = this.host.append.bind(this.host);
+    this.host.append = (request) => {
+      const done = append(request);
+      if (done.ok) this.payloads[done.firstIndex] = new Uint8Array(request.payloads);
+      return done;
+    };
+    for (let id = 1; id <= size; id++) {
+      this.nodes.set(id, {
+        id, address: { host: `10.0.0.${id}`, port: 7400 + id }, alive: true, hearsClient: true, heardByClient: true,
+        boot: 1, clusterId: "5f".repeat(16), leader: null, script: null, hint: true,
+      });
+    }
+  }
+
+  node(id: number): FakeNode {
+    const node = this.nodes.get(id);
+    if (node === undefined) throw new Error(`no node ${id}`);
+    return node;
+  }
+
+  /** A new term under `id`; what is not committed beyond `keep` entries is lost. */
+  elect(id: number, keep = Infinity): void {
+    if (this.leader !== null) this.#queue.leadershipLost(this.time.nowMs);
+    this.host.truncate(this.host.commitIndex + 1 + keep);
+    this.host.term++;
+    this.host.noop();
+    this.leader = id;
+    const hint: LeaderHint = { id, term: this.host.term, address: this.node(id).address };
+    this.host.hint = hint;
+    // A new leader's memory of its own waiters is empty.
+    this.#queue = new AppendQueue(this.host);
+    for (const node of this.nodes.values()) node.leader = hint;
+    this.#commitSoon();
+  }
+
+  noLeader(): void {
+    this.leader = null;
+    this.host.hint = null;
+    for (const node of this.nodes.values()) node.leader = null;
+  }
+
+  kill(id: number): void {
+    this.node(id).alive = false;
+    this.node(id).boot++;
+    if (this.leader === id) this.leader = null;
+    for (const node of this.nodes.values()) if (node.leader?.id === id) node.leader = null;
+  }
+
+  get world(): ClientWorld {
+    const dice = mulberry(99);
+    return {
+      clock: { monotonicMs: () => this.time.nowMs, wallMs: () => this.time.nowMs, after: (ms, run) => this.time.after(ms, run), soon: (run) => void this.time.after(0, run) },
+      dice: (count) => Uint8Array.from({ length: count }, () => Math.floor(dice() * 256)),
+      openWire: (_, listener) => {
+        this.#listener = listener;
+        return Promise.resolve(this.#wire());
+      },
+    };
+  }
+
+  /** The entries of users that are committed, as text. */
+  committed(): string[] {
+    const decoder = new TextDecoder();
+    return this.host.heads
+      .filter((head) => head.kind === RECORD_KIND.user && head.lastIndex <= this.host.commitIndex)
+      .flatMap((head) => splitPayloads(this.payloads[head.firstIndex] ?? new Uint8Array()).map((bytes) => decoder.decode(bytes)));
+  }
+
+  #wire(): ClientWire {
+    return {
+      connections: () => this.#connections,
+      greet: (address) => {
+        const node = [...this.nodes.values()].find((one) => one.address.host === address.host && one.address.port === address.port);
+        if (node !== undefined) this.time.after(2 * this.latencyMs, () => this.#meet(node));
+      },
+      send: (connection, frame) => this.#deliver(() => this.#arrive(connection, frame)),
+      query: () => {
+        for (const node of this.nodes.values()) {
+          if (node.alive && node.hint && node.heardByClient) this.time.after(this.latencyMs, () => this.#listener?.onHint(hintOf(node)));
+        }
+      },
+      addresses: () => Promise.resolve([]),
+      report: () => ({ interfaces: ["127.0.0.1"], ways: ["multicast"], heard: [...this.nodes.values()].filter((node) => node.hint && node.heardByClient && node.alive).map(hintOf), deaf: [], problems: [] }),
+      close: () => Promise.resolve(),
+    };
+  }
+
+  #meet(node: FakeNode): void {
+    if (!node.alive || !node.hearsClient || !node.heardByClient) return;
+    const known = this.#connections.find(({ remote }) => remote.kind === "node" && remote.identity.id === node.id);
+    if (known?.remote.kind === "node" && known.remote.identity.bootId === bootOf(node)) return;
+    const hello = helloOf(node);
+    const { incarnation, bootId } = hello;
+    const connection: Connection = {
+      remote: { kind: "node", identity: { id: node.id, incarnation, bootId }, hello, address: node.address },
+      rttMs: 2 * this.latencyMs,
+      lastHeardMs: this.time.nowMs,
+    };
+    this.#connections = [...this.#connections.filter((other) => other !== known), connection];
+    this.#listener?.onMet(connection);
+  }
+
+  #deliver(run: () => void): void {
+    if (this.#random() < this.loss) return;
+    this.time.after(this.latencyMs * (1 + this.#random()), run);
+  }
+
+  #arrive(connection: Connection, frame: Frame): void {
+    if (frame.type !== "request" || connection.remote.kind !== "node") return;
+    const node = this.node(connection.remote.identity.id);
+    if (!node.alive || !node.hearsClient || connection.remote.identity.bootId !== bootOf(node)) return;
+    const request = decodeRequest(frame.body);
+    if (typeof request === "string") throw new Error(request);
+    this.requests.push({ node: node.id, request, hops: frame.hops, atMs: this.time.nowMs });
+    const answer = (response: Response): void => {
+      const body = encodeResponse(response);
+      for (let copy = this.#random() < this.doubling ? 2 : 1; copy > 0; copy--) {
+        this.#deliver(() => {
+          if (!node.alive || !node.heardByClient) return;
+          Object.assign(connection, { lastHeardMs: this.time.nowMs });
+          this.#listener?.onFrame(connection, { type: "response", requestId: frame.requestId, body });
+        });
+      }
+    };
+    const scripted = node.script?.(request, frame.hops);
+    if (scripted === "silence") return;
+    if (scripted !== undefined) return answer(scripted);
+    this.#serve(node, request, frame.hops, answer);
+  }
+
+  #serve(node: FakeNode, request: Request, hops: number, answer: (response: Response) => void): void {
+    const leads = this.leader === node.id;
+    switch (request.type) {
+      case "leader":
+        return answer({ type: "leader", leader: node.leader, commitIndex: this.host.commitIndex, bootId: bootOf(node), configurationIndex: 0 });
+      case "status":
+        return answer({ type: "status", report: this.report(node) });
+      case "append":
+        if (leads) return this.#append(request, answer);
+        if (hops > 0 && this.leader !== null) {
+          const leader = this.leader;
+          return void this.time.after(this.latencyMs, () => this.leader === leader && this.#append(request, answer));
+        }
+        return answer({ type: "refused", code: node.leader === null ? "no leader" : "not leader", text: "", leader: node.leader, number: null });
+      case "read":
+        return this.#read(node, request, answer);
+      case "stop":
+        if (request.bootId !== bootOf(node)) return answer({ type: "refused", code: "outdated", text: "that process has ended already", leader: null, number: null });
+        answer({ type: "done", text: "stopping", configuration: null });
+        return void this.time.after(2, () => this.kill(node.id));
+      default:
+        return answer({ type: "refused", code: "bad request", text: "not scripted", leader: null, number: null });
+    }
+  }
+
+  #append(request: AppendRequest, answer: (response: Response) => void): void {
+    this.#queue.offer(request, answer, this.time.nowMs);
+    this.#answer();
+    this.#commitSoon();
+    const dueMs = this.#queue.nextDeadlineMs();
+    if (dueMs < Infinity) {
+      this.time.after(dueMs - this.time.nowMs, () => {
+        this.#queue.tick(this.time.nowMs);
+        this.#answer();
+      });
+    }
+  }
+
+  #commitSoon(): void {
+    const { term, lastIndex } = this.host;
+    this.time.after(this.commitMs, () => {
+      if (this.leader === null || this.host.term !== term || this.host.commitIndex >= lastIndex) return;
+      this.host.commitIndex = lastIndex;
+      this.#queue.committed(lastIndex, this.time.nowMs);
+      this.#answer();
+    });
+  }
+
+  #answer(): void {
+    for (const { requester, response } of this.#queue.takeAnswers()) requester(response);
+  }
+
+  #read(node: FakeNode, request: ReadRequest, answer: (response: Response) => void, untilMs = this.time.nowMs + request.waitMs): void {
+    if (!node.alive) return;
+    if (this.leader === null && request.consistency === "linearizable") {
+      return answer({ type: "refused", code: "no leader", text: "", leader: null, number: null });
+    }
+    const { commitIndex } = this.host;
+    const from = request.last === null ? request.from : Math.max(1, commitIndex - request.last + 1);
+    if (from > commitIndex && this.time.nowMs < untilMs) {
+      return void this.time.after(5, () => this.#read(node, request, answer, untilMs));
+    }
+    const heads = this.host.heads.filter((head) => head.lastIndex >= from && head.lastIndex <= commitIndex).slice(0, 5);
+    let chain = 7;
+    const records: Uint8Array[] = [];
+    const prevChain = this.#chainBefore(heads[0]?.firstIndex ?? 0);
+    chain = prevChain;
+    for (const head of heads) {
+      const record = this.#record(head, chain);
+      chain = new DataView(record.buffer).getUint32(0);
+      records.push(record);
+    }
+    const bytes = Uint8Array.from(records.flatMap((record) => [...record]));
+    answer({ type: "records", bytes, firstIndex: heads[0]?.firstIndex ?? from, lastIndex: heads.at(-1)?.lastIndex ?? from - 1, prevChain, commitIndex, staleMs: 0 });
+  }
+
+  #record(head: FakeHost["heads"][number], chain: number): Uint8Array {
+    return encodeRecord(head, this.payloads[head.firstIndex] ?? encodePayloads([new Uint8Array(0)]), chain);
+  }
+
+  #chainBefore(index: number): number {
+    let chain = 7;
+    for (const head of this.host.heads) {
+      if (head.firstIndex >= index) break;
+      chain = new DataView(this.#record(head, chain).buffer).getUint32(0);
+    }
+    return chain;
+  }
+
+  report(node: FakeNode): NodeReport {
+    const members = [...this.nodes.values()].map(({ id }) => ({ id, incarnation: incarnationOf(id), role: "voter" as const }));
+    return {
+      cluster: "raft", auth: "open", clusterId: node.clusterId, foundedMs: null, id: node.id, incarnation: incarnationOf(node.id),
+      bootId: bootOf(node), version: "1.0.0", state: this.founded ? "member" : "waiting", role: this.leader === node.id ? "leader" : "follower",
+      term: this.host.term, votedFor: null, leader: node.leader?.id ?? null, leaderSinceMs: 5, firstIndex: 1, lastIndex: this.host.lastIndex,
+      commitIndex: this.host.commitIndex, configuration: this.founded ? { index: 0, members } : null, founders: members.map(({ id }) => id),
+      syncMs: 0.5, address: node.address, userHost: `ana@lab-0${node.id}`, uptimeMs: 10, executable: "./raft", mute: null,
+      networkDisk: false, acceptsEntries: true, dataDir: "/x",
+      peers: [...this.nodes.values()].filter((other) => other !== node).map((other) => ({
+        id: other.id, incarnation: null, userHost: `ana@lab-0${other.id}`, address: other.address, rttMs: 0.3, lastContactMs: other.alive ? 3 : 60_000,
+        lastHeardWallMs: 1, matchIndex: this.host.commitIndex, term: this.host.term, member: true,
+      })),
+    };
+  }
+}
+
+function splitPayloads(bytes: Uint8Array): Uint8Array[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const entries: Uint8Array[] = [];
+  let at = 5;
+  while (at < bytes.length) {
+    const wide = bytes[at] === 0xc4 ? 1 : bytes[at] === 0xc5 ? 2 : 4;
+    const length = wide === 1 ? view.getUint8(at + 1) : wide === 2 ? view.getUint16(at + 1) : view.getUint32(at + 1);
+    at += 1 + wide;
+    entries.push(bytes.subarray(at, at + length));
+    at += length;
+  }
+  return entries;
+}
+
+function bootOf(node: FakeNode): string {
+  return (node.id * 1_000 + node.boot).toString(16).padStart(32, "0");
+}
+
+function incarnationOf(id: number): string {
+  return id.toString(16).padStart(32, "0");
+}
+
+function helloOf(node: FakeNode): NodeHello {
+  return {
+    id: node.id, incarnation: incarnationOf(node.id), bootId: bootOf(node), bootCount: node.boot, clusterId: node.clusterId, founding: null, member: true,
+    founders: [1, 2, 3], timings: { heartbeatMs: 50, electionMinMs: 300, electionMaxMs: 600 }, met: [], version: "1.0.0", wireMin: 1, wireMax: 1,
+    features: 0, addresses: [node.address], receiveWindowBytes: 1 << 20, userHost: `ana@lab-0${node.id}`, uptimeMs: 10,
+  };
+}
+
+function hintOf(node: FakeNode): Hint {
+  return {
+    beacon: { cluster: "raft", auth: "open", keyTag: 0, clusterId: node.clusterId, wireVersion: 1, id: node.id, bootId: bootOf(node), userHost: `ana@lab-0${node.id}`, host: node.address.host, port: node.address.port, state: { type: "member", term: 1, leader: null }, bye: false },
+    address: node.address,
+    heardMs: 0,
+  };
+}
+
+function mulberry(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
