@@ -5,10 +5,10 @@
  *      | "rB"   |v1| kind | nonce 12   | AES-256-GCM( MessagePack )| tag 16 |
  *      +--------+--+------+------------+---------------------------+--------+
  *
- *  The key is published (it is made of a constant), so the seal keeps damage out and nobody else: what is
- *  decoded may have been made by anybody, and every field is checked. A random nonce is no danger under a
- *  key that everybody knows. The magic differs from that of data datagrams ("rF"), so both kinds may
- *  arrive at one port. */
+ *  The key is published (it is made of a constant), so the seal keeps damage out and nobody
+ *  else: what is decoded may have been made by anybody, and every field is checked. A random
+ *  nonce is no danger under a key that everybody knows. The magic differs from that of data
+ *  datagrams ("rF"), so both kinds may arrive at one port. */
 
 import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
 import type { NodeId } from "../base/types.ts";
@@ -59,8 +59,8 @@ const STATES = ["waiting", "outside", "member", "leader"] as const;
 /** Published: it tells damage from beacons, not friends from strangers. */
 const PUBLISHED_KEY = createHash("sha256").update("raft discovery 1").digest();
 
-/** True for what this file can decode, by the first bytes only: the node tells discovery and data apart
- *  where both arrive at its data port. */
+/** True for what this file can decode, by the first bytes only: the node tells discovery and
+ *  data apart where both arrive at its data port. */
 export function isDiscoveryDatagram(bytes: Uint8Array): boolean {
   return bytes[0] === MAGIC_0 && bytes[1] === MAGIC_1;
 }
@@ -95,9 +95,9 @@ export function decodeDiscovery(datagram: Uint8Array): DiscoveryDatagram | strin
   return reader.end() ?? { type: "query", query };
 }
 
-/** The answer to a question that arrived at this node, or null when `datagram` is no question. Whoever
- *  answers sends it to the question's source, from the socket at which the question arrived: a firewall on
- *  the asker's side lets only that through. */
+/** The answer to a question that arrived at this node, or null when `datagram` is no question.
+ *  Whoever answers sends it to the question's source, from the socket at which the question
+ *  arrived: a firewall on the asker's side lets only that through. */
 export function answerQuery(
   datagram: Uint8Array,
   beacon: Beacon,

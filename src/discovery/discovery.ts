@@ -1,6 +1,8 @@
-/** Finding nodes: asks by multicast, broadcast and unicast, answers those who ask, and keeps what was heard.
+/** Finding nodes: asks by multicast, broadcast and unicast, answers those who ask, and keeps
+ *  what was heard.
  *
- *  Everything here is a hint. A beacon can be made by anybody and be old; an address counts after HELLO. */
+ *  Everything here is a hint. A beacon can be made by anybody and be old; an address counts
+ *  after HELLO. */
 
 import type { Address } from "../transport/types.ts";
 import { systemDice, randomId } from "../transport/dice.ts";
@@ -22,13 +24,15 @@ const BROADCAST_DELAY_MS = 100;
 /** A name is looked up again after this time; one that is not known, sooner. */
 const RESOLVED_MS = 60_000;
 const UNRESOLVED_MS = 5_000;
-/** A name server that does not answer holds up nobody for longer; the name's addresses come with a later call. */
+/** A name server that does not answer holds up nobody for longer; the name's addresses come with
+ *  a later call. */
 const RESOLVE_MS_MAX = 2_000;
 /** Typed and remembered addresses that are asked, at most. */
 const ADDRESSES_MAX = 640;
 
-/** Opens the sockets and begins to listen; asks nothing by itself. Peers that cannot be parsed are left out and
- *  stand in the report's problems (the executable refuses them before). `resolve` is replaced in tests. */
+/** Opens the sockets and begins to listen; asks nothing by itself. Peers that cannot be parsed
+ *  are left out and stand in the report's problems (the executable refuses them before).
+ *  `resolve` is replaced in tests. */
 export async function openDiscovery(
   options: DiscoveryOptions,
   resolve: Resolve = systemResolve,
@@ -181,8 +185,9 @@ class LanDiscovery implements Discovery {
     }
   }
 
-  /** Unicast to every data port that was typed or is remembered, and to the discovery port of its host (one of
-   *  the nodes there hears that). Names that are not resolved yet are asked as soon as they are. */
+  /** Unicast to every data port that was typed or is remembered, and to the discovery port of
+   *  its host (one of the nodes there hears that). Names that are not resolved yet are asked as
+   *  soon as they are. */
   #askKnown(): void {
     if (this.#peers.length > 0) this.#ways.add("peers");
     if (this.#options.remembered.length > 0) this.#ways.add("remembered");

@@ -1,5 +1,5 @@
-/** What was heard, how often strangers are answered, and whether this machine hears itself. Pure: tables with
- *  limits; time is an argument. */
+/** What was heard, how often strangers are answered, and whether this machine hears itself.
+ *  Pure: tables with limits; time is an argument. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import type { Hint } from "./types.ts";

@@ -1,15 +1,16 @@
 /** The sockets of discovery: the other one of two files that open sockets.
  *
- *  - One listening socket on the discovery port, shared by all nodes of a machine (`reuseAddr`), a member of the
- *    group on every interface. Each of them gets every multicast and broadcast datagram; a unicast datagram to
- *    that port reaches only one of them.
- *  - One sending socket per interface, bound to its address, because a socket has one outgoing interface. Answers
- *    come back to it by unicast.
+ *  - One listening socket on the discovery port, shared by all nodes of a machine (`reuseAddr`),
+ *    a member of the group on every interface. Each of them gets every multicast and broadcast
+ *    datagram; a unicast datagram to that port reaches only one of them.
+ *  - One sending socket per interface, bound to its address, because a socket has one outgoing
+ *    interface. Answers come back to it by unicast.
  *  - One more for unicast questions, bound to no interface: the kernel chooses.
  *
- *  Only IPv4 literals that were enumerated are passed to the kernel (a name joins the wrong interface silently).
- *  Snooping switches without a querier forget a group after some 260 s, so it is left and joined again. A dead
- *  process's ICMP error fails the next send to anybody: that datagram is sent again. */
+ *  Only IPv4 literals that were enumerated are passed to the kernel (a name joins the wrong
+ *  interface silently). Snooping switches without a querier forget a group after some 260 s, so
+ *  it is left and joined again. A dead process's ICMP error fails the next send to anybody: that
+ *  datagram is sent again. */
 
 import { type Socket, createSocket } from "node:dgram";
 import { networkInterfaces } from "node:os";
@@ -35,8 +36,8 @@ export interface LanOptions {
   readonly loopbackOnly: boolean;
   /** 7400 unless tests choose another. */
   readonly port: number;
-  /** `answer` sends to the datagram's source from the socket at which it arrived. Loopback-only sockets hand on
-   *  only what comes from this machine. */
+  /** `answer` sends to the datagram's source from the socket at which it arrived. Loopback-only
+   *  sockets hand on only what comes from this machine. */
   readonly onDatagram: (
     datagram: Uint8Array,
     from: Address,
@@ -46,7 +47,8 @@ export interface LanOptions {
   readonly after: (delayMs: number, run: () => void) => () => void;
 }
 
-/** Sends and hears on every interface. Sending never throws; a refused send is lost like any datagram. */
+/** Sends and hears on every interface. Sending never throws; a refused send is lost like any
+ *  datagram. */
 export interface Lan {
   /** Addresses of the interfaces in use now; loopback last. */
   interfaces(): readonly string[];
@@ -60,8 +62,8 @@ export interface Lan {
   close(): Promise<void>;
 }
 
-/** Opens what can be opened. A discovery port that is taken by another program is a `problem`, not an error:
- *  asking still works. */
+/** Opens what can be opened. A discovery port that is taken by another program is a `problem`,
+ *  not an error: asking still works. */
 export async function openLan(options: LanOptions): Promise<Lan> {
   const lan = new InterfaceSockets(options);
   await lan.open();
@@ -117,7 +119,9 @@ class InterfaceSockets implements Lan {
     const { port, loopbackOnly } = this.#options;
     const listener = await this.#bind("0.0.0.0", port, true);
     if (typeof listener === "string") {
-      this.problem = `the discovery port ${port} cannot be opened (${listener}): other nodes' questions are not heard here`;
+      this.problem =
+        `the discovery port ${port} cannot be opened (${listener}): ` +
+        "other nodes' questions are not heard here";
     } else {
       this.#listener = listener;
     }

@@ -12,8 +12,8 @@ const BARE_HOST_IDS = [1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
 /** Typed peers beyond this are an error: it is a command line, not a list of a network. */
 export const PEERS_MAX = 64;
 
-/** Reads HOST, HOST:PORT or ID=HOST:PORT (ID=HOST stands for the id's own port); otherwise a sentence that
- *  says what is wrong. */
+/** Reads HOST, HOST:PORT or ID=HOST:PORT (ID=HOST stands for the id's own port); otherwise a
+ *  sentence that says what is wrong. */
 export function parsePeer(text: string): PeerSpec | string {
   const [, idText, host = "", portText] =
     /^(?:([^=]*)=)?([^:=]*)(?::(.*))?$/.exec(text.trim()) ?? [];
@@ -24,7 +24,10 @@ export function parsePeer(text: string): PeerSpec | string {
   if (/^[\d.]+$/.test(host)) {
     if (!isIpv4(host)) return `--peers ${text}: ${host} is not an IPv4 address`;
   } else if (!/^[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_.])?$/i.test(host)) {
-    return `--peers ${text}: expected HOST, HOST:PORT or ID=HOST:PORT, for example 10.0.0.8 or 2=lab-08:7402`;
+    return (
+      `--peers ${text}: expected HOST, HOST:PORT or ID=HOST:PORT, ` +
+      "for example 10.0.0.8 or 2=lab-08:7402"
+    );
   }
   return { id, host, port: port ?? (id === null ? null : DATA_PORT_BASE + id) };
 }

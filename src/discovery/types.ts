@@ -16,7 +16,8 @@ export interface Beacon {
   readonly bootId: BootId;
   /** "ana@lab-07" */
   readonly userHost: string;
-  /** The one address that it listens on (`--listen`), or null for all: then the datagram's source is the host. */
+  /** The one address that it listens on (`--listen`), or null for all: then the datagram's
+   *  source is the host. */
   readonly host: string | null;
   /** The data port. */
   readonly port: number;
@@ -35,14 +36,17 @@ export interface Hint {
   readonly heardMs: MonotonicMs;
 }
 
-/** What was tried and heard, for error messages ("asked on 10.0.0.7 and 127.0.0.1, by multicast and broadcast"). */
+/** What was tried and heard, for error messages ("asked on 10.0.0.7 and 127.0.0.1, by multicast
+ *  and broadcast"). */
 export interface DiscoveryReport {
   /** Addresses of this machine that were asked on; loopback last. */
   readonly interfaces: readonly string[];
   readonly ways: readonly ("multicast" | "broadcast" | "peers" | "remembered")[];
-  /** Everything heard in the last two minutes, other clusters too; latest per (cluster, key, id, process). */
+  /** Everything heard in the last two minutes, other clusters too; latest per (cluster, key, id,
+   *  process). */
   readonly heard: readonly Hint[];
-  /** Interfaces on which this machine does not hear its own multicast (after at least two tries). */
+  /** Interfaces on which this machine does not hear its own multicast (after at least two
+   *  tries). */
   readonly deaf: readonly string[];
   /** Sentences: names that are not known, a discovery port that cannot be opened. */
   readonly problems: readonly string[];
@@ -69,12 +73,14 @@ export interface DiscoveryOptions {
 export interface Discovery {
   /** Ask now: multicast, broadcast, unicast to peers; answers come as hints. */
   query(): void;
-  /** Say the beacon now, by multicast: a leader after its no-op commits (as a burst) and every 3 s; BYE on exit. */
+  /** Say the beacon now, by multicast: a leader after its no-op commits (as a burst) and every 3
+   *  s; BYE on exit. */
   announce(): void;
-  /** Addresses to greet: typed and remembered ones expanded ("host" to ports 7401..7409), resolved. */
+  /** Addresses to greet: typed and remembered ones expanded ("host" to ports 7401..7409),
+   *  resolved. */
   typedAddresses(): Promise<readonly Address[]>;
-  /** A discovery datagram (isDiscoveryDatagram) that arrived at the node's data socket. Returns the answer that
-   *  this socket must send back to `from`, or null. */
+  /** A discovery datagram (isDiscoveryDatagram) that arrived at the node's data socket. Returns
+   *  the answer that this socket must send back to `from`, or null. */
   receive(datagram: Uint8Array, from: Address): Uint8Array | null;
   report(): DiscoveryReport;
   close(): Promise<void>;

@@ -10,8 +10,8 @@ export type Founder = FoundingRecord["founders"][number];
 /** Members, and so founders, are at most this many. */
 export const FOUNDERS_MAX = 16;
 
-/** The record of a first founding. Every founder makes the same one by itself: it is sorted by id and
- *  holds nothing local. */
+/** The record of a first founding. Every founder makes the same one by itself: it is sorted by
+ *  id and holds nothing local. */
 export function foundingRecord(cluster: string, founders: readonly Founder[]): FoundingRecord {
   assert(founders.length > 0 && founders.length <= FOUNDERS_MAX, "a record has 1 to 16 founders");
   const sorted = founders
@@ -45,8 +45,9 @@ export function namedIncarnation(record: FoundingRecord, id: NodeId): Incarnatio
   return record.founders.find((founder) => founder.id === id)?.incarnation ?? null;
 }
 
-/** Uptimes that differ by less count as equal: each side compares its own uptime now with the other's of
- *  some time ago, so for processes started together both would believe that they are the older one. */
+/** Uptimes that differ by less count as equal: each side compares its own uptime now with the
+ *  other's of some time ago, so for processes started together both would believe that they are
+ *  the older one. */
 const UPTIME_TIE_MS = 2_000;
 
 /** Who keeps an id that two live processes claim. "same": both hellos are one process (an echo). */
@@ -60,14 +61,14 @@ export type Claim = Pick<
 
 /** Decides who keeps an id; the other one ends with exit code 8.
  *
- *  Both sides decide alone, each from its own hello and the other's, so the answer is antisymmetric for
- *  one pair of hellos: "mine" here is "theirs" there. Give it only a hello whose sender is alive now
- *  (it echoed this process's boot id).
+ *  Both sides decide alone, each from its own hello and the other's, so the answer is
+ *  antisymmetric for one pair of hellos: "mine" here is "theirs" there. Give it only a hello
+ *  whose sender is alive now (it echoed this process's boot id).
  *
- *  - One incarnation, two boots: a copied directory. Both stop, because a vote of either is a vote of
- *    both and nobody can say whose log is the older one.
- *  - A member before anybody who is not; then one who has signed a founding record, or has met all other
- *    founders and so may sign at any moment; then a fresh one.
+ *  - One incarnation, two boots: a copied directory. Both stop, because a vote of either is a
+ *    vote of both and nobody can say whose log is the older one.
+ *  - A member before anybody who is not; then one who has signed a founding record, or has met
+ *    all other founders and so may sign at any moment; then a fresh one.
  *  - Equals: the process that has run longer; the larger incarnation breaks the tie. */
 export function claimOfId(mine: Claim, theirs: Claim): ClaimOutcome {
   assert(mine.id === theirs.id, "only one id can be claimed twice");
@@ -87,8 +88,8 @@ function claimRank(claim: Claim): number {
   return claim.founding !== null || (metAll && claim.founders.includes(claim.id)) ? 1 : 0;
 }
 
-/** What a third node thinks of a second process of one incarnation: a restart has a higher boot counter;
- *  a lower or equal one is a copied directory. */
+/** What a third node thinks of a second process of one incarnation: a restart has a higher boot
+ *  counter; a lower or equal one is a copied directory. */
 export function isRestart(before: NodeHello, after: NodeHello): boolean {
   return before.incarnation === after.incarnation && after.bootCount > before.bootCount;
 }

@@ -1,13 +1,13 @@
-/** What a person is told about a formation: for whom it waits, and everything that stands in its way.
- *  Pure; the node turns each obstacle into an event. */
+/** What a person is told about a formation: for whom it waits, and everything that stands in its
+ *  way. Pure; the node turns each obstacle into an event. */
 
 import type { NodeId } from "../base/types.ts";
 import type { NodeHello } from "../transport/types.ts";
 import { namedIncarnation, sameIds, sameRecord } from "./formation-record.ts";
 import type { Formation } from "./formation.ts";
 
-/** waiting: a founder without a record. signed: holds a record, not yet a member. outside: neither a
- *  founder nor a member. */
+/** waiting: a founder without a record. signed: holds a record, not yet a member. outside:
+ *  neither a founder nor a member. */
 export type FormationStanding = "waiting" | "signed" | "member" | "outside";
 
 /** Something that a person can do something about. Hellos carry the names. */
@@ -31,8 +31,8 @@ export type FormationObstacle =
       readonly processes: readonly NodeHello[];
       readonly copied: boolean;
     }
-  /** Records that differ, and nobody is known to be a member of either: somebody was wiped while the
-   *  cluster was founded. All who hold the other one. */
+  /** Records that differ, and nobody is known to be a member of either: somebody was wiped while
+   *  the cluster was founded. All who hold the other one. */
   | { readonly type: "two foundings"; readonly peers: readonly NodeHello[] }
   /** This node's id is in the record of a living cluster under another incarnation. */
   | { readonly type: "fenced"; readonly members: readonly NodeHello[] }
@@ -59,7 +59,8 @@ export interface FormationView {
   readonly founders: readonly NodeId[];
   /** Founders met now, this node not included; sorted. */
   readonly met: readonly NodeId[];
-  /** waiting: founders not met. signed: founders not yet seen holding the record. Otherwise empty. */
+  /** waiting: founders not met. signed: founders not yet seen holding the record. Otherwise
+   *  empty. */
   readonly waitingFor: readonly NodeId[];
   readonly obstacles: readonly FormationObstacle[];
 }
@@ -183,8 +184,8 @@ function strangers(
   return found;
 }
 
-/** Shows another record than this node's own, or one that does not name this very directory; or was wiped after
- *  this node had signed with it. */
+/** Shows another record than this node's own, or one that does not name this very directory; or
+ *  was wiped after this node had signed with it. */
 function isForeign({ id, incarnation, record }: Formation, hello: NodeHello): boolean {
   if (record === null) {
     return hello.founding !== null && namedIncarnation(hello.founding, id) !== incarnation;

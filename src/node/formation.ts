@@ -1,14 +1,16 @@
 /** How founders become a cluster: all meet once, then all sign (FORMATION.md beside this file).
  *
- *  Pure and small: hellos go in, orders come out; no clock, disk or socket. The same object runs in the
- *  node, in the simulator and in an exhaustive search.
+ *  Pure and small: hellos go in, orders come out; no clock, disk or socket. The same object runs
+ *  in the node, in the simulator and in an exhaustive search.
  *
- *      waiting --met every other founder, or shown a record that names me--> writing --recordSynced--> signed
+ *      waiting --met every other founder, or shown a record that names me--> writing
+ *      writing --recordSynced--> signed
  *      signed  --the same record from every founder, or from a member--> member
  *
- *  Safety rests on three facts. A data directory (id, incarnation) holds one record for ever. A record is
- *  shown only when it is durable. Nobody is a member before every founder of its record holds it. So two
- *  records that share one founder's directory can never both have members. */
+ *  Safety rests on three facts. A data directory (id, incarnation) holds one record for ever. A
+ *  record is shown only when it is durable. Nobody is a member before every founder of its
+ *  record holds it. So two records that share one founder's directory can never both have
+ *  members. */
 
 import { assert } from "../base/assert.ts";
 import type { BootId, FoundingRecord, Incarnation, NodeId } from "../base/types.ts";
@@ -40,7 +42,8 @@ export interface FormationOptions {
 
 /** What the node must do now. */
 export type FormationOrder =
-  /** Make it durable, then call recordSynced. Given at most once in the life of a data directory. */
+  /** Make it durable, then call recordSynced. Given at most once in the life of a
+   *  process. */
   | { readonly type: "writeRecord"; readonly record: FoundingRecord }
   /** From now on it votes, leads, counts and answers clients. Given at most once. */
   | { readonly type: "becomeMember"; readonly record: FoundingRecord };
@@ -64,7 +67,8 @@ export class Formation {
   member: boolean;
   /** Live processes by boot id, the one heard last at the end. */
   readonly processes = new Map<BootId, HeardProcess>();
-  /** Founders of `record` seen holding it; never forgotten, because a directory holds its record for ever. */
+  /** Founders of `record` seen holding it; never forgotten, because a directory holds its record
+   *  for ever. */
   readonly signers = new Set<NodeId>();
 
   constructor(options: FormationOptions) {
@@ -81,15 +85,17 @@ export class Formation {
     return this.#proceed();
   }
 
-  /** A hello arrived. `met`: over a connection whose key contains this node's boot id, so both directions
-   *  are proven; any other hello only informs people. The node's own voice is ignored. */
+  /** A hello arrived. `met`: over a connection whose key contains this node's boot id, so both
+   *  directions are proven; any other hello only informs people. The node's own voice is
+   *  ignored. */
   heard(hello: NodeHello, met: boolean): readonly FormationOrder[] {
     if (hello.id === this.id) return [];
     this.#remember(hello, met);
     return this.#proceed();
   }
 
-  /** The conversation with that process has ended (BYE, silence, or another process replaced it). */
+  /** The conversation with that process has ended (BYE, silence, or another process replaced
+   *  it). */
   lost(bootId: BootId): readonly FormationOrder[] {
     this.processes.delete(bootId);
     return this.#proceed();
@@ -103,7 +109,8 @@ export class Formation {
     return this.#proceed();
   }
 
-  /** An operator's admission is durable: the record is the cluster's, whether it names this node or not. */
+  /** An operator's admission is durable: the record is the cluster's, whether it names this node
+   *  or not. */
   admitted(record: FoundingRecord): void {
     this.record = record;
     this.writing = null;
@@ -137,9 +144,10 @@ export class Formation {
     return copy;
   }
 
-  /** Within one process a record and a membership are never taken back: an older hello that arrives late
-   *  adds nothing. A later boot of one directory replaces the earlier one; any other second process that
-   *  is met under one id stays beside the first (a doubled id, or a copied directory). */
+  /** Within one process a record and a membership are never taken back: an older hello that
+   *  arrives late adds nothing. A later boot of one directory replaces the earlier one; any
+   *  other second process that is met under one id stays beside the first (a doubled id, or a
+   *  copied directory). */
   #remember(hello: NodeHello, met: boolean): void {
     const others = [...this.processes.values()].filter(
       (other) => other.hello.id === hello.id && other.hello.bootId !== hello.bootId,
@@ -183,8 +191,9 @@ export class Formation {
     return null;
   }
 
-  /** The record of the founders who are met, when that is all of them: one process each, agreed on the
-   *  founders, none with a record (one that names this node was taken above, any other forbids). */
+  /** The record of the founders who are met, when that is all of them: one process each, agreed
+   *  on the founders, none with a record (one that names this node was taken above, any other
+   *  forbids). */
   #ownRecord(): FoundingRecord | null {
     if (!this.founders.includes(this.id)) return null;
     const pairs = [{ id: this.id, incarnation: this.incarnation }];
@@ -199,8 +208,9 @@ export class Formation {
     return foundingRecord(this.cluster, pairs);
   }
 
-  /** True when every founder is known to hold this record: each has shown it, or a member says so. Another
-   *  record shown by one who claims a founder's id forbids the first way, not the second. */
+  /** True when every founder is known to hold this record: each has shown it, or a member says
+   *  so. Another record shown by one who claims a founder's id forbids the first way, not the
+   *  second. */
   #recordIsComplete(record: FoundingRecord): boolean {
     let rival = false;
     for (const { hello, met } of this.processes.values()) {

@@ -1,4 +1,5 @@
-/** Beacons, and discoveries on a discovery port of their own, for tests with real sockets on loopback. */
+/** Beacons, and discoveries on a discovery port of their own, for tests with real sockets on
+ *  loopback. */
 
 import { createSocket } from "node:dgram";
 import { systemClock } from "../../src/transport/clock.ts";
@@ -66,7 +67,8 @@ export async function openVoice(
   return { discovery, hints };
 }
 
-/** Waits until `holds`, at most `deadlineMs`; false when it never did. `again` runs before every look. */
+/** Waits until `holds`, at most `deadlineMs`; false when it never did. `again` runs before every
+ *  look. */
 export async function eventually(
   holds: () => boolean,
   again: () => void = () => {},

@@ -15,6 +15,9 @@ import {
   openVoice,
 } from "./discovery-world.ts";
 
+/** For programs that run beside this one. */
+const WORLD = new URL("discovery-world.ts", import.meta.url).pathname;
+
 const open: Voice[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map(({ discovery }) => discovery.close()));
@@ -115,7 +118,7 @@ describe("on one machine", () => {
   it("nodes in other processes are heard", async () => {
     const port = await freePort();
     const program = `
-      import { beaconOf, openVoice } from "${new URL("discovery-world.ts", import.meta.url).pathname}";
+      import { beaconOf, openVoice } from "${WORLD}";
       const { discovery } = await openVoice(${port}, () => beaconOf(Number(process.argv[1] ?? 1)));
       process.stdout.write("open\\n");
       process.stdin.on("end", () => void discovery.close()).resume();
@@ -170,7 +173,7 @@ describe("without multicast", () => {
     for (const { socket } of sockets) socket.close();
   });
 
-  it("a question at a node's data socket is answered from there, and its sender becomes a hint", async () => {
+  it("a question at a data socket is answered from there, and the asker becomes a hint", async () => {
     const node = await voice(await freePort(), beaconOf(2));
     const from = { host: "10.0.0.7", port: 40_000 };
     const question = encodeQuery({
@@ -190,7 +193,7 @@ describe("without multicast", () => {
     expect(node.discovery.receive(Buffer.from("rB nonsense"), from)).toBeNull();
   });
 
-  it("a node that listens on one address is looked for there, and one on its own loopback is no hint", async () => {
+  it("a node is looked for where it listens, and one on its own loopback is no hint", async () => {
     const client = await voice(await freePort(), null);
     const say = (beacon: Beacon): void => {
       const question = encodeQuery({

@@ -1,10 +1,14 @@
-/** Discovery between two machines, here two network namespaces with a cable between them: with multicast, with
- *  broadcast only, and through a firewall that drops everything unasked. Needs root, ip and nft. */
+/** Discovery between two machines, here two network namespaces with a cable between them: with
+ *  multicast, with broadcast only, and through a firewall that drops everything unasked. Needs
+ *  root, ip and nft. */
 
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import type { DiscoveryReport } from "../../src/discovery/types.ts";
 import { eventually } from "./discovery-world.ts";
+
+/** For programs that run beside this one. */
+const WORLD = new URL("discovery-world.ts", import.meta.url).pathname;
 
 const sides = [`raft-a-${process.pid}`, `raft-b-${process.pid}`] as const;
 const hosts = ["10.83.0.1", "10.83.0.2"] as const;
@@ -41,7 +45,7 @@ const running: Side[] = [];
 /** A node in one of the namespaces that asks all the time and says what it has heard. */
 function startNode(side: 0 | 1, peers: readonly string[] = []): Side {
   const program = `
-    import { beaconOf, openVoice } from "${new URL("discovery-world.ts", import.meta.url).pathname}";
+    import { beaconOf, openVoice } from "${WORLD}";
     const options = { loopbackOnly: false, peers: ${JSON.stringify(peers)} };
     const { discovery } = await openVoice(7400, () => beaconOf(${side + 1}), options);
     const timer = setInterval(() => {
@@ -121,7 +125,7 @@ describe.skipIf(skipped !== null)("between two machines", () => {
     expect(a.report).toMatchObject({ interfaces: [hosts[0], "127.0.0.1"], deaf: [], problems: [] });
   }, 30_000);
 
-  it("nodes find each other by broadcast where multicast is dropped, and say that they are deaf to it", async () => {
+  it("nodes find each other by broadcast where multicast is dropped, and know it", async () => {
     for (const side of [0, 1] as const) filter(side, "ip daddr 239.255.82.70 iifname != lo drop");
     const [a, b] = [startNode(0), startNode(1)];
     expect(
@@ -142,7 +146,7 @@ describe.skipIf(skipped !== null)("between two machines", () => {
     ).toBe(true);
   }, 30_000);
 
-  it("a node behind a firewall that drops everything unasked is answered where it asked, and knows that it is deaf", async () => {
+  it("a node whose firewall drops everything unasked is answered, and knows that it is deaf", async () => {
     filter(0, "ct state established,related accept", "iifname lo accept", "drop");
     const a = startNode(0, [hosts[1]]);
     const b = startNode(1);

@@ -1,5 +1,5 @@
-/** Every order of hellos, syncs, crashes and wipes among two and three founders: at most one founding ever
- *  has members, and without a wipe everybody always ends up in it. */
+/** Every order of hellos, syncs, crashes and wipes among two and three founders: at most one
+ *  founding ever has members, and without a wipe everybody always ends up in it. */
 
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -144,7 +144,7 @@ describe("a founding, searched exhaustively", () => {
     expect(found.worlds).toBeGreaterThan(10_000);
   }, 30_000);
 
-  it("never splits three founders when one is wiped and one crashes, in the first worlds of the search", () => {
+  it("never splits three founders with a wipe and a crash, in the first worlds of the search", () => {
     const found = search(openWorld(3, 1, 1), 15_000, neverSplits);
     expect(found.worlds).toBe(15_000);
   }, 30_000);
@@ -156,7 +156,7 @@ describe("a founding, searched exhaustively", () => {
     );
   }, 30_000);
 
-  it("ends with three members of one founding after long random histories with crashes only", () => {
+  it("ends with three members of one founding after long histories with crashes only", () => {
     fc.assert(
       fc.property(picks, (chosen) =>
         alwaysEndsFounded(walk(openWorld(3, 0, 3), chosen, neverSplits)),

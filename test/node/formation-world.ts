@@ -1,5 +1,5 @@
-/** A few data directories, the processes that run in them, and the hellos between them: every step that
- *  the world may take, for the exhaustive search and the random one. */
+/** A few data directories, the processes that run in them, and the hellos between them: every
+ *  step that the world may take, for the exhaustive search and the random one. */
 
 import type { FoundingRecord, NodeId } from "../../src/base/types.ts";
 import { DEFAULT_TIMINGS } from "../../src/node/types.ts";
@@ -42,7 +42,8 @@ export interface Machine {
   formation: Formation | null;
 }
 
-/** The last words of a dead process, still under way to those who had met it: they arrive late or never. */
+/** The last words of a dead process, still under way to those who had met it: they arrive late
+ *  or never. */
 export interface LastWords {
   hello: NodeHello;
   to: Map<NodeId, string>;
@@ -137,8 +138,8 @@ export function sync(world: World, machine: Machine): void {
   obey(world, formation.recordSynced());
 }
 
-/** Ends a process and starts the next. An unsynced record may have reached the disk or not. A wipe empties
- *  the directory. What the process said last may still arrive at those who run on. */
+/** Ends a process and starts the next. An unsynced record may have reached the disk or not. A
+ *  wipe empties the directory. What the process said last may still arrive at those who run on. */
 export function crash(world: World, machine: Machine, kept: boolean, wiped: boolean): void {
   const formation = machine.formation;
   if (formation === null) return;

@@ -104,7 +104,7 @@ describe("signing", () => {
     ]);
   });
 
-  it("does not take a record of another incarnation or cluster, and does not sign beside it", () => {
+  it("does not take a record of another incarnation or cluster, nor sign beside it", () => {
     const other = recordOf("1a", "2a", "3b");
     const three = founder(3);
     three.heard(helloOf({ id: 2 }), true);
