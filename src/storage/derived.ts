@@ -29,6 +29,8 @@ export class Derived {
   /** Oldest first, from `undoFrom` on; below lies what can no longer be rolled back. */
   private undos: Undo[] = [];
   private undoFrom = 0;
+  /** Records below were never in memory here: they came with the head. */
+  private firstSeen: LogIndex = Number.MAX_SAFE_INTEGER;
 
   constructor(head: DerivedHead, sessionsMax = SESSIONS_MAX) {
     this.sessions = new SessionTable(sessionsMax);
@@ -45,6 +47,7 @@ export class Derived {
 
   /** Takes in one record that follows; `members` when it is a configuration. */
   advance(head: RecordHead, members: readonly Member[] | null): void {
+    this.firstSeen = Math.min(this.firstSeen, head.firstIndex);
     if (this.runs.at(-1)?.term !== head.term) {
       this.runs.push({ firstIndex: head.firstIndex, term: head.term });
     }
@@ -66,6 +69,11 @@ export class Derived {
     if (session.evicted !== null) {
       this.forgottenAt = Math.max(this.forgottenAt, session.evicted.row.lastIndex);
     }
+  }
+
+  /** False when records from `index` on came with the head and cannot be taken back one by one. */
+  canRollback(index: LogIndex): boolean {
+    return index >= this.firstSeen;
   }
 
   /** Takes back every record from `index` on. */

@@ -174,7 +174,13 @@ export class DiskLog implements LogStore {
     assert(index > this.baseIndex, `truncation at ${index} is above the base ${this.baseIndex}`);
     const before = this.chainAt(index - 1);
     assert(before !== undefined && before.lastIndex === index - 1, `a record begins at ${index}`);
-    this.derived.rollback(index);
+    if (this.derived.canRollback(index)) this.derived.rollback(index);
+    else {
+      // Below the last head of a process before: no undo is in memory.
+      const { derived, complete } = this.derivedUpTo(index - 1);
+      this.derived = derived;
+      this.derivedKnown = complete;
+    }
     this.lastIndex = index - 1;
     this.lastChain = before.chain;
     this.tail.truncate(index, before.chain);
@@ -555,33 +561,44 @@ export class DiskLog implements LogStore {
     }
   }
 
-  /** After the last hole is filled: what is derived is read again from the last head that has it. */
+  /** After the last hole is filled: what is derived is read again. */
   private maybeRederive(): void {
-    const from = this.segments.findLastIndex((segment) => segment.head.derived !== null);
-    const behind = this.segments.slice(from);
-    const head = behind[0]?.head.derived;
-    if (head === undefined || head === null || behind.some((segment) => segment.holes.length > 0)) return;
-    const firstIndex = behind[0]?.firstIndex ?? 1;
-    const fresh = new Derived(head, this.limits.sessionsMax);
-    const known = (index: LogIndex): boolean => index < firstIndex;
-    fresh.runs.splice(0, fresh.runs.length, ...this.derived.runs.filter((run) => known(run.firstIndex)));
-    const earlier = this.derived.configurations.filter((entry) => known(entry.index));
-    if (earlier.length > 0) fresh.configurations.splice(0, fresh.configurations.length, ...earlier);
-    for (let index = firstIndex; index <= this.lastIndex; ) {
+    const { derived, complete } = this.derivedUpTo(this.lastIndex);
+    if (!complete) return;
+    this.derived = derived;
+    this.derivedKnown = true;
+    this.settle();
+  }
+
+  /** What the log up to `lastIndex` says, from the last head before it that has derived values. Incomplete when a
+   *  hole is in between. */
+  private derivedUpTo(lastIndex: LogIndex): { readonly derived: Derived; readonly complete: boolean } {
+    const from = this.segments.findLast((segment) => {
+      return segment.head.derived !== null && segment.firstIndex <= lastIndex + 1;
+    });
+    const head = from?.head.derived;
+    assert(from !== undefined && head !== undefined && head !== null, "the first segment's head has derived values");
+    const derived = new Derived(head, this.limits.sessionsMax);
+    const runs = this.derived.runs.filter((run) => run.firstIndex < from.firstIndex);
+    const configurations = this.derived.configurations.filter((entry) => entry.index < from.firstIndex);
+    derived.runs.splice(0, derived.runs.length, ...runs);
+    if (configurations.length > 0) {
+      derived.configurations.splice(0, derived.configurations.length, ...configurations);
+    }
+    for (let index = from.firstIndex; index <= lastIndex; ) {
       const found = this.read(index, RECORD_BYTES_MAX);
-      if (found === null) return;
+      if (found === null) return { derived, complete: false };
       for (let offset = 0; offset < found.bytes.length; ) {
         const record = readHead(found.bytes, offset);
-        if (typeof record === "string") return;
+        if (typeof record === "string") return { derived, complete: false };
+        if (record.lastIndex > lastIndex) return { derived, complete: true };
         const members = record.kind === RECORD_KIND.configuration ? membersAt(found.bytes, offset) : null;
-        fresh.advance(record, members);
+        derived.advance(record, members);
         offset += record.bytes;
       }
       index = found.lastIndex + 1;
     }
-    this.derived = fresh;
-    this.derivedKnown = true;
-    this.settle();
+    return { derived, complete: true };
   }
 
   // -------------------------------------------------------------------------------------------
