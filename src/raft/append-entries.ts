@@ -79,7 +79,6 @@ export function handleAppend(
   const verifiedHere = Math.max(append.prevIndex, lastRecord?.lastIndex ?? 0, log.baseIndex);
   const { following } = state;
   following.verifiedIndex = Math.max(following.verifiedIndex, verifiedHere);
-  following.ackPrevIndex = append.prevIndex;
   // New entries are acknowledged when they are durable; a repeated message is answered at once.
   if (order === null) following.ackDue = true;
   // Not min(leaderCommit, last index here): what follows the verified entries may be another leader's.
@@ -99,9 +98,9 @@ export function takeAcknowledgement(state: CoreState): void {
     term: state.hard.term,
     round: following.latestRound,
     result: "matched",
-    prevIndex: following.ackPrevIndex,
+    prevIndex: following.ackedIndex,
     matchIndex: following.ackedIndex,
-    hintIndex: 0,
+    hintIndex: following.verifiedIndex,
     hintTerm: 0,
     durableIndex,
   });

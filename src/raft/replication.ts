@@ -205,8 +205,8 @@ function handleMatched(
   }
   const isSnapshotIn = peer.state === "snapshot" && peer.matchIndex >= state.log.baseIndex;
   if (peer.state === "probe" || isSnapshotIn) {
-    // The peer holds the entries up to prevIndex as well, though perhaps not durably yet.
-    becomeReplicate(peer, Math.min(reply.prevIndex, state.log.lastIndex) + 1);
+    // What the peer holds and has not synced yet need not be sent again at once.
+    becomeReplicate(peer, Math.min(reply.hintIndex, state.log.lastIndex) + 1);
   }
   peer.nextIndex = Math.max(peer.nextIndex, peer.matchIndex + 1);
   if (peer.state === "replicate") {

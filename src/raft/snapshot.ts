@@ -42,7 +42,6 @@ export function handleInstallSnapshot(
     state.commitIndex = lastIndex;
   }
   state.following.verifiedIndex = Math.max(state.following.verifiedIndex, lastIndex);
-  state.following.ackPrevIndex = lastIndex;
   if (isHere) state.following.ackDue = true;
   return isHere ? null : { truncateFrom: null, appendFrom: null, install: true };
 }

@@ -21,7 +21,6 @@ export interface Following {
   latestRound: number;
   /** Whom to acknowledge. */
   ackTo: NodeId | null;
-  ackPrevIndex: LogIndex;
   /** The highest index acknowledged so far. */
   ackedIndex: LogIndex;
   /** An acknowledgement leaves with the next `takeReady`. */
@@ -134,7 +133,7 @@ export function createState(options: CoreOptions): CoreState {
 }
 
 export function freshFollowing(): Following {
-  return { verifiedIndex: 0, latestRound: 0, ackTo: null, ackPrevIndex: 0, ackedIndex: 0, ackDue: false };
+  return { verifiedIndex: 0, latestRound: 0, ackTo: null, ackedIndex: 0, ackDue: false };
 }
 
 /** Sends now, or as soon as the term and vote that the message speaks of are durable. */

@@ -108,10 +108,12 @@ export interface AppendReply {
   readonly term: Term;
   readonly round: number;
   readonly result: "matched" | "conflict" | "diverged";
-  /** Echo of the request's prevIndex: a late conflict for another probe is ignored. */
+  /** conflict: echo of the request's prevIndex, so a late conflict for another probe is ignored.
+   *  matched: equal to matchIndex. */
   readonly prevIndex: LogIndex;
   readonly matchIndex: LogIndex;
-  /** min(prevIndex, last index here) and its term, when result is "conflict". */
+  /** conflict: where this log may agree, at most min(prevIndex, last index here), and its term.
+   *  matched: verified here, perhaps not durable yet (at least matchIndex); sending it again is no use. */
   readonly hintIndex: LogIndex;
   readonly hintTerm: Term;
   /** The highest index durable here; below the leader's matchIndex means that this disk lost data. */
