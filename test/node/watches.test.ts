@@ -1,0 +1,109 @@
+/** What people are told, and when: once when it begins, again as it lasts. */
+
+import { describe, expect, it } from "vitest";
+import { Contacts } from "../../src/node/contacts.ts";
+import { canLose, majorityOf, type PeerSight, PeerWatch } from "../../src/node/peer-watch.ts";
+import { Repeat } from "../../src/node/repeat.ts";
+
+const sight = (id: number, change: Partial<PeerSight> = {}): PeerSight => ({
+  name: { id, userHost: `ana@lab-${id}`, address: null },
+  voter: true,
+  lastHeardMs: 0,
+  matchIndex: 10,
+  ...change,
+});
+
+describe("a lasting state", () => {
+  it("is said again after 10 s, 1 min and then every 10 min", () => {
+    const repeat = new Repeat();
+    repeat.begin(0);
+    const said: number[] = [];
+    for (let nowMs = 0; nowMs <= 1_900_000; nowMs += 1_000) {
+      const seconds = repeat.due(nowMs);
+      if (seconds !== null) said.push(seconds);
+    }
+    expect(said).toEqual([10, 60, 600, 1_200, 1_800]);
+  });
+
+  it("begins anew after it ended", () => {
+    const repeat = new Repeat();
+    repeat.begin(0);
+    repeat.end();
+    repeat.begin(50_000);
+    expect(repeat.due(59_999)).toBeNull();
+    expect(repeat.due(60_000)).toBe(10);
+  });
+});
+
+describe("the leader's watch over its peers", () => {
+  it("says once that a peer fell silent, and what is left", () => {
+    const watch = new PeerWatch(600);
+    const peers = [sight(2), sight(3, { lastHeardMs: 1_000 })];
+    expect(watch.look(peers, true, 10, 500, 0)).toEqual([]);
+    expect(watch.look(peers, true, 10, 1_000, 50_000)).toEqual([
+      { type: "peer unreachable", peer: peers[0]?.name, sinceWallMs: 49_000, votersLeft: 2, voters: 3, spare: 0 },
+    ]);
+    expect(watch.look(peers, true, 10, 1_100, 50_100)).toEqual([]);
+  });
+
+  it("says that it is back, how far behind, and when it has caught up", () => {
+    const watch = new PeerWatch(600);
+    watch.look([sight(2)], true, 10, 1_000, 0);
+    const back = watch.look([sight(2, { lastHeardMs: 2_000, matchIndex: 10 })], true, 128, 2_000, 0);
+    expect(back).toMatchObject([{ type: "peer back", behind: 118 }]);
+    expect(watch.look([sight(2, { lastHeardMs: 2_100, matchIndex: 20 })], true, 128, 2_100, 0)).toEqual([]);
+    const caughtUp = watch.look([sight(2, { lastHeardMs: 2_200, matchIndex: 128 })], true, 128, 2_200, 0);
+    expect(caughtUp).toMatchObject([{ type: "peer caught up", votersHere: 2, voters: 2 }]);
+  });
+
+  it("does not count a learner among the voters", () => {
+    const watch = new PeerWatch(600);
+    const events = watch.look([sight(2, { voter: false }), sight(3, { lastHeardMs: 5_000 })], true, 10, 5_000, 0);
+    expect(events).toMatchObject([{ type: "peer unreachable", votersLeft: 2, voters: 2 }]);
+  });
+});
+
+describe("how many may fail", () => {
+  it.each([
+    [1, 1],
+    [2, 2],
+    [3, 2],
+    [4, 3],
+    [5, 3],
+  ])("of %i voters %i are a majority", (voters, majority) => {
+    expect(majorityOf(voters)).toBe(majority);
+  });
+
+  it("is none when only a majority is left", () => {
+    const members = [1, 2, 3].map((id) => ({ id, incarnation: "", role: "voter" as const }));
+    expect(canLose({ index: 0, members }, 2)).toBe(0);
+    expect(canLose({ index: 0, members }, 3)).toBe(1);
+  });
+});
+
+describe("known addresses", () => {
+  const address = { host: "127.0.0.1", port: 7_401 };
+
+  it("are greeted again while nobody is met there, never more often than every 5 s", () => {
+    const contacts = new Contacts();
+    contacts.add(address);
+    const greeted: number[] = [];
+    for (let nowMs = 0; nowMs <= 12_000; nowMs += 100) {
+      if (contacts.due(() => false, nowMs).length > 0) greeted.push(nowMs);
+    }
+    expect(greeted).toEqual([0, 5_000, 10_000]);
+  });
+
+  it("are left alone while somebody is met there", () => {
+    const contacts = new Contacts();
+    contacts.add(address);
+    expect(contacts.due(() => true, 0)).toEqual([]);
+    expect(contacts.due(() => false, 1)).toEqual([address]);
+  });
+
+  it("are bounded in number", () => {
+    const contacts = new Contacts();
+    for (let port = 1; port <= 1_000; port += 1) contacts.add({ host: "127.0.0.1", port });
+    expect(contacts.due(() => false, 0)).toHaveLength(256);
+  });
+});
