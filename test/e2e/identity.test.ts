@@ -1,0 +1,128 @@
+/** Who may speak for a member: one process, with the data that the cluster knows. Copies, wiped directories and other
+ *  clusters are noticed, and none of them can vote. */
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { golden, goldenLines } from "./golden.ts";
+import { cluster, type Running, until, type World, world } from "./harness.ts";
+
+function directoryOf(made: World, id: number): string {
+  return join(made.directory, "state", "raft", made.cluster, String(id));
+}
+
+async function leaderOf(made: World): Promise<number> {
+  return (JSON.parse(await made.must(["leader", "--wait", "--json"])) as { id: number }).id;
+}
+
+function node(nodes: readonly Running[], id: number): Running {
+  const found = nodes[id - 1];
+  if (found === undefined) throw new Error(`there is no node ${id}`);
+  return found;
+}
+
+describe("a copied data directory", () => {
+  it("stops that identity on both sides, and the cluster goes on without it", async () => {
+    const { world: made, nodes } = await cluster(3);
+    await made.must(["send", "before"]);
+    const id = (await leaderOf(made)) === 3 ? 2 : 3;
+    await node(nodes, id).stop();
+    const copy = join(made.directory, "copy");
+    cpSync(directoryOf(made, id), copy, { recursive: true });
+    const original = made.up(id);
+    const clone = made.up(id, "--data-dir", copy);
+    // Whichever speaks second is refused, and neither may vote under that identity.
+    await until("one of the two has ended or both are told", () => {
+      const told = [original, clone].filter(
+        (running) => !running.isRunning || /other data|copied|already running|two|twice/.test(running.lines.join("\n")),
+      );
+      return told.length >= 1;
+    });
+    await made.must(["send", "after"]);
+    const said = [...original.lines, ...clone.lines].join("\n");
+    expect(said).toMatch(/copied|already running|other data|second node/);
+    expect(await made.must(["log"])).toMatch(/before\n.*after/);
+  });
+
+  it("started alone, elsewhere than it was born, is noticed", async () => {
+    const { world: made, nodes } = await cluster(3);
+    const id = (await leaderOf(made)) === 3 ? 2 : 3;
+    await node(nodes, id).stop();
+    const copy = join(made.directory, "copy");
+    cpSync(directoryOf(made, id), copy, { recursive: true });
+    const clone = made.up(id, "--data-dir", copy);
+    await clone.waitForLine(/cop(y|ied)/);
+  });
+});
+
+describe("a wiped voter", () => {
+  it("waits, cannot vote, and votes again once it was replaced", async () => {
+    const { world: made, nodes } = await cluster(3);
+    await made.must(["send", "one", "two"]);
+    const leader = await leaderOf(made);
+    const [wiped, other] = [1, 2, 3].filter((id) => id !== leader) as [number, number];
+    await node(nodes, wiped).stop();
+    rmSync(directoryOf(made, wiped), { recursive: true });
+    const fresh = made.up(wiped);
+    await fresh.waitForLine(/is known by other data than this machine has/);
+    expect(goldenLines(fresh.lines, made)).toEqual(
+      expect.arrayContaining([
+        `node ${wiped} of cluster raft (founded D Mon HH:MM) is known by other data than this machine has: wiped, reinstalled, or another seat. It cannot vote.`,
+        `Let it back in, on any node of the cluster: ./raft members replace ${wiped} (this node waits)`,
+        `Not your cluster? ./raft up --id ${wiped} --cluster NAME`,
+      ]),
+    );
+    const status = golden(await made.must(["status"]), made);
+    expect(status).toMatch(new RegExp(`members replace ${wiped}`));
+    // With the other follower gone, the leader and the wiped node are no majority.
+    await node(nodes, other).stop();
+    const refused = await made.run(["send", "three", "--timeout", "2s"]);
+    expect([4, 5]).toContain(refused.code);
+    const back = made.up(other);
+    await back.waitForLine(/data in .*entries/);
+    await until("a leader again", async () => (await made.run(["leader"])).code === 0);
+    await made.must(["members", "replace", String(wiped)]);
+    await fresh.waitForLine(/this node is a voter now/);
+    await until("three voters", async () => (await made.run(["status", "--check"])).code === 0);
+    await back.stop();
+    await made.must(["send", "four"]);
+    expect(await made.must(["log", "--node", String(wiped)])).toMatch(/one\n.*two\n[^]*four/);
+  });
+});
+
+describe("two clusters of different names on one machine", () => {
+  it("do not mix", async () => {
+    const made = [world(), world()] as const;
+    await Promise.all(made.map((each) => each.founded(3)));
+    await Promise.all(made.map((each, at) => each.must(["send", `of cluster ${at}`])));
+    const logs = await Promise.all(made.map((each) => each.must(["log"])));
+    for (const [at, log] of logs.entries()) {
+      expect(log).toMatch(new RegExp(`of cluster ${at}\n$`));
+      expect(log.trim().split("\n")).toHaveLength(1);
+    }
+    const clusters = await made[0].must(["clusters"]);
+    for (const each of made) expect(clusters).toContain(each.cluster);
+  });
+});
+
+describe("one directory", () => {
+  it("has one process however many are started at once", async () => {
+    const made = world();
+    const started = Array.from({ length: 4 }, () => made.up(1, "--size", "1"));
+    await until("three of four have ended", () => started.filter((running) => !running.isRunning).length === 3);
+    const [holder] = started.filter((running) => running.isRunning);
+    for (const running of started.filter((one) => one !== holder)) {
+      expect((await running.exited).code).toBe(8);
+      expect(running.lines.join("\n")).toMatch(/already runs here/);
+    }
+    await holder?.waitForLine(/ready:/);
+    await made.must(["send", "mine"]);
+  });
+
+  it("is free again the moment its process was killed", async () => {
+    const { world: made, nodes } = await cluster(1);
+    await made.must(["send", "kept"]);
+    await node(nodes, 1).kill();
+    await made.up(1).waitForLine(/ready:/);
+    expect(await made.must(["log"])).toMatch(/kept/);
+  });
+});
