@@ -124,6 +124,11 @@ export class Running {
     this.child.stdin?.write(text);
   }
 
+  /** Nothing more comes on its standard input. */
+  end(): void {
+    this.child.stdin?.end();
+  }
+
   private collect(stream: NodeJS.ReadableStream | null, into: string[]): void {
     let rest = "";
     stream?.setEncoding("utf8");

@@ -1,0 +1,108 @@
+/** What goes in comes out: many lines, large ones, empty ones, bytes of any kind; and each once. */
+import { createHash } from "node:crypto";
+import { describe, expect, it } from "vitest";
+import { cluster } from "./harness.ts";
+import { clientOf, equalLogs, parseLog } from "./observe.ts";
+
+const MEBIBYTE = 1_048_576;
+
+describe("raft send -", () => {
+  it("takes 100,000 lines in order and says where they are", async () => {
+    const { world } = await cluster(3);
+    const lines = Array.from({ length: 100_000 }, (_, number) => `line ${number}`);
+    const result = await world.run(["send", "-q", "-"], {
+      stdin: lines.map((line) => `${line}\n`).join(""),
+      timeoutMs: 60_000,
+    });
+    expect(result.stderr).toMatch(/^100000 entries, \d+ to \d+, [\d.]+m?s\n$/);
+    expect(result).toMatchObject({ code: 0, stdout: "" });
+    const [, first, last] = /(\d+) to (\d+)/.exec(result.stderr) ?? [];
+    expect(Number(last) - Number(first)).toBe(99_999);
+    const out = (await world.must(["log", "--raw"], { timeoutMs: 60_000 })).split("\n");
+    expect(out.length).toBe(lines.length + 1);
+    expect(lines.findIndex((line, at) => line !== out[at])).toBe(-1);
+    await equalLogs(world, [1, 2, 3], Number(last));
+  });
+
+  it("takes empty lines, bytes that are not UTF-8, and a last line without an end", async () => {
+    const { world } = await cluster(3);
+    const input = Buffer.concat([
+      Buffer.from("\n\nolá\n"),
+      Buffer.from([0xff, 0x00, 0xfe, 0x0a]),
+      Buffer.from("\r\nlast"),
+    ]);
+    const receipts = parseLog(await world.must(["send", "--json", "-"], { stdin: input }));
+    expect(receipts).toHaveLength(6);
+    const log = parseLog(await world.must(["log", "--json"]));
+    expect(log.map(({ index }) => index)).toEqual(receipts.map(({ index }) => index));
+    const bytes = log.map(({ entry, base64 }) => entry ?? Buffer.from(base64 ?? "", "base64"));
+    expect(bytes).toEqual(["", "", "olá", Buffer.from([0xff, 0x00, 0xfe]), "\r", "last"]);
+  });
+
+  it("says that nothing was there when the input is empty", async () => {
+    const { world } = await cluster(3);
+    const result = await world.run(["send", "-"], { stdin: "" });
+    expect(result).toMatchObject({ code: 0, stdout: "", stderr: "0 entries: the input was empty\n" });
+  });
+});
+
+describe("an entry of 1 MiB", () => {
+  it("comes out with the same bytes, from every node, and one byte more is refused", async () => {
+    const { world } = await cluster(3);
+    const entry = Buffer.alloc(MEBIBYTE);
+    for (let at = 0; at < entry.length; at++) entry[at] = (at * 31 + (at >> 8)) & 0xff;
+    const client = await clientOf(world);
+    const { index } = await client.send(entry, { timeoutMs: 20_000 });
+    const hash = sha256(entry);
+    for (const node of [1, 2, 3]) {
+      for await (const read of client.log({ from: index, node, timeoutMs: 20_000 })) {
+        expect(sha256(read.bytes)).toBe(hash);
+      }
+    }
+    const text = `${"y".repeat(MEBIBYTE)}\n`;
+    await world.must(["send", "-q", "-"], { stdin: text });
+    expect(await world.must(["log", "-n", "1", "--raw"])).toBe(text);
+    await expect(client.send(Buffer.alloc(MEBIBYTE + 1))).rejects.toMatchObject({ exitCode: 8 });
+    const refused = await world.run(["send", "-"], { stdin: `fits\n${"y".repeat(MEBIBYTE + 1)}\n` });
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toMatch(/line 2 is longer than an entry may be \(1048576 bytes\)/);
+    expect(await world.must(["log", "-n", "1", "--raw"])).toBe("fits\n");
+  });
+});
+
+describe("raft send", () => {
+  it("adds several words together, and shows them as several", async () => {
+    const { world } = await cluster(3);
+    const out = await world.must(["send", "Nova", "entrada"]);
+    const [, first, second] = /^(\d+) {2}.*"Nova"\n(\d+) {2}.*"entrada"\n$/.exec(out) ?? [];
+    expect(Number(second)).toBe(Number(first) + 1);
+    expect(await world.must(["log", "--raw"])).toBe("Nova\nentrada\n");
+  });
+
+  it("with --if-last adds only while nobody was faster", async () => {
+    const { world } = await cluster(3);
+    const zero = await world.run(["send", "--if-last", "0", "--json", "first"]);
+    expect(zero.stderr).toBe("");
+    const { index } = JSON.parse(zero.stdout) as { index: number };
+    const late = await world.run(["send", "--if-last", "0", "second"]);
+    expect(late).toMatchObject({ code: 8, stdout: "" });
+    expect(late.stderr).toMatch(new RegExp(`not added: the last entry is ${index}`));
+    await world.must(["send", "--if-last", String(index), "second"]);
+    expect(await world.must(["log", "--raw"])).toBe("first\nsecond\n");
+  });
+
+  it("with a request id adds once, and says the second time that it was there", async () => {
+    const { world } = await cluster(3);
+    const send = ["send", "--request-id", "payment-17", "pay 100"];
+    const [, index] = /^(\d+) {2}term \d+, on the disks/.exec(await world.must(send)) ?? [];
+    await world.must(["send", "another"]);
+    expect(await world.must(send)).toMatch(new RegExp(`^${index}  term \\d+, was already there\n$`));
+    const json = JSON.parse(await world.must([...send, "--json"])) as Record<string, unknown>;
+    expect(json).toMatchObject({ index: Number(index), duplicate: true });
+    expect(await world.must(["log", "--raw"])).toBe("pay 100\nanother\n");
+  });
+});
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
