@@ -179,7 +179,11 @@ export class RaftClient {
         return { id: leader.id, address, term: leader.term };
       }
       leaderless++;
-      if (options.wait !== true && leaderless >= Math.max(3, this.#finder.nodes().length)) break;
+      if (options.wait !== true && leaderless >= Math.max(3, this.#finder.nodes().length)) {
+        // What it knows says why there is no leader.
+        await this.#ask({ type: "status" }, "any", leftMs).catch(() => undefined);
+        break;
+      }
       await this.#sleep(CONTACT_MS / 20);
     }
     const result: CallResult = { type: "timeout", verdict: "safe", lastRefusal: null, lastTo: null, copies: 0 };
