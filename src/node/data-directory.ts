@@ -96,6 +96,7 @@ export class DataDirectory {
   readonly #lock: DirectoryLock;
   readonly #holder: LockHolder;
   #store: OpenStore | null = null;
+  #closed = false;
   #dirtySinceMs: MonotonicMs | null = null;
 
   constructor(
@@ -178,10 +179,11 @@ export class DataDirectory {
     if (this.#dirtySinceMs !== null && nowMs - this.#dirtySinceMs >= REMEMBER_MS) this.#save({});
   }
 
-  /** Notes the time of last use and lets go of the directory. */
+  /** Notes the time of last use and lets go of the directory. May be called again. */
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.#store?.hardStates.close();
-    this.#store = null;
     this.#save({ lastUsedMs: this.#options.clock.wallMs() });
     this.#lock.release();
   }

@@ -1,5 +1,5 @@
-/** Turns what the formation sees into events for people: each once when it begins, the waiting again as it lasts.
- *  Pure: it compares the view with what was said before. */
+/** Turns what the formation sees into events for people: each once when it begins, the waiting
+ *  again as it lasts. Pure: it compares the view with what was said before. */
 
 import type { MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import type { DiscoveryReport } from "../discovery/types.ts";
@@ -41,8 +41,7 @@ export class FormationWatch {
         events.push({ type: "met", peer: around.nameOf(hello), waitingFor });
       }
     }
-    if (view.standing === "waiting" && view.waitingFor.length > 0)
-      this.#wait(view, around, nowMs, events);
+    if (waits && view.waitingFor.length > 0) this.#wait(view, around, nowMs, events);
     else this.#waiting.end();
     for (const obstacle of view.obstacles) {
       const event = eventOf(obstacle, around);

@@ -10,7 +10,7 @@
  *  Nothing that depends on a write leaves before it: the core holds it back. */
 
 import { assert } from "../base/assert.ts";
-import type { LogIndex, MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
+import type { LogIndex, MonotonicMs, NodeId, NodeIdentity, Term } from "../base/types.ts";
 import { createCore } from "../raft/core.ts";
 import type {
   Core,
@@ -73,6 +73,8 @@ export class Member {
   readonly #configurations = new ConfigurationQueue();
   readonly #healer: Healer;
   readonly #chainCheck: ChainCheck;
+  /** What each peer was last known to hold: shown to people when it is silent. */
+  readonly lastSeen = new Map<NodeId, { term: Term; lastIndex: LogIndex }>();
   /** When this node last heard from a leader of its term; null: never in this process. */
   #leaderHeardMs: MonotonicMs | null = null;
 
@@ -197,6 +199,7 @@ export class Member {
 
   #takeRaft(peer: NodeIdentity, frame: Extract<Frame, { type: "raft" }>, nowMs: MonotonicMs): void {
     const { message } = frame;
+    this.#noteSeen(peer.id, message);
     this.#options.onTrace?.(traceLine(peer.id, message, frame.bytes));
     if (message.type === "append") {
       const outcome = takeAppend(peer, frame, message, this.core, this.log, nowMs);
@@ -207,6 +210,14 @@ export class Member {
       if (message.type === "heartbeatReply") this.#chainCheck.peerCommitted(peer.id, message.commitIndex);
     }
     if (LEADERS_OWN.has(message.type) && message.term === this.core.term) this.#leaderHeardMs = nowMs;
+  }
+
+  #noteSeen(id: NodeId, message: RaftMessage): void {
+    const seen = this.lastSeen.get(id) ?? { term: 0, lastIndex: 0 };
+    // A pre-vote names the term that its sender would campaign in, not one that it is in.
+    if (message.type !== "preVote") seen.term = Math.max(seen.term, message.term);
+    seen.lastIndex = Math.max(seen.lastIndex, lastIndexIn(message));
+    this.lastSeen.set(id, seen);
   }
 
   #act(ready: Ready, nowMs: MonotonicMs): void {
@@ -321,6 +332,25 @@ export class Member {
 const EMPTY = new Uint8Array(0);
 
 const LEADERS_OWN: ReadonlySet<RaftMessage["type"]> = new Set(["append", "heartbeat", "installSnapshot"]);
+
+/** How much of the log the sender was seen to hold. */
+function lastIndexIn(message: RaftMessage): LogIndex {
+  switch (message.type) {
+    case "append":
+      return message.prevIndex;
+    case "heartbeat":
+      return message.commitIndex;
+    case "appendReply":
+    case "heartbeatReply":
+      return message.durableIndex;
+    case "vote":
+    case "preVote":
+    case "installSnapshot":
+      return message.lastIndex;
+    default:
+      return 0;
+  }
+}
 
 function refused(code: RefusalCode, text: string, leader: LeaderHint | null): Response {
   return { type: "refused", code, text, leader, number: null };

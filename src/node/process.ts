@@ -27,7 +27,7 @@ import { Neighbours } from "./neighbours.ts";
 import { askReadIndex, Outgoing } from "./outgoing.ts";
 import { SelfDescription } from "./self-description.ts";
 import { Service } from "./service.ts";
-import type { NodeOptions, RunningNode } from "./types.ts";
+import { type NodeOptions, type RunningNode, StartError } from "./types.ts";
 
 /** How often the watches look around; people do not notice less. */
 const LOOK_MS = 100;
@@ -114,18 +114,21 @@ export class NodeProcess implements RunningNode {
     this.#service = this.#createService();
   }
 
-  /** Opens the ears and takes the first turn. */
+  /** Opens the ears and takes the first turn. Throws StartError when the directory's log cannot be used. */
   async begin(): Promise<void> {
     const { directory } = this.#parts;
     this.#discovery = await this.#parts.openDiscovery(this);
     this.#herald = new Herald(this.#discovery);
     const typed = await this.#discovery.typedAddresses();
     for (const address of [...typed, ...directory.rememberedAddresses()]) this.#neighbours.addContact(address);
-    this.#guard(() => {
-      const { founding, member } = directory.identity;
+    const { founding, member } = directory.identity;
+    try {
       if (member && founding !== null) this.#startMember(founding);
-      this.#founding.start();
-    });
+    } catch (error) {
+      await this.#close({ type: "disk", text: String(error) });
+      throw error;
+    }
+    this.#guard(() => this.#founding.start());
     this.wake();
   }
 
@@ -271,6 +274,7 @@ export class NodeProcess implements RunningNode {
     try {
       run();
     } catch (error) {
+      if (error instanceof StartError) return void this.#close({ type: "disk", text: error.message });
       const text = error instanceof InvariantError ? error.message : String(error);
       const stack = error instanceof Error ? (error.stack ?? "") : "";
       void this.#close({ type: "bug", text: `${text}\n${stack}` });

@@ -1,6 +1,6 @@
 /** A node's own view of itself and of the others, as `raft status` and GET /status show it. */
 
-import type { LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
+import type { LogIndex, MonotonicMs, NodeId, Term, WallMs } from "../base/types.ts";
 import type { Configuration, CoreStatus, Role } from "../raft/types.ts";
 import type { NodeReport, PeerReport } from "../transport/requests.ts";
 import type { Connection, NodeHello } from "../transport/types.ts";
@@ -48,6 +48,7 @@ export function peerReports(
   status: CoreStatus | null,
   founders: readonly NodeId[],
   memories: ReadonlyMap<NodeId, PeerMemory>,
+  lastSeen: ReadonlyMap<NodeId, { readonly term: Term; readonly lastIndex: LogIndex }>,
   connectionTo: (id: NodeId) => Connection | undefined,
   nowMs: MonotonicMs,
 ): PeerReport[] {
@@ -58,6 +59,7 @@ export function peerReports(
     const connection = connectionTo(id);
     const progress = status?.peers.find((peer) => peer.id === id);
     const named = status?.configuration.members.find((member) => member.id === id);
+    const seen = lastSeen.get(id);
     const lastHeardMs = connection?.lastHeardMs ?? memory?.lastHeardMs ?? null;
     return {
       id,
@@ -67,8 +69,8 @@ export function peerReports(
       rttMs: connection?.rttMs ?? null,
       lastContactMs: lastHeardMs === null ? null : Math.max(0, nowMs - lastHeardMs),
       lastHeardWallMs: memory?.lastHeardWallMs ?? null,
-      matchIndex: progress?.matchIndex ?? null,
-      term: null,
+      matchIndex: seen === undefined && progress === undefined ? null : Math.max(progress?.matchIndex ?? 0, seen?.lastIndex ?? 0),
+      term: seen?.term ?? null,
       member: configured.includes(id),
     };
   });

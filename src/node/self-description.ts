@@ -30,6 +30,8 @@ export interface SelfDescriptionOptions {
   readonly startedMs: MonotonicMs;
 }
 
+const NOTHING_SEEN: Member["lastSeen"] = new Map();
+
 export class SelfDescription {
   readonly #about: SelfDescriptionOptions;
 
@@ -111,7 +113,7 @@ export class SelfDescription {
       },
       status,
       (member?.log.baseIndex ?? 0) + 1,
-      peerReports(self.id, status, founders, this.#about.memories, this.#about.connectionTo, nowMs),
+      peerReports(self.id, status, founders, this.#about.memories, member?.lastSeen ?? NOTHING_SEEN, this.#about.connectionTo, nowMs),
     );
   }
 

@@ -163,7 +163,7 @@ export interface PeerReport {
   /** Since the last datagram from it; null: never heard. */
   readonly lastContactMs: MonotonicMs | null;
   readonly lastHeardWallMs: WallMs | null;
-  /** As the leader knows it; null elsewhere. */
+  /** The highest index that it was seen to hold durably; null: nothing seen. */
   readonly matchIndex: LogIndex | null;
   readonly term: Term | null;
   /** In the configuration, or a stranger that waits outside. */
