@@ -95,20 +95,6 @@ export function decodeDiscovery(datagram: Uint8Array): DiscoveryDatagram | strin
   return reader.end() ?? { type: "query", query };
 }
 
-/** The answer to a question that arrived at this node, or null when `datagram` is no question.
- *  Whoever answers sends it to the question's source, from the socket at which the question
- *  arrived: a firewall on the asker's side lets only that through. */
-export function answerQuery(
-  datagram: Uint8Array,
-  beacon: Beacon,
-  dice: Dice = systemDice,
-): Uint8Array | null {
-  const decoded = decodeDiscovery(datagram);
-  if (typeof decoded === "string" || decoded.type !== "query") return null;
-  if (decoded.query.beacon?.bootId === beacon.bootId) return null;
-  return encodeBeacon(beacon, dice);
-}
-
 function packBeacon(beacon: Beacon): readonly Wire[] {
   const { state } = beacon;
   const detail: readonly Wire[] =

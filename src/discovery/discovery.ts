@@ -14,7 +14,7 @@ import {
   encodeQuery,
   isIpv4,
 } from "./beacon.ts";
-import { AnswerLimit, HeardTable, SelfHearing } from "./heard.ts";
+import { Allowance, AnswerLimit, HeardTable, SelfHearing } from "./heard.ts";
 import { type Lan, openLan } from "./multicast-socket.ts";
 import { type Resolve, expandPeer, parsePeers, systemResolve } from "./peers.ts";
 import type { Beacon, Discovery, DiscoveryOptions, DiscoveryReport, PeerSpec } from "./types.ts";
@@ -27,6 +27,10 @@ const UNRESOLVED_MS = 5_000;
 /** A name server that does not answer holds up nobody for longer; the name's addresses come with
  *  a later call. */
 const RESOLVE_MS_MAX = 2_000;
+/** Datagrams that are opened: a flood on the discovery port must not hold up the log, which needs
+ *  no discovery. */
+const INTAKE_BURST = 4_000;
+const INTAKE_PER_SECOND = 2_000;
 /** Typed and remembered addresses that are asked, at most. */
 const ADDRESSES_MAX = 640;
 
@@ -47,7 +51,8 @@ class LanDiscovery implements Discovery {
   readonly #peerProblems: readonly string[];
   readonly #voice = randomId(systemDice);
   readonly #heard = new HeardTable();
-  readonly #limit = new AnswerLimit();
+  readonly #intake: Allowance;
+  readonly #limit: AnswerLimit;
   readonly #selfHearing = new SelfHearing();
   readonly #names = new Map<string, { readonly host: string | null; readonly atMs: number }>();
   readonly #resolving = new Map<string, Promise<string | null>>();
@@ -58,6 +63,8 @@ class LanDiscovery implements Discovery {
   private constructor(options: DiscoveryOptions, resolve: Resolve) {
     this.#options = options;
     this.#resolve = resolve;
+    this.#intake = new Allowance(INTAKE_BURST, INTAKE_PER_SECOND, options.now());
+    this.#limit = new AnswerLimit(options.now());
     const { peers, problems } = parsePeers(options.peers);
     this.#peers = peers;
     this.#peerProblems = problems;
@@ -111,6 +118,7 @@ class LanDiscovery implements Discovery {
   }
 
   receive(datagram: Uint8Array, from: Address): Uint8Array | null {
+    if (!this.#intake.take(this.#options.now())) return null;
     const decoded = decodeDiscovery(datagram);
     if (typeof decoded === "string") return null;
     if (decoded.type === "beacon") {

@@ -31,6 +31,31 @@ export class HeardTable {
   }
 }
 
+/** So many at once, and so many a second for ever. */
+export class Allowance {
+  readonly #burst: number;
+  readonly #perSecond: number;
+  #left: number;
+  #atMs: MonotonicMs;
+
+  constructor(burst: number, perSecond: number, nowMs: MonotonicMs) {
+    this.#burst = burst;
+    this.#perSecond = perSecond;
+    this.#left = burst;
+    this.#atMs = nowMs;
+  }
+
+  /** True, and counted, while there is one left. */
+  take(nowMs: MonotonicMs): boolean {
+    const elapsedMs = Math.max(0, nowMs - this.#atMs);
+    this.#left = Math.min(this.#burst, this.#left + (elapsedMs * this.#perSecond) / 1_000);
+    this.#atMs = nowMs;
+    if (this.#left < 1) return false;
+    this.#left -= 1;
+    return true;
+  }
+}
+
 /** Answers to one host: bursts of a whole lab that starts at once, then this many a second. */
 const HOST_BURST = 64;
 const HOST_PER_SECOND = 64;
@@ -39,36 +64,25 @@ const TOTAL_BURST = 512;
 const TOTAL_PER_SECOND = 512;
 const HOSTS_MAX = 256;
 
-interface Bucket {
-  tokens: number;
-  atMs: MonotonicMs;
-}
-
 /** Says how often a question is answered: per asking host, and altogether. */
 export class AnswerLimit {
-  readonly #hosts = new Map<string, Bucket>();
-  readonly #total: Bucket = { tokens: TOTAL_BURST, atMs: 0 };
+  readonly #hosts = new Map<string, Allowance>();
+  readonly #total: Allowance;
+
+  constructor(nowMs: MonotonicMs) {
+    this.#total = new Allowance(TOTAL_BURST, TOTAL_PER_SECOND, nowMs);
+  }
 
   /** True, and counted, when a question from this host may be answered now. */
   allows(host: string, nowMs: MonotonicMs): boolean {
-    const bucket = this.#hosts.get(host) ?? { tokens: HOST_BURST, atMs: nowMs };
+    const known = this.#hosts.get(host);
+    const allowance = known ?? new Allowance(HOST_BURST, HOST_PER_SECOND, nowMs);
     this.#hosts.delete(host);
-    this.#hosts.set(host, bucket);
+    this.#hosts.set(host, allowance);
     const oldest = this.#hosts.keys().next();
     if (this.#hosts.size > HOSTS_MAX && !oldest.done) this.#hosts.delete(oldest.value);
-    refill(bucket, HOST_BURST, HOST_PER_SECOND, nowMs);
-    refill(this.#total, TOTAL_BURST, TOTAL_PER_SECOND, nowMs);
-    if (bucket.tokens < 1 || this.#total.tokens < 1) return false;
-    bucket.tokens -= 1;
-    this.#total.tokens -= 1;
-    return true;
+    return allowance.take(nowMs) && this.#total.take(nowMs);
   }
-}
-
-function refill(bucket: Bucket, burst: number, perSecond: number, nowMs: MonotonicMs): void {
-  const elapsedMs = Math.max(0, nowMs - bucket.atMs);
-  bucket.tokens = Math.min(burst, bucket.tokens + (elapsedMs * perSecond) / 1_000);
-  bucket.atMs = nowMs;
 }
 
 /** One lost datagram proves nothing. */

@@ -1,9 +1,10 @@
+/** Beacons and questions as bytes: what is sent, and what strangers may send instead. */
+
 import { createCipheriv, createHash } from "node:crypto";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   DISCOVERY_BYTES_MAX,
-  answerQuery,
   decodeDiscovery,
   encodeBeacon,
   encodeQuery,
@@ -14,7 +15,7 @@ import type { Query } from "../../src/discovery/beacon.ts";
 import type { Beacon } from "../../src/discovery/types.ts";
 import type { Wire } from "../../src/transport/messagepack.ts";
 import { pack } from "../../src/transport/messagepack.ts";
-import { beaconOf, bootId } from "./discovery-world.ts";
+import { beaconOf } from "./discovery-world.ts";
 
 const term = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const id = fc.integer({ min: 1, max: 999 });
@@ -168,35 +169,6 @@ describe("beacons and questions", () => {
     const fields = fieldsOf();
     fields[7] = "\u001b]0;x\u0007";
     expect(decodeDiscovery(forged(fields, 2))).toMatchObject({ beacon: { userHost: "?]0;x?" } });
-  });
-});
-
-describe("a question at the data port", () => {
-  const question = encodeQuery({
-    voice: bootId(9),
-    interface: "0.0.0.0",
-    way: "unicast",
-    beacon: null,
-  });
-
-  it("is answered with the beacon", () => {
-    const answer = answerQuery(question, beaconOf(2));
-    expect(answer === null ? null : decodeDiscovery(answer)).toEqual({
-      type: "beacon",
-      beacon: beaconOf(2),
-    });
-  });
-
-  it("is not answered when it is the own one, or no question", () => {
-    expect(answerQuery(encodeBeacon(beaconOf(1)), beaconOf(2))).toBeNull();
-    expect(answerQuery(question.subarray(1), beaconOf(2))).toBeNull();
-    const own = encodeQuery({
-      voice: bootId(9),
-      interface: "0.0.0.0",
-      way: "unicast",
-      beacon: beaconOf(2),
-    });
-    expect(answerQuery(own, beaconOf(2))).toBeNull();
   });
 });
 

@@ -1,3 +1,5 @@
+/** The tables and limits of discovery, with time as an argument. */
+
 import { describe, expect, it } from "vitest";
 import {
   AnswerLimit,
@@ -44,7 +46,7 @@ describe("answers", () => {
     Array.from({ length: asked }, () => limit.allows(host, nowMs)).filter(Boolean).length;
 
   it("to one host are limited, and others are not held up by it", () => {
-    const limit = new AnswerLimit();
+    const limit = new AnswerLimit(0);
     expect(answered(limit, "10.0.0.8", 1_000, 0)).toBe(64);
     expect(answered(limit, "10.0.0.9", 10, 0)).toBe(10);
     expect(answered(limit, "10.0.0.8", 1_000, 500)).toBe(32);
@@ -52,7 +54,7 @@ describe("answers", () => {
   });
 
   it("to all hosts together are limited, so that forged sources gain nothing", () => {
-    const limit = new AnswerLimit();
+    const limit = new AnswerLimit(0);
     let sum = 0;
     for (let host = 0; host < 10_000; host++)
       sum += answered(limit, `10.0.${host >> 8}.${host & 255}`, 1, 0);

@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { afterEach, describe, expect, it } from "vitest";
 import { decodeDiscovery, encodeQuery } from "../../src/discovery/beacon.ts";
-import { broadcastOf } from "../../src/discovery/multicast-socket.ts";
+import { REJOIN_MS, SCAN_MS, broadcastOf } from "../../src/discovery/multicast-socket.ts";
 import type { Beacon, DiscoveryOptions } from "../../src/discovery/types.ts";
 import {
   type Voice,
@@ -240,6 +240,50 @@ describe("addresses to greet", () => {
       "no IPv4 address is known for nowhere (--peers)",
     ]);
     await discovery.close();
+  });
+});
+
+describe("over time", () => {
+  it("the group is left and joined again, and questions are still heard", async () => {
+    const port = await freePort();
+    let nowMs = 0;
+    let scan = (): void => {};
+    const node = await voice(port, beaconOf(1), {
+      now: () => nowMs,
+      after: (delayMs, run) => {
+        if (delayMs === SCAN_MS) scan = run;
+        return () => {};
+      },
+    });
+    const client = await voice(port, null);
+    for (let round = 0; round < 3; round++) {
+      nowMs += REJOIN_MS;
+      scan();
+      client.hints.length = 0;
+      const heard = await eventually(
+        () => idsHeard(client).includes(1),
+        () => client.discovery.query(),
+      );
+      expect([round, heard]).toEqual([round, true]);
+    }
+    expect(node.discovery.report().interfaces).toEqual(["127.0.0.1"]);
+  });
+
+  it("of a flood only so much is opened", async () => {
+    let nowMs = 0;
+    const node = await voice(await freePort(), beaconOf(1), { now: () => nowMs });
+    const question = encodeQuery({
+      voice: bootId(99),
+      interface: "0.0.0.0",
+      way: "unicast",
+      beacon: beaconOf(2),
+    });
+    const from = { host: "10.0.0.7", port: 1 };
+    for (let at = 0; at < 20_000; at++) node.discovery.receive(question, from);
+    expect(node.hints).toHaveLength(4_000);
+    nowMs += 1_000;
+    for (let at = 0; at < 20_000; at++) node.discovery.receive(question, from);
+    expect(node.hints).toHaveLength(6_000);
   });
 });
 

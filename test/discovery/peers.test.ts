@@ -1,3 +1,5 @@
+/** What a person may type after --peers. */
+
 import { describe, expect, it } from "vitest";
 import { PEERS_MAX, expandPeer, parsePeer, parsePeers } from "../../src/discovery/peers.ts";
 
