@@ -71,9 +71,11 @@ export class ChunkSender {
   /** Takes a packed frame; the bytes are not copied and must not change. False: refused, the queue is full. */
   add(bytes: Uint8Array, sameAs: string | null, partBytes: number, nowMs: MonotonicMs): boolean {
     for (const other of this.#streams.values()) {
-      if (sameAs !== null && other.sameAs === sameAs && other.bytes.length === bytes.length) return true;
+      if (sameAs !== null && other.sameAs === sameAs && other.bytes.length === bytes.length)
+        return true;
     }
-    if (this.#streams.size >= STREAMS_MAX || this.#queuedBytes + bytes.length > STREAM_BYTES_MAX) return false;
+    if (this.#streams.size >= STREAMS_MAX || this.#queuedBytes + bytes.length > STREAM_BYTES_MAX)
+      return false;
     const parts = Math.ceil(bytes.length / partBytes);
     const stream = this.#nextStream++;
     this.#streams.set(stream, {
@@ -95,7 +97,12 @@ export class ChunkSender {
 
   /** Gives the parts that may leave now to `emit`. `retryMs`: after so long without an acknowledgement a part
    *  counts as lost. Returns how many streams were given up. */
-  pump(nowMs: MonotonicMs, retryMs: number, windowBytes: number, emit: (chunk: Chunk) => void): number {
+  pump(
+    nowMs: MonotonicMs,
+    retryMs: number,
+    windowBytes: number,
+    emit: (chunk: Chunk) => void,
+  ): number {
     const givenUp = this.#forgetStalled(nowMs);
     if (nowMs >= this.#timeoutMs) this.#handleTimeouts(nowMs, retryMs, windowBytes);
     const patienceMs = this.#patienceMs(retryMs);
@@ -105,12 +112,20 @@ export class ChunkSender {
         const part = stream.nextUnsent;
         if (stream.fate[part] === UNSENT) {
           const bytes = partOf(stream, part);
-          if (this.#inFlightBytes > 0 && this.#inFlightBytes + bytes.length > this.#allowedBytes) return givenUp;
+          if (this.#inFlightBytes > 0 && this.#inFlightBytes + bytes.length > this.#allowedBytes)
+            return givenUp;
           this.#inFlightBytes += bytes.length;
           stream.fate[part] = IN_FLIGHT;
           stream.sentAtMs[part] = nowMs;
           this.#timeoutMs = Math.min(this.#timeoutMs, nowMs + patienceMs);
-          emit({ type: "chunk", stream: stream.stream, totalBytes: stream.bytes.length, partBytes: stream.partBytes, part, bytes });
+          emit({
+            type: "chunk",
+            stream: stream.stream,
+            totalBytes: stream.bytes.length,
+            partBytes: stream.partBytes,
+            part,
+            bytes,
+          });
         }
         stream.nextUnsent++;
       }
@@ -130,7 +145,8 @@ export class ChunkSender {
       if (stream.fate[part] === IN_FLIGHT) this.#inFlightBytes -= partLength(stream, part);
       this.#allowedBytes += partLength(stream, part);
       // Acknowledged faster than the network can: it was an earlier copy that arrived.
-      if (nowMs - stream.sentAtMs[part]! >= rttMs / 2) newestMs = Math.max(newestMs, stream.sentAtMs[part]!);
+      if (nowMs - stream.sentAtMs[part]! >= rttMs / 2)
+        newestMs = Math.max(newestMs, stream.sentAtMs[part]!);
       stream.fate[part] = ARRIVED;
       arrived++;
     }
@@ -151,8 +167,12 @@ export class ChunkSender {
       lost += this.#markLost(stream, (part) => stream.sentAtMs[part]! + patienceMs <= nowMs);
     }
     if (lost > 0 && this.#silentRetries > 0) {
-      const probe = Math.max(...[...this.#streams.values()].map((stream) => stream.partBytes)) * PROBE_PARTS;
-      this.#allowedBytes = Math.max(Math.min(probe, windowBytes), Math.min(this.#allowedBytes, windowBytes) / 2);
+      const probe =
+        Math.max(...[...this.#streams.values()].map((stream) => stream.partBytes)) * PROBE_PARTS;
+      this.#allowedBytes = Math.max(
+        Math.min(probe, windowBytes),
+        Math.min(this.#allowedBytes, windowBytes) / 2,
+      );
     }
     if (lost > 0) this.#silentRetries++;
     this.#timeoutMs = this.#oldestInFlightMs() + patienceMs;
@@ -275,8 +295,10 @@ export class ChunkReceiver {
   takeAcks(emit: (ack: ChunkAck) => void): void {
     for (const id of this.#toAcknowledge) {
       const stream = this.#streams.get(id);
-      if (stream !== undefined) emit({ type: "chunkAck", stream: id, base: stream.base, bits: bitsFrom(stream) });
-      else if (this.#isFinished(id)) emit({ type: "chunkAck", stream: id, base: ALL_PARTS, bits: new Uint8Array(0) });
+      if (stream !== undefined)
+        emit({ type: "chunkAck", stream: id, base: stream.base, bits: bitsFrom(stream) });
+      else if (this.#isFinished(id))
+        emit({ type: "chunkAck", stream: id, base: ALL_PARTS, bits: new Uint8Array(0) });
     }
     this.#toAcknowledge.clear();
   }
@@ -300,11 +322,13 @@ export class ChunkReceiver {
   #begin(chunk: Chunk, nowMs: MonotonicMs): Incoming | string {
     const { totalBytes, partBytes } = chunk;
     const parts = Math.ceil(totalBytes / partBytes);
-    if (totalBytes > FRAME_BYTES_MAX || parts > totalBytes / 64 + 1) return "chunk: parts too small";
+    if (totalBytes > FRAME_BYTES_MAX || parts > totalBytes / 64 + 1)
+      return "chunk: parts too small";
     if (this.#streams.size >= STREAMS_MAX || this.#heldBytes + totalBytes > STREAM_BYTES_MAX) {
       return "chunk: too much unfinished";
     }
-    if (this.#budget.bytes + totalBytes > this.#budget.bytesMax) return "chunk: too much unfinished in all";
+    if (this.#budget.bytes + totalBytes > this.#budget.bytesMax)
+      return "chunk: too much unfinished in all";
     this.#budget.bytes += totalBytes;
     this.#heldBytes += totalBytes;
     const stream: Incoming = {
@@ -329,13 +353,17 @@ export class ChunkReceiver {
 
   /** Streams are numbered upwards, so whatever is far below the newest finished one is finished or given up. */
   #isFinished(id: number): boolean {
-    return this.#finished.has(id) || (id <= this.#highestFinished - FINISHED_MAX && !this.#streams.has(id));
+    return (
+      this.#finished.has(id) ||
+      (id <= this.#highestFinished - FINISHED_MAX && !this.#streams.has(id))
+    );
   }
 
   #finish(id: number): void {
     this.#finished.add(id);
     this.#highestFinished = Math.max(this.#highestFinished, id);
-    for (const old of this.#finished) if (old <= this.#highestFinished - FINISHED_MAX) this.#finished.delete(old);
+    for (const old of this.#finished)
+      if (old <= this.#highestFinished - FINISHED_MAX) this.#finished.delete(old);
   }
 }
 
@@ -343,7 +371,8 @@ export class ChunkReceiver {
 function bitsFrom(stream: Incoming): Uint8Array {
   const bits = new Uint8Array(Math.ceil((stream.end - stream.base) / 8));
   for (let part = stream.base; part < stream.end; part++) {
-    if (hasBit(stream.have, part)) bits[(part - stream.base) >> 3]! |= 1 << ((part - stream.base) & 7);
+    if (hasBit(stream.have, part))
+      bits[(part - stream.base) >> 3]! |= 1 << ((part - stream.base) & 7);
   }
   return bits;
 }

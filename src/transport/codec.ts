@@ -23,12 +23,28 @@ const CHUNK_BYTES_MAX = 65_507;
 /** Frames of the transport itself, never seen by the node. */
 export type LinkFrame =
   /** What a peer says about itself, repeated until acknowledged; a higher sequence replaces a lower one. */
-  | { readonly type: "introduction"; readonly sequence: number; readonly introduction: Introduction }
+  | {
+      readonly type: "introduction";
+      readonly sequence: number;
+      readonly introduction: Introduction;
+    }
   | { readonly type: "introductionAck"; readonly sequence: number }
   /** Part `part` of a frame of `totalBytes`, cut every `partBytes`. */
-  | { readonly type: "chunk"; readonly stream: number; readonly totalBytes: number; readonly partBytes: number; readonly part: number; readonly bytes: Uint8Array }
+  | {
+      readonly type: "chunk";
+      readonly stream: number;
+      readonly totalBytes: number;
+      readonly partBytes: number;
+      readonly part: number;
+      readonly bytes: Uint8Array;
+    }
   /** All parts below `base` are here, and of those from `base` on the ones with a bit set. */
-  | { readonly type: "chunkAck"; readonly stream: number; readonly base: number; readonly bits: Uint8Array }
+  | {
+      readonly type: "chunkAck";
+      readonly stream: number;
+      readonly base: number;
+      readonly bits: Uint8Array;
+    }
   /** Sent to a new address: whoever answers from there is there. */
   | { readonly type: "addressAsk"; readonly challenge: Uint8Array }
   | { readonly type: "addressAnswer"; readonly challenge: Uint8Array };
@@ -89,7 +105,12 @@ export function encodeFrame(frame: WireFrame): readonly Wire[] {
     case "response":
       return [codes.response, frame.requestId, frame.body];
     case "fence":
-      return [codes.fence, bytesOf(frame.clusterId), frame.term, encodeConfiguration(frame.configuration)];
+      return [
+        codes.fence,
+        bytesOf(frame.clusterId),
+        frame.term,
+        encodeConfiguration(frame.configuration),
+      ];
     case "needRecords":
       return [codes.needRecords, frame.from, frame.to];
     case "heal":
@@ -101,7 +122,14 @@ export function encodeFrame(frame: WireFrame): readonly Wire[] {
     case "introductionAck":
       return [codes.introductionAck, frame.sequence];
     case "chunk":
-      return [codes.chunk, frame.stream, frame.totalBytes, frame.partBytes, frame.part, frame.bytes];
+      return [
+        codes.chunk,
+        frame.stream,
+        frame.totalBytes,
+        frame.partBytes,
+        frame.part,
+        frame.bytes,
+      ];
     case "chunkAck":
       return [codes.chunkAck, frame.stream, frame.base, frame.bits];
     case "addressAsk":
@@ -149,11 +177,21 @@ function readFrame(reader: FieldReader): WireFrame {
     case codes.check:
       return { type: "check", index: reader.count(), term: reader.count(), chain: reader.u32() };
     case codes.request:
-      return { type: "request", requestId: reader.count(), hops: reader.integer(0, HOPS_MAX), body: reader.bytes(FRAME_BYTES_MAX) };
+      return {
+        type: "request",
+        requestId: reader.count(),
+        hops: reader.integer(0, HOPS_MAX),
+        body: reader.bytes(FRAME_BYTES_MAX),
+      };
     case codes.response:
       return { type: "response", requestId: reader.count(), body: reader.bytes(FRAME_BYTES_MAX) };
     case codes.fence:
-      return { type: "fence", clusterId: reader.id16(), term: reader.count(), configuration: readConfiguration(reader) };
+      return {
+        type: "fence",
+        clusterId: reader.id16(),
+        term: reader.count(),
+        configuration: readConfiguration(reader),
+      };
     case codes.needRecords:
       return { type: "needRecords", from: reader.count(), to: reader.count() };
     case codes.heal:
@@ -186,7 +224,12 @@ function readLinkFrame(code: number, reader: FieldReader): LinkFrame {
         bytes: reader.bytes(CHUNK_BYTES_MAX),
       };
     case codes.chunkAck:
-      return { type: "chunkAck", stream: reader.count(), base: reader.u32(), bits: reader.bytes(CHUNK_BYTES_MAX) };
+      return {
+        type: "chunkAck",
+        stream: reader.count(),
+        base: reader.u32(),
+        bits: reader.bytes(CHUNK_BYTES_MAX),
+      };
     default: {
       const challenge = reader.bytes(8);
       if (challenge.length !== 8) reader.refuse("not 8 bytes");
@@ -209,7 +252,15 @@ function encodeMessage(m: RaftMessage, prevChain: number, bytes: Uint8Array): re
     case "append":
       return [...head, m.prevIndex, m.prevTerm, m.commitIndex, prevChain, bytes];
     case "appendReply":
-      return [...head, RESULTS.indexOf(m.result), m.prevIndex, m.matchIndex, m.hintIndex, m.hintTerm, m.durableIndex];
+      return [
+        ...head,
+        RESULTS.indexOf(m.result),
+        m.prevIndex,
+        m.matchIndex,
+        m.hintIndex,
+        m.hintTerm,
+        m.durableIndex,
+      ];
     case "heartbeat":
       return [...head, m.commitIndex];
     case "heartbeatReply":
@@ -231,13 +282,29 @@ function readMessage(reader: FieldReader): Frame {
     case "preVoteReply":
       return raft({ type, term, round, answer: reader.choice(ANSWERS), askedTerm: reader.count() });
     case "vote":
-      return raft({ type, term, round, lastIndex: reader.count(), lastTerm: reader.count(), ordered: reader.flag() });
+      return raft({
+        type,
+        term,
+        round,
+        lastIndex: reader.count(),
+        lastTerm: reader.count(),
+        ordered: reader.flag(),
+      });
     case "voteReply":
       return raft({ type, term, round, answer: reader.choice(ANSWERS) });
     case "append": {
-      const at = { prevIndex: reader.count(), prevTerm: reader.count(), commitIndex: reader.count() };
+      const at = {
+        prevIndex: reader.count(),
+        prevTerm: reader.count(),
+        commitIndex: reader.count(),
+      };
       const prevChain = reader.u32();
-      return { type: "raft", message: { type, term, round, ...at, records: [] }, prevChain, bytes: reader.bytes(FRAME_BYTES_MAX) };
+      return {
+        type: "raft",
+        message: { type, term, round, ...at, records: [] },
+        prevChain,
+        bytes: reader.bytes(FRAME_BYTES_MAX),
+      };
     }
     case "appendReply": {
       const result = reader.choice(RESULTS);
@@ -254,7 +321,11 @@ function readMessage(reader: FieldReader): Frame {
     case "installSnapshot": {
       const at = { lastIndex: reader.count(), lastTerm: reader.count() };
       const configuration = readConfiguration(reader);
-      return { type: "raft", message: { type, term, round, ...at, configuration }, bytes: reader.bytes(FRAME_BYTES_MAX) };
+      return {
+        type: "raft",
+        message: { type, term, round, ...at, configuration },
+        bytes: reader.bytes(FRAME_BYTES_MAX),
+      };
     }
   }
 }
@@ -264,7 +335,11 @@ function raft(message: RaftMessage): Frame {
 }
 
 function encodeConfiguration(configuration: Configuration): Wire {
-  const members = configuration.members.map((m) => [m.id, bytesOf(m.incarnation), ROLES.indexOf(m.role)]);
+  const members = configuration.members.map((m) => [
+    m.id,
+    bytesOf(m.incarnation),
+    ROLES.indexOf(m.role),
+  ]);
   return [configuration.index, members];
 }
 

@@ -47,7 +47,12 @@ export interface Header {
 export type SealKey = KeyObject | Uint8Array;
 
 /** Makes the datagram in a buffer of its own: the socket owns it until it is sent, so none is used twice. */
-export function sealDatagram(key: SealKey, tag: Uint8Array, header: Header, body: Uint8Array): Uint8Array {
+export function sealDatagram(
+  key: SealKey,
+  tag: Uint8Array,
+  header: Header,
+  body: Uint8Array,
+): Uint8Array {
   const bodyAt = header.bootId === null ? HEADER_BYTES : HEADER_BYTES + BOOT_ID_BYTES;
   const datagram = Buffer.allocUnsafe(bodyAt + body.length + TAG_BYTES);
   writeHeader(datagram, tag, header);
@@ -84,7 +89,11 @@ export function readHeader(datagram: Uint8Array, tag: Uint8Array): Header | stri
 }
 
 /** The body, or null when the seal does not hold. */
-export function openDatagram(key: SealKey, datagram: Uint8Array, header: Header): Uint8Array | null {
+export function openDatagram(
+  key: SealKey,
+  datagram: Uint8Array,
+  header: Header,
+): Uint8Array | null {
   const bodyAt = header.bootId === null ? HEADER_BYTES : HEADER_BYTES + BOOT_ID_BYTES;
   const tagAt = datagram.length - TAG_BYTES;
   const decipher = createDecipheriv(CIPHER, key, nonceOf(datagram));
@@ -127,7 +136,10 @@ export class ReplayWindow {
 }
 
 function writeHeader(datagram: Uint8Array, tag: Uint8Array, header: Header): void {
-  assert(Number.isSafeInteger(header.counter), `the counter ${header.counter} of a connection is spent`);
+  assert(
+    Number.isSafeInteger(header.counter),
+    `the counter ${header.counter} of a connection is spent`,
+  );
   const view = new DataView(datagram.buffer, datagram.byteOffset, datagram.byteLength);
   datagram[0] = MAGIC_0;
   datagram[1] = MAGIC_1;
@@ -143,10 +155,11 @@ function writeHeader(datagram: Uint8Array, tag: Uint8Array, header: Header): voi
   if (header.bootId !== null) datagram.set(bytesOf(header.bootId), HEADER_BYTES);
 }
 
-/** fromConnection and counter as they stand in the header: 12 bytes. */
+const nonce = new Uint8Array(12);
+
+/** fromConnection and counter as they stand in the header. The cipher copies it at once. */
 function nonceOf(datagram: Uint8Array): Uint8Array {
-  const nonce = new Uint8Array(12);
-  nonce.set(datagram.subarray(12, 16), 0);
-  nonce.set(datagram.subarray(20, 28), 4);
+  for (let i = 0; i < 4; i++) nonce[i] = datagram[12 + i]!;
+  for (let i = 0; i < 8; i++) nonce[4 + i] = datagram[20 + i]!;
   return nonce;
 }

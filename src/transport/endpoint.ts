@@ -3,30 +3,32 @@
  *  Pure: time is an argument, datagrams leave through `transmit`. Every turn of its owner ends with `flush`,
  *  which also repeats what is due; `tick` repeats greetings and forgets who fell silent. */
 
-import type { BootId, ClusterId, MonotonicMs, NodeId } from "../base/types.ts";
+import type { ClusterId, MonotonicMs, NodeId } from "../base/types.ts";
 import { type WireFrame, decodeBody, decodeLargeFrame } from "./codec.ts";
 import { type Header, kinds, readHeader } from "./datagram.ts";
 import { type Introduction, sameHello } from "./hello.ts";
 import { Meeting, introductionOf } from "./meeting.ts";
 import { type FlushOptions, Peer, isMemberFrame } from "./peer.ts";
+import { LIVE_MS, Roster } from "./roster.ts";
 import type { Session } from "./session.ts";
-import type { Address, Connection, Endpoint, EndpointOptions, Frame, NodeHello, Remote, WireCounters } from "./types.ts";
+import type {
+  Address,
+  Connection,
+  Endpoint,
+  EndpointOptions,
+  Frame,
+  NodeHello,
+  Remote,
+  WireCounters,
+} from "./types.ts";
 
-/** Clients that a node hears at once; the longest silent one goes first. */
-export const CLIENTS_MAX = 4_096;
-/** Members are at most 16; the others are strangers, founders of other clusters, earlier boots. */
-export const NODES_MAX = 64;
 /** Who was silent for so long is forgotten and has to meet again. */
 export const IDLE_MS = 60_000;
-/** A session that another one of the same peer replaced. */
-const SPARE_SESSION_MS = 10_000;
-/** Heard within this time: nothing replaces it. */
-const LIVE_MS = 2_000;
 /** Heard within this time: it need not be greeted. Several heartbeats. */
 const GREETED_MS = 500;
 const SWEEP_MS = 1_000;
 const ADDRESS_ASK_MS = 50;
-/** Bytes of unfinished large frames of all connections. */
+/** Bytes of unfinished large frames of all nodes, and of all clients: they cannot starve nodes. */
 const REASSEMBLY_BYTES_MAX = 64 * 1_048_576;
 
 export function createEndpoint(options: EndpointOptions): Endpoint {
@@ -34,19 +36,25 @@ export function createEndpoint(options: EndpointOptions): Endpoint {
 }
 
 class DatagramEndpoint implements Endpoint {
-  readonly counters: WireCounters = { datagramsIn: 0, datagramsOut: 0, bytesIn: 0, bytesOut: 0, dropped: {} };
+  readonly counters: WireCounters = {
+    datagramsIn: 0,
+    datagramsOut: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    dropped: {},
+  };
   readonly #options: EndpointOptions;
   readonly #meeting: Meeting;
   readonly #flushOptions: FlushOptions & { clusterId: ClusterId | null };
   readonly #selfId: NodeId | 0;
-  readonly #peers = new Map<BootId, Peer>();
-  readonly #nodes = new Map<NodeId, Peer>();
-  readonly #peerOf = new Map<number, { readonly peer: Peer; readonly session: Session }>();
+  readonly #roster = new Roster();
   /** Peers with something to flush, and those with something to repeat later. */
   readonly #dirty = new Set<Peer>();
   readonly #timed = new Set<Peer>();
-  readonly #counts = { node: 0, client: 0 };
-  readonly #reassembly = { bytes: 0, bytesMax: REASSEMBLY_BYTES_MAX };
+  readonly #reassembly = {
+    node: { bytes: 0, bytesMax: REASSEMBLY_BYTES_MAX },
+    client: { bytes: 0, bytesMax: REASSEMBLY_BYTES_MAX },
+  };
   #nowMs: MonotonicMs = 0;
   #sweepMs: MonotonicMs = 0;
 
@@ -56,14 +64,20 @@ class DatagramEndpoint implements Endpoint {
     const introduction = () => this.#introduction();
     const transmit = (datagram: Uint8Array, address: Address) => this.#transmit(datagram, address);
     const drop = (reason: string, count = 1) => this.#drop(reason, count);
-    this.#flushOptions = { clusterId: null, introduction, transmit, drop, datagramBytesMax: options.datagramBytesMax };
+    this.#flushOptions = {
+      clusterId: null,
+      introduction,
+      transmit,
+      drop,
+      datagramBytesMax: options.datagramBytesMax,
+    };
     this.#meeting = new Meeting({
       endpoint: options,
       introduction,
       transmit,
       drop,
       onAnswered: (session, nowMs) => this.#handleAnswered(session, nowMs),
-      isTaken: (connection) => this.#peerOf.has(connection),
+      isTaken: (connection) => this.#roster.bySession(connection) !== undefined,
     });
   }
 
@@ -73,9 +87,11 @@ class DatagramEndpoint implements Endpoint {
     this.counters.bytesIn += datagram.length;
     const header = readHeader(datagram, this.#meeting.tag);
     if (typeof header === "string") return this.#drop(header);
-    if (header.kind === kinds.greeting) return this.#meeting.handleGreeting(datagram, header, from, nowMs);
-    if (header.kind === kinds.answer) return this.#meeting.handleAnswer(datagram, header, from, nowMs);
-    const known = this.#peerOf.get(header.toConnection);
+    if (header.kind === kinds.greeting)
+      return this.#meeting.handleGreeting(datagram, header, from, nowMs);
+    if (header.kind === kinds.answer)
+      return this.#meeting.handleAnswer(datagram, header, from, nowMs);
+    const known = this.#roster.bySession(header.toConnection);
     const session = known?.session ?? this.#meeting.candidate(header.toConnection);
     if (session === undefined) return this.#drop("no such connection");
     const opened = session.open(datagram, header, this.#flushOptions.clusterId);
@@ -95,8 +111,9 @@ class DatagramEndpoint implements Endpoint {
 
   greet(address: Address, nowMs: MonotonicMs): void {
     this.#nowMs = nowMs;
-    for (const peer of this.#nodes.values()) {
-      if (sameAddress(peer.current.address, address) && nowMs - peer.lastHeardMs < GREETED_MS) return;
+    for (const peer of this.#roster.nodes()) {
+      if (sameAddress(peer.current.address, address) && nowMs - peer.lastHeardMs < GREETED_MS)
+        return;
     }
     this.#meeting.greet(address, nowMs);
   }
@@ -104,7 +121,7 @@ class DatagramEndpoint implements Endpoint {
   helloChanged(nowMs: MonotonicMs): void {
     this.#nowMs = nowMs;
     this.#introduction();
-    for (const peer of this.#peers.values()) {
+    for (const peer of this.#roster.all()) {
       if (peer.remote.kind !== "node") continue;
       peer.introduceAgain(nowMs);
       this.#timed.add(peer);
@@ -112,16 +129,16 @@ class DatagramEndpoint implements Endpoint {
   }
 
   nodeConnection(id: NodeId): Connection | undefined {
-    return this.#nodes.get(id);
+    return this.#roster.byNode(id);
   }
 
   connections(): readonly Connection[] {
-    return [...this.#peers.values()].filter((peer) => !peer.double);
+    return [...this.#roster.all()].filter((peer) => !peer.double);
   }
 
   send(connection: Connection, frame: Frame): void {
-    const peer = this.#peers.get((connection as Peer).bootId);
-    if (peer === undefined || peer !== connection) return this.#drop("sent to a connection that ended");
+    const peer = this.#ours(connection);
+    if (peer === undefined) return this.#drop("sent to a connection that ended");
     if (isMemberFrame(frame) && peer.sharedCluster(this.#flushOptions.clusterId) === null) {
       return this.#drop("not sent: other cluster id");
     }
@@ -132,13 +149,14 @@ class DatagramEndpoint implements Endpoint {
   flush(nowMs: MonotonicMs): void {
     this.#nowMs = nowMs;
     for (const peer of this.#timed) if (peer.nextDeadlineMs() <= nowMs) this.#dirty.add(peer);
-    for (const peer of this.#dirty) {
+    const dirty = [...this.#dirty];
+    this.#dirty.clear();
+    for (const peer of dirty) {
       if (peer.closed) continue;
       peer.flush(nowMs, this.#flushOptions);
       if (peer.nextDeadlineMs() < Number.POSITIVE_INFINITY) this.#timed.add(peer);
       else this.#timed.delete(peer);
     }
-    this.#dirty.clear();
   }
 
   tick(nowMs: MonotonicMs): void {
@@ -146,19 +164,23 @@ class DatagramEndpoint implements Endpoint {
     this.#meeting.tick(nowMs);
     if (nowMs < this.#sweepMs) return;
     this.#sweepMs = nowMs + SWEEP_MS;
-    for (const peer of this.#peers.values()) this.#sweep(peer, nowMs);
+    for (const peer of this.#roster.all()) this.#sweep(peer, nowMs);
   }
 
   nextDeadlineMs(): MonotonicMs {
     let next = this.#meeting.nextDeadlineMs();
-    if (this.#peers.size > 0) next = Math.min(next, this.#sweepMs);
+    if (this.#roster.size > 0) next = Math.min(next, this.#sweepMs);
     for (const peer of this.#timed) next = Math.min(next, peer.nextDeadlineMs());
     return next;
   }
 
   drop(connection: Connection): void {
-    const peer = this.#peers.get((connection as Peer).bootId);
-    if (peer !== undefined && peer === connection) this.#close(peer);
+    const peer = this.#ours(connection);
+    if (peer !== undefined) this.#close(peer);
+  }
+
+  #ours(connection: Connection): Peer | undefined {
+    return connection instanceof Peer && !connection.closed ? connection : undefined;
   }
 
   /** What this process says of itself now; remembers its cluster id for the keys. */
@@ -173,11 +195,11 @@ class DatagramEndpoint implements Endpoint {
   /** This side greeted. A live connection to the same process stays; a silent one moves to the new session. */
   #handleAnswered(session: Session, nowMs: MonotonicMs): void {
     if (session.remoteBootId === this.#meeting.bootId) return this.#drop("own greeting");
-    const peer = this.#peers.get(session.remoteBootId);
+    const peer = this.#roster.byBoot(session.remoteBootId);
     if (peer === undefined) {
       this.#admit(session, nowMs);
-    } else if (nowMs - peer.current.heardMs >= LIVE_MS) {
-      this.#attach(peer, session);
+    } else if (!peer.current.confirmed || nowMs - peer.current.heardMs >= LIVE_MS) {
+      this.#roster.attach(peer, session);
       this.#switchTo(peer, session);
       peer.introduceAgain(nowMs);
       this.#timed.add(peer);
@@ -187,9 +209,9 @@ class DatagramEndpoint implements Endpoint {
   /** This side answered, and the greeter has now proven that it got the answer. */
   #promote(session: Session, nowMs: MonotonicMs): Peer {
     this.#meeting.takeCandidate(session);
-    const peer = this.#peers.get(session.remoteBootId);
+    const peer = this.#roster.byBoot(session.remoteBootId);
     if (peer === undefined) return this.#admit(session, nowMs);
-    this.#attach(peer, session);
+    this.#roster.attach(peer, session);
     return peer;
   }
 
@@ -197,38 +219,25 @@ class DatagramEndpoint implements Endpoint {
     const { hello } = session.introduction;
     const remote = remoteOf(session, hello);
     const double = hello !== null && hello.id === this.#selfId;
-    const peer = new Peer(session, remote, double, this.#reassembly, nowMs);
-    this.#makeRoom(remote.kind);
-    this.#peers.set(peer.bootId, peer);
-    this.#counts[remote.kind]++;
-    this.#attach(peer, session);
+    const peer = new Peer(session, remote, double, this.#reassembly[remote.kind], nowMs);
+    const surplus = this.#roster.surplus(remote.kind);
+    if (surplus !== null) {
+      this.#close(surplus);
+      this.#drop(remote.kind === "client" ? "too many clients" : "too many nodes");
+    }
+    this.#roster.add(peer);
     this.#timed.add(peer);
     if (double) {
       // The owner may stop at once on hearing this, and the other must hear of it as well.
       peer.flush(nowMs, this.#flushOptions);
       this.#options.onDouble(hello, session.address);
     } else if (hello !== null) {
-      this.#place(peer, hello, nowMs);
+      // A later boot of the same directory ends the earlier one; anything else waits for its silence.
+      for (const earlier of this.#roster.earlierBoots(peer, hello)) this.#close(earlier);
+      this.#roster.place(peer, hello.id, nowMs);
       this.#options.onHello(peer, hello, true);
     }
     return peer;
-  }
-
-  #attach(peer: Peer, session: Session): void {
-    if (!peer.sessions.includes(session)) peer.sessions.push(session);
-    this.#peerOf.set(session.localConnection, { peer, session });
-  }
-
-  /** Which of several processes with one node id is *the* connection to it: a later boot of the same
-   *  directory ends the earlier one; anything else waits until the other has fallen silent. */
-  #place(peer: Peer, hello: NodeHello, nowMs: MonotonicMs): void {
-    for (const other of this.#peers.values()) {
-      const earlier = other.hello;
-      if (other === peer || earlier?.id !== hello.id || earlier.incarnation !== hello.incarnation) continue;
-      if (earlier.bootCount < hello.bootCount) this.#close(other);
-    }
-    const placed = this.#nodes.get(hello.id);
-    if (placed === undefined || nowMs - placed.lastHeardMs >= LIVE_MS) this.#nodes.set(hello.id, peer);
   }
 
   #maybeSwitch(peer: Peer, session: Session, nowMs: MonotonicMs): void {
@@ -243,7 +252,14 @@ class DatagramEndpoint implements Endpoint {
 
   // --- frames ------------------------------------------------------------------------------
 
-  #handleFrame(peer: Peer, session: Session, header: Header, frame: WireFrame, from: Address, nowMs: MonotonicMs): void {
+  #handleFrame(
+    peer: Peer,
+    session: Session,
+    header: Header,
+    frame: WireFrame,
+    from: Address,
+    nowMs: MonotonicMs,
+  ): void {
     switch (frame.type) {
       case "introduction":
         return this.#handleIntroduction(peer, frame.sequence, frame.introduction, nowMs);
@@ -260,7 +276,13 @@ class DatagramEndpoint implements Endpoint {
         this.#dirty.add(peer);
         return;
       case "addressAsk":
-        return peer.sendNow(session, { type: "addressAnswer", challenge: frame.challenge }, from, nowMs, this.#flushOptions);
+        return peer.sendNow(
+          session,
+          { type: "addressAnswer", challenge: frame.challenge },
+          from,
+          nowMs,
+          this.#flushOptions,
+        );
       case "addressAnswer":
         return this.#handleAddressAnswer(peer, session, frame.challenge, from);
       default:
@@ -270,7 +292,8 @@ class DatagramEndpoint implements Endpoint {
 
   #deliver(peer: Peer, header: Header, frame: Frame): void {
     if (peer.double) return this.#drop("from my own id");
-    if (isMemberFrame(frame) && header.kind !== kinds.member) return this.#drop("raft frame without a common cluster id");
+    if (isMemberFrame(frame) && header.kind !== kinds.member)
+      return this.#drop("raft frame without a common cluster id");
     if (peer.remote.kind === "client" && frame.type !== "request" && frame.type !== "bye") {
       return this.#drop("not a client's frame");
     }
@@ -295,10 +318,19 @@ class DatagramEndpoint implements Endpoint {
     }
   }
 
-  #handleIntroduction(peer: Peer, sequence: number, introduction: Introduction, nowMs: MonotonicMs): void {
+  #handleIntroduction(
+    peer: Peer,
+    sequence: number,
+    introduction: Introduction,
+    nowMs: MonotonicMs,
+  ): void {
     const { hello } = introduction;
     const before = peer.hello;
-    if (hello?.id !== before?.id || hello?.incarnation !== before?.incarnation || hello?.bootId !== before?.bootId) {
+    if (
+      hello?.id !== before?.id ||
+      hello?.incarnation !== before?.incarnation ||
+      hello?.bootId !== before?.bootId
+    ) {
       return this.#drop("introduction: names another");
     }
     peer.enqueue({ type: "introductionAck", sequence }, nowMs, this.#flushOptions);
@@ -321,8 +353,10 @@ class DatagramEndpoint implements Endpoint {
 
   #handleAddressAnswer(peer: Peer, session: Session, challenge: Uint8Array, from: Address): void {
     const { asked } = peer;
-    if (asked === null || !sameAddress(asked.address, from)) return this.#drop("address answer unasked");
-    if (!asked.challenge.every((byte, i) => byte === challenge[i])) return this.#drop("address answer unasked");
+    if (asked === null || !sameAddress(asked.address, from))
+      return this.#drop("address answer unasked");
+    if (!asked.challenge.every((byte, i) => byte === challenge[i]))
+      return this.#drop("address answer unasked");
     peer.asked = null;
     session.address = from;
     if (session === peer.current) this.#switchTo(peer, session);
@@ -332,40 +366,19 @@ class DatagramEndpoint implements Endpoint {
 
   #sweep(peer: Peer, nowMs: MonotonicMs): void {
     if (nowMs - peer.lastHeardMs >= IDLE_MS) return this.#close(peer);
+    // The other side has forgotten its answer, or this side's proof was lost on the way.
+    const answeredMs = peer.current.heardMs;
+    if (!peer.current.confirmed && nowMs - answeredMs >= SWEEP_MS)
+      this.#meeting.greet(peer.current.address, nowMs);
     const stalled = peer.receiver.forgetStalled(nowMs);
     if (stalled > 0) this.#drop("chunk stream stalled", stalled);
-    for (const session of [...peer.sessions]) {
-      if (session === peer.current || nowMs - session.heardMs < SPARE_SESSION_MS) continue;
-      peer.sessions.splice(peer.sessions.indexOf(session), 1);
-      this.#peerOf.delete(session.localConnection);
-    }
-    const id = peer.hello?.id;
-    const placed = id === undefined || peer.double ? peer : this.#nodes.get(id);
-    if (id === undefined || placed === peer) return;
-    const silent = placed === undefined || nowMs - placed.lastHeardMs >= LIVE_MS;
-    if (silent && peer.lastHeardMs > (placed?.lastHeardMs ?? 0)) this.#nodes.set(id, peer);
-  }
-
-  /** The longest silent of a kind leaves when there are too many. */
-  #makeRoom(kind: Remote["kind"]): void {
-    if (this.#counts[kind] < (kind === "client" ? CLIENTS_MAX : NODES_MAX)) return;
-    const alike = [...this.#peers.values()].filter((peer) => peer.remote.kind === kind);
-    this.#close(alike.reduce((a, b) => (a.lastHeardMs <= b.lastHeardMs ? a : b)));
-    this.#drop(kind === "client" ? "too many clients" : "too many nodes");
+    this.#roster.tidy(peer, nowMs);
   }
 
   #close(peer: Peer): void {
-    peer.closed = true;
-    peer.receiver.close();
-    for (const session of peer.sessions) this.#peerOf.delete(session.localConnection);
-    this.#peers.delete(peer.bootId);
-    this.#counts[peer.remote.kind]--;
+    this.#roster.remove(peer);
     this.#dirty.delete(peer);
     this.#timed.delete(peer);
-    const id = peer.hello?.id;
-    if (id === undefined || this.#nodes.get(id) !== peer) return;
-    this.#nodes.delete(id);
-    for (const other of this.#peers.values()) if (other.hello?.id === id && !other.double) this.#nodes.set(id, other);
   }
 
   #transmit(datagram: Uint8Array, address: Address): void {

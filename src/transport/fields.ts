@@ -19,7 +19,8 @@ export class FieldReader {
 
   /** The reason to drop what was read, or null; also when fields are left over. */
   end(): string | null {
-    if (this.#wrong === null && this.#at !== this.#values.length) this.#wrong = `${this.#what}: wrong length`;
+    if (this.#wrong === null && this.#at !== this.#values.length)
+      this.#wrong = `${this.#what}: wrong length`;
     return this.#wrong;
   }
 
@@ -36,7 +37,8 @@ export class FieldReader {
   /** An integer from `min` to `max`, both included. */
   integer(min: number, max: number): number {
     const value = this.#next();
-    if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max) return value;
+    if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max)
+      return value;
     this.refuse("integer out of range");
     return min;
   }

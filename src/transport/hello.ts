@@ -29,7 +29,13 @@ export interface Introduction {
 
 export function encodeIntroduction(introduction: Introduction): Wire {
   const { wireMin, wireMax, features, receiveWindowBytes, hello } = introduction;
-  return [wireMin, wireMax, features, receiveWindowBytes, hello === null ? null : encodeHello(hello)];
+  return [
+    wireMin,
+    wireMax,
+    features,
+    receiveWindowBytes,
+    hello === null ? null : encodeHello(hello),
+  ];
 }
 
 /** The fields, or the reason to drop them. Later versions may append fields to the array. */
@@ -100,7 +106,8 @@ export function readHello(parent: FieldReader): NodeHello {
 
 function versionProblem(wireMin: number, wireMax: number, features: number): string | null {
   if (wireMin > WIRE_VERSION || wireMax < WIRE_VERSION) return "greeting: no common wire version";
-  if ((features & REQUIRED_FEATURES & ~KNOWN_FEATURES) !== 0) return "greeting: unknown required feature";
+  if ((features & REQUIRED_FEATURES & ~KNOWN_FEATURES) !== 0)
+    return "greeting: unknown required feature";
   return null;
 }
 

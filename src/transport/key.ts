@@ -37,11 +37,15 @@ export function renderKeyFile(key: ClusterKey): string {
 /** Reads a key file's text. The reason is a whole clause that follows the file's name and a colon. */
 export function parseKeyFile(
   text: string,
-): { readonly ok: true; readonly key: ClusterKey } | { readonly ok: false; readonly reason: string } {
+):
+  | { readonly ok: true; readonly key: ClusterKey }
+  | { readonly ok: false; readonly reason: string } {
   const no = (reason: string) => ({ ok: false, reason }) as const;
   if (text.length > 4_096) return no("not a key file: longer than 4096 characters");
   const lines = text.split(/\r?\n/).map((line) => line.trim());
-  const [title, clusterLine, secretLine, ...rest] = lines.filter((line) => line !== "" && !line.startsWith("#"));
+  const [title, clusterLine, secretLine, ...rest] = lines.filter(
+    (line) => line !== "" && !line.startsWith("#"),
+  );
   if (title === undefined) return no("the key file is empty");
   if (title !== KEY_FILE_TITLE) {
     return /^raft key \d+$/.test(title)
@@ -83,7 +87,10 @@ export interface ConnectionEnd {
 
 /** Seals the answer to one greeting. The greeter does not know the answerer's incarnation before it opened it. */
 export function answerKey(key: ClusterKey, ends: ConnectionEnds): Uint8Array {
-  return derive(key.secret, "answer", [...endParts(ends.greeter, false), ...endParts(ends.answerer, false)]);
+  return derive(key.secret, "answer", [
+    ...endParts(ends.greeter, false),
+    ...endParts(ends.answerer, false),
+  ]);
 }
 
 /** The two keys of a connection, one for each direction. */
@@ -94,7 +101,11 @@ export interface DirectionKeys {
 
 /** clusterId null: what peers may say before they belong to one cluster, and what clients say.
  *  Otherwise: what only nodes of that cluster can open. */
-export function connectionKeys(key: ClusterKey, ends: ConnectionEnds, clusterId: ClusterId | null): DirectionKeys {
+export function connectionKeys(
+  key: ClusterKey,
+  ends: ConnectionEnds,
+  clusterId: ClusterId | null,
+): DirectionKeys {
   const parts = [...endParts(ends.greeter, true), ...endParts(ends.answerer, true)];
   if (clusterId !== null) parts.push(bytesOf(clusterId));
   const scope = clusterId === null ? "peer" : "member";
@@ -119,7 +130,8 @@ function endParts(end: ConnectionEnd, withIncarnation: boolean): Uint8Array[] {
   const connection = new Uint8Array(4);
   new DataView(connection.buffer).setUint32(0, end.connection);
   const parts = [bytesOf(end.bootId), connection];
-  if (withIncarnation) parts.push(end.incarnation === null ? new Uint8Array(16) : bytesOf(end.incarnation));
+  if (withIncarnation)
+    parts.push(end.incarnation === null ? new Uint8Array(16) : bytesOf(end.incarnation));
   return parts;
 }
 

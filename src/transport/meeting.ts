@@ -14,7 +14,13 @@ import type { BootId, Incarnation, MonotonicMs, NodeId } from "../base/types.ts"
 import { type Header, WIRE_VERSION, kinds, openDatagram, sealDatagram } from "./datagram.ts";
 import { type Dice, randomId } from "./dice.ts";
 import { type Introduction, decodeIntroduction, encodeIntroduction } from "./hello.ts";
-import { type ConnectionEnd, type ConnectionEnds, answerKey, clusterTag, greetingKey } from "./key.ts";
+import {
+  type ConnectionEnd,
+  type ConnectionEnds,
+  answerKey,
+  clusterTag,
+  greetingKey,
+} from "./key.ts";
 import { pack, unpack } from "./messagepack.ts";
 import { Session } from "./session.ts";
 import type { Address, EndpointOptions, NodeHello } from "./types.ts";
@@ -80,8 +86,15 @@ export class Meeting {
   greet(address: Address, nowMs: MonotonicMs): void {
     const name = nameOf(address);
     if (this.#greetings.has(name)) return;
-    if (this.#greetings.size >= GREETINGS_MAX) return this.#options.drop("too many greetings under way");
-    const greeting = { address, connection: this.#freshConnection(), tries: 0, backoffMs: RETRY_MIN_MS, nextMs: nowMs };
+    if (this.#greetings.size >= GREETINGS_MAX)
+      return this.#options.drop("too many greetings under way");
+    const greeting = {
+      address,
+      connection: this.#freshConnection(),
+      tries: 0,
+      backoffMs: RETRY_MIN_MS,
+      nextMs: nowMs,
+    };
     this.#greetings.set(name, greeting);
     this.#greetingOf.set(greeting.connection, greeting);
     this.#say(greeting, nowMs);
@@ -103,7 +116,8 @@ export class Meeting {
   nextDeadlineMs(): MonotonicMs {
     let next = Number.POSITIVE_INFINITY;
     for (const greeting of this.#greetings.values()) next = Math.min(next, greeting.nextMs);
-    for (const candidate of this.#candidates.values()) return Math.min(next, candidate.madeMs + CANDIDATE_MS);
+    for (const candidate of this.#candidates.values())
+      return Math.min(next, candidate.madeMs + CANDIDATE_MS);
     return next;
   }
 
@@ -132,7 +146,11 @@ export class Meeting {
     if (header.fromConnection === 0) return this.#options.drop("no such connection");
     const introduction = this.#readIntroduction(opened, header);
     if (introduction === null) return;
-    const greeter = { bootId, connection: header.fromConnection, incarnation: introduction.hello?.incarnation ?? null };
+    const greeter = {
+      bootId,
+      connection: header.fromConnection,
+      incarnation: introduction.hello?.incarnation ?? null,
+    };
     const ends = { greeter, answerer: this.#localEnd(this.#freshConnection()) };
     const session = this.#makeSession(false, ends, introduction, from, nowMs);
     const candidate = { session, ends, madeMs: nowMs, answers: 0 };
@@ -144,7 +162,11 @@ export class Meeting {
     const bootId = header.bootId!;
     const greeting = this.#greetingOf.get(header.toConnection);
     if (greeting === undefined) return this.#options.drop("no such connection");
-    const answerer: ConnectionEnd = { bootId, connection: header.fromConnection, incarnation: null };
+    const answerer: ConnectionEnd = {
+      bootId,
+      connection: header.fromConnection,
+      incarnation: null,
+    };
     const ends = { greeter: this.#localEnd(greeting.connection), answerer };
     const opened = openDatagram(answerKey(this.#options.endpoint.key, ends), datagram, header);
     if (opened === null) return this.#options.drop("seal");
@@ -152,7 +174,10 @@ export class Meeting {
     if (introduction === null) return;
     if (introduction.hello === null) return this.#options.drop("answer without a node");
     this.#endGreeting(greeting);
-    const full = { ...ends, answerer: { ...answerer, incarnation: introduction.hello.incarnation } };
+    const full = {
+      ...ends,
+      answerer: { ...answerer, incarnation: introduction.hello.incarnation },
+    };
     this.#options.onAnswered(this.#makeSession(true, full, introduction, from, nowMs), nowMs);
   }
 
@@ -170,7 +195,10 @@ export class Meeting {
       bootId: this.bootId,
     };
     const body = pack(encodeIntroduction(this.#options.introduction()));
-    this.#options.transmit(sealDatagram(this.#greetingKey, this.tag, header, body), greeting.address);
+    this.#options.transmit(
+      sealDatagram(this.#greetingKey, this.tag, header, body),
+      greeting.address,
+    );
   }
 
   /** Sealed under a key of this candidate alone; its counter is the number of answers. */
@@ -194,7 +222,8 @@ export class Meeting {
     const values = unpack(opened);
     const introduction = typeof values === "string" ? values : decodeIntroduction(values);
     if (typeof introduction === "string") return this.#refuse(introduction);
-    if (!helloFits(introduction.hello, header)) return this.#refuse("greeting: names another sender");
+    if (!helloFits(introduction.hello, header))
+      return this.#refuse("greeting: names another sender");
     return introduction;
   }
 
@@ -203,10 +232,25 @@ export class Meeting {
     return null;
   }
 
-  #makeSession(greeted: boolean, ends: ConnectionEnds, introduction: Introduction, address: Address, nowMs: MonotonicMs): Session {
+  #makeSession(
+    greeted: boolean,
+    ends: ConnectionEnds,
+    introduction: Introduction,
+    address: Address,
+    nowMs: MonotonicMs,
+  ): Session {
     const { tag } = this;
     const { key } = this.#options.endpoint;
-    return new Session({ key, tag, greeted, ends, selfId: this.#selfId, introduction, address, nowMs });
+    return new Session({
+      key,
+      tag,
+      greeted,
+      ends,
+      selfId: this.#selfId,
+      introduction,
+      address,
+      nowMs,
+    });
   }
 
   #localEnd(connection: number): ConnectionEnd {
@@ -239,7 +283,10 @@ export class Meeting {
     for (;;) {
       const bytes = this.#options.endpoint.dice(4);
       const connection = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
-      const taken = this.#greetingOf.has(connection) || this.#candidates.has(connection) || this.#options.isTaken(connection);
+      const taken =
+        this.#greetingOf.has(connection) ||
+        this.#candidates.has(connection) ||
+        this.#options.isTaken(connection);
       if (connection !== 0 && !taken) return connection;
     }
   }

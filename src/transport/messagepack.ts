@@ -177,7 +177,11 @@ function scalarWidth(bytes: Uint8Array, at: number): number {
     case 0xda:
       return 3 + (((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0));
     case 0xc6:
-      return 5 + (bytes[at + 1] ?? 0) * 2 ** 24 + (((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 8) | (bytes[at + 4] ?? 0));
+      return (
+        5 +
+        (bytes[at + 1] ?? 0) * 2 ** 24 +
+        (((bytes[at + 2] ?? 0) << 16) | ((bytes[at + 3] ?? 0) << 8) | (bytes[at + 4] ?? 0))
+      );
     default:
       return 0;
   }

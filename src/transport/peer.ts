@@ -55,7 +55,11 @@ export class Peer implements Connection {
   /** The highest sequence of the other's introductions. */
   introductionSeen = 0;
   /** A new address that was asked and has not answered. */
-  asked: { readonly address: Address; readonly challenge: Uint8Array; readonly atMs: MonotonicMs } | null = null;
+  asked: {
+    readonly address: Address;
+    readonly challenge: Uint8Array;
+    readonly atMs: MonotonicMs;
+  } | null = null;
   readonly receiver: ChunkReceiver;
   readonly sender = new ChunkSender();
   #introduction = 1;
@@ -68,7 +72,13 @@ export class Peer implements Connection {
   #remoteTimeUs: number | null = null;
   #remoteTimeAtMs: MonotonicMs = 0;
 
-  constructor(session: Session, remote: Remote, double: boolean, budget: ReassemblyBudget, nowMs: MonotonicMs) {
+  constructor(
+    session: Session,
+    remote: Remote,
+    double: boolean,
+    budget: ReassemblyBudget,
+    nowMs: MonotonicMs,
+  ) {
     this.remote = remote;
     this.lastHeardMs = nowMs;
     this.bootId = session.remoteBootId;
@@ -77,7 +87,8 @@ export class Peer implements Connection {
     this.sessions = [session];
     this.receiveWindowBytes = session.introduction.receiveWindowBytes;
     this.receiver = new ChunkReceiver(budget);
-    this.#introductionDueMs = nowMs;
+    // A client has heard everything in the answer, and is often gone before it could acknowledge more.
+    this.#introductionDueMs = remote.kind === "node" ? nowMs : Number.POSITIVE_INFINITY;
   }
 
   /** The hello of a node; null: a client. */
@@ -95,9 +106,14 @@ export class Peer implements Connection {
     const encoded = encodeFrame(frame);
     const bytes = packedBytesMax(encoded);
     const room = this.#bodyBytesMax(options) - BODY_HEAD_BYTES;
-    if (bytes <= room) return this.#push(encoded, bytes, isIdempotent(frame), options);
+    if (bytes <= room) return this.#push(encoded, bytes, options);
     if (bytes > FRAME_BYTES_MAX) return options.drop("frame too large to send");
-    const taken = this.sender.add(packWithTail(encoded), nameOfLarge(frame), room - CHUNK_HEAD_BYTES, nowMs);
+    const taken = this.sender.add(
+      packWithTail(encoded),
+      nameOfLarge(frame),
+      room - CHUNK_HEAD_BYTES,
+      nowMs,
+    );
     if (!taken) options.drop("chunk streams full");
   }
 
@@ -127,7 +143,8 @@ export class Peer implements Connection {
     if (sampleUs > RTT_US_MAX) return;
     const sampleMs = sampleUs / 1_000;
     const deviationMs = Math.abs(sampleMs - (this.rttMs ?? sampleMs));
-    this.#rttVarianceMs = this.rttMs === null ? sampleMs / 2 : this.#rttVarianceMs * 0.75 + deviationMs * 0.25;
+    this.#rttVarianceMs =
+      this.rttMs === null ? sampleMs / 2 : this.#rttVarianceMs * 0.75 + deviationMs * 0.25;
     this.rttMs = this.rttMs === null ? sampleMs : this.rttMs * 0.875 + sampleMs * 0.125;
   }
 
@@ -137,15 +154,26 @@ export class Peer implements Connection {
     if (this.receiver.owesAcks) this.receiver.takeAcks((ack) => this.#pushFrame(ack));
     if (this.sender.busy) {
       const windowBytes = Math.max(WINDOW_BYTES_MIN, this.receiveWindowBytes / WINDOW_SHARE);
-      const givenUp = this.sender.pump(nowMs, this.retryMs(), windowBytes, (chunk) => this.#pushFrame(chunk));
+      const givenUp = this.sender.pump(nowMs, this.retryMs(), windowBytes, (chunk) =>
+        this.#pushFrame(chunk),
+      );
       if (givenUp > 0) options.drop("chunk stream given up", givenUp);
     }
     if (this.#queue.length > 0) this.#flushQueue(nowMs, options);
   }
 
   /** One frame at once, to any address, on any session: for proving an address. */
-  sendNow(session: Session, frame: WireFrame, address: Address, nowMs: MonotonicMs, options: FlushOptions): void {
-    options.transmit(session.seal(null, pack([...this.#times(nowMs), encodeFrame(frame)])), address);
+  sendNow(
+    session: Session,
+    frame: WireFrame,
+    address: Address,
+    nowMs: MonotonicMs,
+    options: FlushOptions,
+  ): void {
+    options.transmit(
+      session.seal(null, pack([...this.#times(nowMs), encodeFrame(frame)])),
+      address,
+    );
   }
 
   /** After so long without an answer something small is sent again. */
@@ -155,7 +183,11 @@ export class Peer implements Connection {
   }
 
   #introduce(nowMs: MonotonicMs, options: FlushOptions): void {
-    this.#pushFrame({ type: "introduction", sequence: this.#introduction, introduction: options.introduction() });
+    this.#pushFrame({
+      type: "introduction",
+      sequence: this.#introduction,
+      introduction: options.introduction(),
+    });
     this.#introductionDueMs = nowMs + this.#introductionBackoffMs;
     this.#introductionBackoffMs = Math.min(INTRODUCTION_MAX_MS, this.#introductionBackoffMs * 2);
   }
@@ -184,7 +216,10 @@ export class Peer implements Connection {
 
   #times(nowMs: MonotonicMs): Wire[] {
     if (this.#remoteTimeUs === null) return [microseconds(nowMs), null];
-    return [microseconds(nowMs), (this.#remoteTimeUs + microseconds(nowMs - this.#remoteTimeAtMs)) >>> 0];
+    return [
+      microseconds(nowMs),
+      (this.#remoteTimeUs + microseconds(nowMs - this.#remoteTimeAtMs)) >>> 0,
+    ];
   }
 
   #bodyBytesMax(options: FlushOptions): number {
@@ -199,11 +234,15 @@ export class Peer implements Connection {
     this.#queueSizes.push(bytes ?? packedBytesMax(encoded));
   }
 
-  #push(encoded: OutFrame, bytes: number, idempotent: boolean, options: FlushOptions): void {
-    while (this.#queue.length >= QUEUED_FRAMES_MAX || this.#queuedBytes + bytes > QUEUED_BYTES_MAX) {
+  /** Raft frames may be lost: the core says them again. */
+  #push(encoded: OutFrame, bytes: number, options: FlushOptions): void {
+    while (
+      this.#queue.length >= QUEUED_FRAMES_MAX ||
+      this.#queuedBytes + bytes > QUEUED_BYTES_MAX
+    ) {
       options.drop("send queue full");
       const oldest = this.#queue.findIndex((other) => other[0] === RAFT_CODE);
-      if (oldest < 0 || !idempotent) return;
+      if (oldest < 0) return;
       this.#queue.splice(oldest, 1);
       this.#queuedBytes -= this.#queueSizes.splice(oldest, 1)[0]!;
     }
@@ -220,14 +259,18 @@ export function recordBytesMax(datagramBytesMax: number): number {
 
 /** Frames that only nodes of one cluster may say to each other. */
 export function isMemberFrame(frame: WireFrame): boolean {
-  return frame.type === "raft" || frame.type === "check" || frame.type === "needRecords" || frame.type === "heal";
+  return (
+    frame.type === "raft" ||
+    frame.type === "check" ||
+    frame.type === "needRecords" ||
+    frame.type === "heal"
+  );
 }
 
-const RAFT_CODE = encodeFrame({ type: "raft", message: { type: "timeoutNow", term: 0, round: 0 } })[0];
-
-function isIdempotent(frame: WireFrame): boolean {
-  return frame.type !== "request";
-}
+const RAFT_CODE = encodeFrame({
+  type: "raft",
+  message: { type: "timeoutNow", term: 0, round: 0 },
+})[0];
 
 /** Two streams of one name and length are the same frame said again. */
 function nameOfLarge(frame: Frame | WireFrame): string | null {

@@ -40,6 +40,8 @@ export class Session {
   address: Address;
   /** The last time that a datagram of this session was opened (or its greeting). */
   heardMs: MonotonicMs;
+  /** A datagram of this session was opened here: the other side has met this one too. */
+  confirmed = false;
   readonly window = new ReplayWindow();
   readonly #start: SessionStart;
   readonly #peerKeys: KeyPair;
@@ -83,14 +85,17 @@ export class Session {
 
   /** The body, or the reason to drop the datagram. `clusterId`: this node's. */
   open(datagram: Uint8Array, header: Header, clusterId: ClusterId | null): Uint8Array | string {
-    if (header.fromConnection !== this.remoteConnection || header.from !== this.remoteId) return "no such connection";
+    if (header.fromConnection !== this.remoteConnection || header.from !== this.remoteId)
+      return "no such connection";
     if (header.to !== this.#start.selfId) return "for another";
     if (!this.window.isFresh(header.counter)) return "replayed";
     if (header.kind === kinds.member && clusterId === null) return "other cluster id";
-    const keys = header.kind === kinds.member && clusterId !== null ? this.#keysOf(clusterId) : this.#peerKeys;
+    const keys =
+      header.kind === kinds.member && clusterId !== null ? this.#keysOf(clusterId) : this.#peerKeys;
     const body = openDatagram(keys.receive, datagram, header);
     if (body === null) return "seal";
     this.window.record(header.counter);
+    this.confirmed = true;
     return body;
   }
 

@@ -1,6 +1,16 @@
 /** The wire as the node and the client see it. */
 
-import type { BootId, ClusterId, FoundingRecord, Incarnation, LogIndex, MonotonicMs, NodeId, NodeIdentity, Term } from "../base/types.ts";
+import type {
+  BootId,
+  ClusterId,
+  FoundingRecord,
+  Incarnation,
+  LogIndex,
+  MonotonicMs,
+  NodeId,
+  NodeIdentity,
+  Term,
+} from "../base/types.ts";
 import type { Configuration, RaftMessage, RaftTimings } from "../raft/types.ts";
 import type { Dice } from "./dice.ts";
 
@@ -47,13 +57,33 @@ export interface NodeHello {
 
 /** What travels inside sealed datagrams between met peers. A frame larger than a datagram goes by chunks and arrives whole. */
 export type Frame =
-  | { readonly type: "raft"; readonly message: RaftMessage; /** append: chain before the first record; the append's `records` outline is left empty by the codec and filled in by the node from `bytes` */ readonly prevChain?: number; /** append: ready records; installSnapshot: the head */ readonly bytes?: Uint8Array }
+  | {
+      readonly type: "raft";
+      readonly message: RaftMessage;
+      /** append: chain before the first record; the append's `records` outline is left empty by the codec and filled in by the node from `bytes` */ readonly prevChain?: number;
+      /** append: ready records; installSnapshot: the head */ readonly bytes?: Uint8Array;
+    }
   /** Agreement check: sender's (index, term, chain), sent only about entries it knows committed. */
-  | { readonly type: "check"; readonly index: LogIndex; readonly term: Term; readonly chain: number }
-  | { readonly type: "request"; readonly requestId: number; readonly hops: number; readonly body: Uint8Array }
+  | {
+      readonly type: "check";
+      readonly index: LogIndex;
+      readonly term: Term;
+      readonly chain: number;
+    }
+  | {
+      readonly type: "request";
+      readonly requestId: number;
+      readonly hops: number;
+      readonly body: Uint8Array;
+    }
   | { readonly type: "response"; readonly requestId: number; readonly body: Uint8Array }
   /** "You (id, incarnation) are not in the configuration that I have committed": fenced or waiting outside. */
-  | { readonly type: "fence"; readonly clusterId: ClusterId; readonly term: Term; readonly configuration: Configuration }
+  | {
+      readonly type: "fence";
+      readonly clusterId: ClusterId;
+      readonly term: Term;
+      readonly configuration: Configuration;
+    }
   /** Records a..b are damaged here: whoever holds them, send them back as "heal". */
   | { readonly type: "needRecords"; readonly from: LogIndex; readonly to: LogIndex }
   | { readonly type: "heal"; readonly firstIndex: LogIndex; readonly bytes: Uint8Array }
@@ -61,7 +91,12 @@ export type Frame =
 
 /** The other end of a connection. */
 export type Remote =
-  | { readonly kind: "node"; readonly identity: NodeIdentity; readonly hello: NodeHello; readonly address: Address }
+  | {
+      readonly kind: "node";
+      readonly identity: NodeIdentity;
+      readonly hello: NodeHello;
+      readonly address: Address;
+    }
   | { readonly kind: "client"; readonly connection: number; readonly address: Address };
 
 /** One conversation between two processes; dies with either. Opaque to users of the endpoint. */
@@ -74,7 +109,9 @@ export interface Connection {
 export interface EndpointOptions {
   readonly key: ClusterKey;
   /** A client has no node identity. */
-  readonly self: { readonly kind: "node"; readonly identity: NodeIdentity } | { readonly kind: "client" };
+  readonly self:
+    | { readonly kind: "node"; readonly identity: NodeIdentity }
+    | { readonly kind: "client" };
   /** Node: what to say in HELLO now (asked at each HELLO). */
   readonly hello: (() => NodeHello) | null;
   readonly dice: Dice;

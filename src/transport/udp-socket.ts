@@ -20,7 +20,13 @@ const BUFFER_BYTES_UNKNOWN = 65_536;
 const RESENDS_MAX = 3;
 const PAUSE_MS = 2;
 /** Errors of an earlier datagram to somebody else. */
-const OF_ANOTHER = new Set(["ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ENETUNREACH", "EHOSTDOWN"]);
+const OF_ANOTHER = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EHOSTDOWN",
+]);
 const NO_ROOM = new Set(["EAGAIN", "EWOULDBLOCK", "ENOBUFS", "ENOMEM"]);
 
 export interface UdpSocketOptions {
@@ -49,10 +55,16 @@ export function openUdpSocket(options: UdpSocketOptions): Promise<OpenUdpResult>
     let opened = false;
     socket.on("error", (error) => {
       if (opened) return isOfAnother(error) ? undefined : onError(error);
-      resolve({ ok: false, code: codeOf(error), reason: `cannot listen on ${host}:${port}: ${codeOf(error)}` });
+      resolve({
+        ok: false,
+        code: codeOf(error),
+        reason: `cannot listen on ${host}:${port}: ${codeOf(error)}`,
+      });
       socket.close();
     });
-    socket.on("message", (datagram, from) => onDatagram(datagram, { host: from.address, port: from.port }));
+    socket.on("message", (datagram, from) =>
+      onDatagram(datagram, { host: from.address, port: from.port }),
+    );
     socket.bind({ address: host, port, exclusive: true }, () => {
       opened = true;
       resolve({ ok: true, socket: new DgramSocket(socket, options.onUnsent ?? (() => {})) });
@@ -91,7 +103,8 @@ class DgramSocket implements UdpSocket {
     if (this.#paused) return this.#onUnsent("paused");
     try {
       this.#socket.send(datagram, to.port, to.host, (error) => {
-        if (error !== null && error !== undefined) this.#handleFailure(error, datagram, to, resends);
+        if (error !== null && error !== undefined)
+          this.#handleFailure(error, datagram, to, resends);
       });
     } catch (error) {
       this.#handleFailure(error, datagram, to, 0);
@@ -131,6 +144,7 @@ function isOfAnother(error: unknown): boolean {
 }
 
 function codeOf(error: unknown): string {
-  const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
+  const code =
+    typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
   return typeof code === "string" ? code : "EUNKNOWN";
 }

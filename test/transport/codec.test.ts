@@ -1,29 +1,54 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { RaftMessage } from "../../src/raft/types.ts";
-import { type WireFrame, decodeBody, decodeLargeFrame, encodeFrame } from "../../src/transport/codec.ts";
+import {
+  type WireFrame,
+  decodeBody,
+  decodeLargeFrame,
+  encodeFrame,
+} from "../../src/transport/codec.ts";
 import { introductionOf } from "../../src/transport/meeting.ts";
-import { type Wire, pack, packBody, packWithTail, packedBytesMax } from "../../src/transport/messagepack.ts";
+import {
+  type Wire,
+  pack,
+  packBody,
+  packWithTail,
+  packedBytesMax,
+} from "../../src/transport/messagepack.ts";
 import type { Frame, NodeHello } from "../../src/transport/types.ts";
 import { hex16, seeded } from "./harness.ts";
 
 const count = fc.oneof(fc.nat(1_000), fc.maxSafeNat());
 const u32 = fc.integer({ min: 0, max: 0xffff_ffff });
-const id16 = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes).toString("hex"));
-const bytes = fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ minLength: 500, maxLength: 700 }));
+const id16 = fc
+  .uint8Array({ minLength: 16, maxLength: 16 })
+  .map((bytes) => Buffer.from(bytes).toString("hex"));
+const bytes = fc.oneof(
+  fc.uint8Array({ maxLength: 40 }),
+  fc.uint8Array({ minLength: 500, maxLength: 700 }),
+);
 const nodeId = fc.integer({ min: 1, max: 999 });
 const answer = fc.constantFrom("granted", "refused", "withheld");
 const at = { term: count, round: count };
 const configuration = fc.record({
   index: count,
-  members: fc.array(fc.record({ id: nodeId, incarnation: id16, role: fc.constantFrom("voter", "learner") }), { maxLength: 16 }),
+  members: fc.array(
+    fc.record({ id: nodeId, incarnation: id16, role: fc.constantFrom("voter", "learner") }),
+    { maxLength: 16 },
+  ),
 });
 const k = fc.constant;
 
 const message: fc.Arbitrary<RaftMessage> = fc.oneof(
   fc.record({ type: k("preVote" as const), ...at, lastIndex: count, lastTerm: count }),
   fc.record({ type: k("preVoteReply" as const), ...at, answer, askedTerm: count }),
-  fc.record({ type: k("vote" as const), ...at, lastIndex: count, lastTerm: count, ordered: fc.boolean() }),
+  fc.record({
+    type: k("vote" as const),
+    ...at,
+    lastIndex: count,
+    lastTerm: count,
+    ordered: fc.boolean(),
+  }),
   fc.record({ type: k("voteReply" as const), ...at, answer }),
   fc.record({
     type: k("appendReply" as const),
@@ -40,8 +65,21 @@ const message: fc.Arbitrary<RaftMessage> = fc.oneof(
   fc.record({ type: k("timeoutNow" as const), ...at }),
 );
 
-const append = fc.record({ type: k("append" as const), ...at, prevIndex: count, prevTerm: count, commitIndex: count, records: k([]) });
-const snapshot = fc.record({ type: k("installSnapshot" as const), ...at, lastIndex: count, lastTerm: count, configuration });
+const append = fc.record({
+  type: k("append" as const),
+  ...at,
+  prevIndex: count,
+  prevTerm: count,
+  commitIndex: count,
+  records: k([]),
+});
+const snapshot = fc.record({
+  type: k("installSnapshot" as const),
+  ...at,
+  lastIndex: count,
+  lastTerm: count,
+  configuration,
+});
 
 const pair = fc.record({ id: nodeId, incarnation: id16 });
 const founding = fc.record({
@@ -49,7 +87,9 @@ const founding = fc.record({
   founders: fc.array(pair, { maxLength: 16 }),
   parent: fc.option(fc.record({ clusterId: id16, index: count, term: count, chain: u32 })),
 });
-const host = fc.tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255)).map((parts) => parts.join("."));
+const host = fc
+  .tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255))
+  .map((parts) => parts.join("."));
 const ms = fc.integer({ min: 1, max: 600_000 });
 const hello: fc.Arbitrary<NodeHello> = fc.record({
   id: nodeId,
@@ -66,7 +106,9 @@ const hello: fc.Arbitrary<NodeHello> = fc.record({
   wireMin: fc.nat(255),
   wireMax: fc.nat(255),
   features: u32,
-  addresses: fc.array(fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) }), { maxLength: 6 }),
+  addresses: fc.array(fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) }), {
+    maxLength: 6,
+  }),
   receiveWindowBytes: u32,
   userHost: fc.string({ maxLength: 64 }).filter((text) => text.isWellFormed()),
   uptimeMs: count,
@@ -86,21 +128,38 @@ const frame: fc.Arbitrary<WireFrame> = fc.oneof(
   fc.record({
     type: k("introduction" as const),
     sequence: count,
-    introduction: fc.tuple(fc.option(hello), u32).map(([said, window]) => introductionOf(said, window)),
+    introduction: fc
+      .tuple(fc.option(hello), u32)
+      .map(([said, window]) => introductionOf(said, window)),
   }),
   fc.record({ type: k("introductionAck" as const), sequence: count }),
-  fc.record({ type: k("chunk" as const), stream: count, totalBytes: fc.integer({ min: 1, max: 2_621_440 }), partBytes: fc.integer({ min: 1, max: 65_507 }), part: u32, bytes }),
+  fc.record({
+    type: k("chunk" as const),
+    stream: count,
+    totalBytes: fc.integer({ min: 1, max: 2_621_440 }),
+    partBytes: fc.integer({ min: 1, max: 65_507 }),
+    part: u32,
+    bytes,
+  }),
   fc.record({ type: k("chunkAck" as const), stream: count, base: u32, bits: bytes }),
-  fc.record({ type: fc.constantFrom("addressAsk", "addressAnswer"), challenge: fc.uint8Array({ minLength: 8, maxLength: 8 }) }),
+  fc.record({
+    type: fc.constantFrom("addressAsk", "addressAnswer"),
+    challenge: fc.uint8Array({ minLength: 8, maxLength: 8 }),
+  }),
 );
 
 describe("every frame", () => {
   it("reads back as it was, alone and among others", () => {
     fc.assert(
-      fc.property(fc.array(frame, { maxLength: 20 }), u32, fc.option(u32), (frames, timeUs, echoUs) => {
-        const body = packBody([timeUs, echoUs, ...frames.map(encodeFrame)]);
-        expect(decodeBody(Uint8Array.from(body))).toEqual({ timeUs, echoUs, frames });
-      }),
+      fc.property(
+        fc.array(frame, { maxLength: 20 }),
+        u32,
+        fc.option(u32),
+        (frames, timeUs, echoUs) => {
+          const body = packBody([timeUs, echoUs, ...frames.map(encodeFrame)]);
+          expect(decodeBody(Uint8Array.from(body))).toEqual({ timeUs, echoUs, frames });
+        },
+      ),
       { numRuns: 400 },
     );
   });
@@ -122,20 +181,38 @@ describe("every frame", () => {
     const big = 2 ** 40;
     const parent = { clusterId: hex16(1), index: big, term: big, chain: 0xffff_ffff };
     const said: NodeHello = {
-      id: 999, incarnation: hex16(1), bootId: hex16(2), bootCount: big, clusterId: hex16(3),
-      founding: { cluster: "x".repeat(32), founders: pairs, parent }, member: true, founders: pairs.map((p) => p.id),
-      timings: { heartbeatMs: 5_000, electionMinMs: 60_000, electionMaxMs: 60_000 }, met: pairs, version: "1".repeat(32),
-      wireMin: 1, wireMax: 255, features: 0xffff, addresses: pairs.slice(0, 6).map(() => ({ host: "255.255.255.255", port: 65_535 })),
-      receiveWindowBytes: 0xffff_ffff, userHost: "x".repeat(64), uptimeMs: big,
+      id: 999,
+      incarnation: hex16(1),
+      bootId: hex16(2),
+      bootCount: big,
+      clusterId: hex16(3),
+      founding: { cluster: "x".repeat(32), founders: pairs, parent },
+      member: true,
+      founders: pairs.map((p) => p.id),
+      timings: { heartbeatMs: 5_000, electionMinMs: 60_000, electionMaxMs: 60_000 },
+      met: pairs,
+      version: "1".repeat(32),
+      wireMin: 1,
+      wireMax: 255,
+      features: 0xffff,
+      addresses: pairs.slice(0, 6).map(() => ({ host: "255.255.255.255", port: 65_535 })),
+      receiveWindowBytes: 0xffff_ffff,
+      userHost: "x".repeat(64),
+      uptimeMs: big,
     };
-    const encoded = encodeFrame({ type: "introduction", sequence: big, introduction: introductionOf(said, 0xffff_ffff) });
+    const encoded = encodeFrame({
+      type: "introduction",
+      sequence: big,
+      introduction: introductionOf(said, 0xffff_ffff),
+    });
     expect(pack([0xffff_ffff, 0xffff_ffff, encoded]).length).toBeLessThan(1_200 - 44 - 16);
   });
 });
 
 describe("hostile bytes (KNOWN-BUGS G71)", () => {
   const random = seeded(3);
-  const randomBytes = (length: number) => Uint8Array.from({ length }, () => Math.floor(random() * 256));
+  const randomBytes = (length: number) =>
+    Uint8Array.from({ length }, () => Math.floor(random() * 256));
 
   it("of every length decode to a reason and never throw", () => {
     for (let length = 0; length < 3_000; length++) {
@@ -146,19 +223,32 @@ describe("hostile bytes (KNOWN-BUGS G71)", () => {
 
   it("made of real frames by changing, cutting or doubling bytes give a reason or sound frames", () => {
     fc.assert(
-      fc.property(fc.array(frame, { minLength: 1, maxLength: 5 }), fc.nat(), fc.nat(255), fc.nat(2), (frames, where, value, how) => {
-        const good = Uint8Array.from(packBody([1, null, ...frames.map(encodeFrame)]));
-        const place = where % good.length;
-        if (how === 0) good[place] = value;
-        const bad = how === 1 ? good.slice(0, place) : how === 2 ? Uint8Array.of(...good.slice(0, place), value, ...good.slice(place)) : good;
-        const body = decodeBody(bad);
-        if (typeof body !== "string") for (const one of body.frames) expect(typeof one.type).toBe("string");
-      }),
+      fc.property(
+        fc.array(frame, { minLength: 1, maxLength: 5 }),
+        fc.nat(),
+        fc.nat(255),
+        fc.nat(2),
+        (frames, where, value, how) => {
+          const good = Uint8Array.from(packBody([1, null, ...frames.map(encodeFrame)]));
+          const place = where % good.length;
+          if (how === 0) good[place] = value;
+          const bad =
+            how === 1
+              ? good.slice(0, place)
+              : how === 2
+                ? Uint8Array.of(...good.slice(0, place), value, ...good.slice(place))
+                : good;
+          const body = decodeBody(bad);
+          if (typeof body !== "string")
+            for (const one of body.frames) expect(typeof one.type).toBe("string");
+        },
+      ),
       { numRuns: 3_000 },
     );
   });
 
-  const nested = (depth: number) => Uint8Array.from({ length: depth + 1 }, (_, i) => (i < depth ? 0x91 : 0xc0));
+  const nested = (depth: number) =>
+    Uint8Array.from({ length: depth + 1 }, (_, i) => (i < depth ? 0x91 : 0xc0));
   const inBody = (...tail: number[]) => Uint8Array.of(0x93, 1, 0xc0, ...tail);
   it.each([
     ["65,000 nested arrays", nested(65_000), "nested too deep"],
@@ -205,20 +295,38 @@ describe("hostile bytes (KNOWN-BUGS G71)", () => {
     ["a chain of 2^32", [2, 1, 2, 2 ** 32], "frame: integer out of range"],
     ["a text for an index", [2, "1", 2, 3], "frame: integer out of range"],
     ["an incarnation of 15 bytes", [5, new Uint8Array(15), 1, [1, []]], "frame: not 16 bytes"],
-    ["17 members", [5, new Uint8Array(16), 1, [1, Array.from({ length: 17 }, () => [1, new Uint8Array(16), 0])]], "frame: not a list within its limit"],
-    ["a node 1,000", [5, new Uint8Array(16), 1, [1, [[1_000, new Uint8Array(16), 0]]]], "frame: integer out of range"],
-    ["a role that is none", [5, new Uint8Array(16), 1, [1, [[1, new Uint8Array(16), 2]]]], "frame: integer out of range"],
+    [
+      "17 members",
+      [5, new Uint8Array(16), 1, [1, Array.from({ length: 17 }, () => [1, new Uint8Array(16), 0])]],
+      "frame: not a list within its limit",
+    ],
+    [
+      "a node 1,000",
+      [5, new Uint8Array(16), 1, [1, [[1_000, new Uint8Array(16), 0]]]],
+      "frame: integer out of range",
+    ],
+    [
+      "a role that is none",
+      [5, new Uint8Array(16), 1, [1, [[1, new Uint8Array(16), 2]]]],
+      "frame: integer out of range",
+    ],
     ["a number for a flag", [1, 2, 1, 1, 1, 1, 1], "frame: not a boolean"],
     ["a long reason", [8, "x".repeat(257)], "frame: not a short text"],
     ["a frame that is no array", 7, "frame: not an array"],
     ["another wire version", [9, 1, [2, 3, 0, 0, null]], "frame: greeting: no common wire version"],
-    ["a feature that must be known", [9, 1, [1, 1, 2 ** 31, 0, null]], "frame: greeting: unknown required feature"],
+    [
+      "a feature that must be known",
+      [9, 1, [1, 1, 2 ** 31, 0, null]],
+      "frame: greeting: unknown required feature",
+    ],
   ])("%s is refused with its reason", (_, wire, reason) => {
     expect(decodeBody(Uint8Array.from(pack([1, null, wire])))).toBe(reason);
   });
 
   it("one bad frame drops its whole datagram, and no frame of it is delivered", () => {
     const good: Frame = { type: "check", index: 1, term: 1, chain: 1 };
-    expect(decodeBody(Uint8Array.from(pack([1, null, encodeFrame(good), [99]])))).toBe("frame: integer out of range");
+    expect(decodeBody(Uint8Array.from(pack([1, null, encodeFrame(good), [99]])))).toBe(
+      "frame: integer out of range",
+    );
   });
 });

@@ -1,13 +1,28 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { REPLAY_WINDOW, ReplayWindow, kinds, openDatagram, readHeader, sealDatagram } from "../../src/transport/datagram.ts";
+import {
+  REPLAY_WINDOW,
+  ReplayWindow,
+  kinds,
+  openDatagram,
+  readHeader,
+  sealDatagram,
+} from "../../src/transport/datagram.ts";
 import { clusterTag, hexOf, openKey } from "../../src/transport/key.ts";
 import { pack } from "../../src/transport/messagepack.ts";
 import { hex16, seededDice } from "./harness.ts";
 
 const tag = clusterTag(openKey("test"));
 const key = seededDice(1)(32);
-const header = { kind: kinds.peer, from: 1, to: 2, fromConnection: 0x01020304, toConnection: 0x05060708, counter: 2 ** 32 + 9, bootId: null };
+const header = {
+  kind: kinds.peer,
+  from: 1,
+  to: 2,
+  fromConnection: 0x01020304,
+  toConnection: 0x05060708,
+  counter: 2 ** 32 + 9,
+  bootId: null,
+};
 const sealed = sealDatagram(key, tag, header, pack([1_000, null, [6, 5, 7]]));
 
 describe("a sealed datagram", () => {
@@ -55,7 +70,10 @@ describe("a sealed datagram", () => {
 
 describe("the replay window", () => {
   it("lets each counter through once, as a set of all counters would, unless it is older than the window", () => {
-    const steps = fc.array(fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 30_000 })), { maxLength: 400 });
+    const steps = fc.array(
+      fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 1, max: 30_000 })),
+      { maxLength: 400 },
+    );
     fc.assert(
       fc.property(steps, (counters) => {
         const window = new ReplayWindow();

@@ -95,7 +95,11 @@ export class Network {
   }
 
   node(spec: Spec): Party {
-    const identity: NodeIdentity = { id: spec.id, incarnation: hex16(spec.incarnation ?? spec.id), bootId: hex16(spec.boot) };
+    const identity: NodeIdentity = {
+      id: spec.id,
+      incarnation: hex16(spec.incarnation ?? spec.id),
+      bootId: hex16(spec.boot),
+    };
     const hello = helloOf(identity, spec, this.#options.receiveWindowBytes ?? 425_984);
     return this.#join(spec, { kind: "node", identity }, hello);
   }
@@ -119,16 +123,22 @@ export class Network {
   /** One delivery, tick or flush; false when nothing is due before `untilMs`. */
   step(untilMs: number): boolean {
     for (const party of this.parties.values()) party.endpoint.flush(this.nowMs);
-    let nextMs = Math.min(...this.#flying.map((d) => d.atMs), ...[...this.parties.values()].map((p) => p.endpoint.nextDeadlineMs()));
+    let nextMs = Math.min(
+      ...this.#flying.map((d) => d.atMs),
+      ...[...this.parties.values()].map((p) => p.endpoint.nextDeadlineMs()),
+    );
     if (nextMs > untilMs) {
       this.nowMs = untilMs;
       return false;
     }
     nextMs = Math.max(nextMs, this.nowMs);
     this.nowMs = nextMs;
-    const due = this.#flying.filter((d) => d.atMs <= nextMs).sort((a, b) => a.atMs - b.atMs || a.order - b.order);
+    const due = this.#flying
+      .filter((d) => d.atMs <= nextMs)
+      .sort((a, b) => a.atMs - b.atMs || a.order - b.order);
     this.#flying = this.#flying.filter((d) => d.atMs > nextMs);
-    for (const { datagram, from, to } of due) this.parties.get(`${to.host}:${to.port}`)?.endpoint.receive(datagram, from, nextMs);
+    for (const { datagram, from, to } of due)
+      this.parties.get(`${to.host}:${to.port}`)?.endpoint.receive(datagram, from, nextMs);
     for (const party of this.parties.values()) {
       if (party.endpoint.nextDeadlineMs() <= nextMs) party.endpoint.tick(nextMs);
       party.endpoint.flush(nextMs);
@@ -144,7 +154,8 @@ export class Network {
   /** Runs until the condition holds; throws with `what` after `withinMs` of virtual time. */
   runUntil(what: string, condition: () => boolean, withinMs = 10_000): void {
     const untilMs = this.nowMs + withinMs;
-    while (!condition()) if (!this.step(untilMs)) throw new Error(`not within ${withinMs} ms: ${what}`);
+    while (!condition())
+      if (!this.step(untilMs)) throw new Error(`not within ${withinMs} ms: ${what}`);
   }
 
   move(party: Party, address: Address): void {
@@ -158,9 +169,19 @@ export class Network {
   }
 
   #join(spec: Spec, self: EndpointOptions["self"], hello: NodeHello | null): Party {
-    const address = spec.address ?? { host: "10.0.0.1", port: 7400 + (spec.id === 0 ? 500 + spec.boot : spec.id) };
+    const address = spec.address ?? {
+      host: "10.0.0.1",
+      port: 7400 + (spec.id === 0 ? 500 + spec.boot : spec.id),
+    };
     const dice = seededDice((spec.seed ?? spec.boot) + 10_000 * (this.#options.seed ?? 1));
-    const party: Omit<Party, "endpoint"> & { endpoint?: Endpoint } = { bootId: hex16(spec.boot), address, hellos: [], frames: [], doubles: [], hello };
+    const party: Omit<Party, "endpoint"> & { endpoint?: Endpoint } = {
+      bootId: hex16(spec.boot),
+      address,
+      hellos: [],
+      frames: [],
+      doubles: [],
+      hello,
+    };
     const endpoint = createEndpoint({
       key: spec.key ?? openKey("test"),
       self,
@@ -186,7 +207,11 @@ export class Network {
   }
 }
 
-export function helloOf(identity: NodeIdentity, spec: Partial<Spec> = {}, receiveWindowBytes = 425_984): NodeHello {
+export function helloOf(
+  identity: NodeIdentity,
+  spec: Partial<Spec> = {},
+  receiveWindowBytes = 425_984,
+): NodeHello {
   return {
     ...identity,
     bootCount: spec.bootCount ?? 1,
@@ -208,7 +233,13 @@ export function helloOf(identity: NodeIdentity, spec: Partial<Spec> = {}, receiv
 }
 
 /** Two nodes of one cluster that have met. */
-export function metPair(options: NetworkOptions = {}): { network: Network; a: Party; b: Party; toB: Connection; toA: Connection } {
+export function metPair(options: NetworkOptions = {}): {
+  network: Network;
+  a: Party;
+  b: Party;
+  toB: Connection;
+  toA: Connection;
+} {
   const network = new Network(options);
   const a = network.node({ id: 1, boot: 1 });
   const b = network.node({ id: 2, boot: 2 });

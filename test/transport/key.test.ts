@@ -30,9 +30,15 @@ describe("a key file", () => {
   it.each([
     ["", "the key file is empty"],
     ["hello\n", 'not a key file: the first line is not "raft key 1"'],
-    ["raft key 2\ncluster lab\n", 'the first line says "raft key 2", and this executable reads "raft key 1"'],
+    [
+      "raft key 2\ncluster lab\n",
+      'the first line says "raft key 2", and this executable reads "raft key 1"',
+    ],
     ["raft key 1\nsecret 00\n", 'the second line is not "cluster NAME"'],
-    [text.replace("lab", "a b"), '"a b" is not a cluster name: 1 to 32 of a-z A-Z 0-9 . _ -, first a letter or digit'],
+    [
+      text.replace("lab", "a b"),
+      '"a b" is not a cluster name: 1 to 32 of a-z A-Z 0-9 . _ -, first a letter or digit',
+    ],
     [text.slice(0, -2), 'the third line is not "secret" and 64 hexadecimal digits'],
     [`${text}more\n`, "there is more after the secret"],
     ["x".repeat(5_000), "not a key file: longer than 4096 characters"],
@@ -77,6 +83,7 @@ describe("derived keys", () => {
 
   it("of a name are checked before use", () => {
     expect(clusterNameProblem("raft-1.a_B")).toBeNull();
-    for (const bad of ["", "-x", "a b", "x".repeat(33), "é"]) expect(clusterNameProblem(bad)).toContain("is not a cluster name");
+    for (const bad of ["", "-x", "a b", "x".repeat(33), "é"])
+      expect(clusterNameProblem(bad)).toContain("is not a cluster name");
   });
 });

@@ -6,7 +6,10 @@ import { newKey, openKey } from "../../src/transport/key.ts";
 import type { Frame } from "../../src/transport/types.ts";
 import { Network, hex16, metPair, seededDice } from "./harness.ts";
 
-const heartbeat = (round: number): Frame => ({ type: "raft", message: { type: "heartbeat", term: 3, round, commitIndex: 9 } });
+const heartbeat = (round: number): Frame => ({
+  type: "raft",
+  message: { type: "heartbeat", term: 3, round, commitIndex: 9 },
+});
 const kindOf = (datagram: Uint8Array) => datagram[3];
 
 describe("meeting", () => {
@@ -19,7 +22,11 @@ describe("meeting", () => {
     expect(b.hellos).toEqual([]);
     expect(b.endpoint.nodeConnection(1)).toBeUndefined();
     network.runUntil("b met a", () => b.hellos.length > 0);
-    expect(network.seen.slice(0, 3).map((d) => kindOf(d.datagram))).toEqual([kinds.greeting, kinds.answer, kinds.member]);
+    expect(network.seen.slice(0, 3).map((d) => kindOf(d.datagram))).toEqual([
+      kinds.greeting,
+      kinds.answer,
+      kinds.member,
+    ]);
     expect(a.hellos[0]).toMatchObject({ first: true, hello: { id: 2, bootId: b.bootId } });
     network.run(5_000);
     expect(a.hellos.length + b.hellos.length).toBe(2);
@@ -43,7 +50,7 @@ describe("meeting", () => {
     const pairsOfConnections = new Set(
       network.seen.slice(before).map(({ datagram }) => {
         const view = new DataView(datagram.buffer, datagram.byteOffset);
-        return [view.getUint32(12), view.getUint32(16)].sort().join();
+        return [view.getUint32(12), view.getUint32(16)].toSorted((x, y) => x - y).join();
       }),
     );
     expect(pairsOfConnections.size).toBe(1);
@@ -56,7 +63,11 @@ describe("meeting", () => {
       const a = network.node({ id: 1, boot: 1 });
       const b = network.node({ id: 2, boot: 2 });
       a.endpoint.greet(b.address, network.nowMs);
-      network.runUntil(`both met, seed ${seed}`, () => a.hellos.length > 0 && b.hellos.length > 0, 8_000);
+      network.runUntil(
+        `both met, seed ${seed}`,
+        () => a.hellos.length > 0 && b.hellos.length > 0,
+        8_000,
+      );
     }
     const network = new Network();
     const a = network.node({ id: 1, boot: 1 });
@@ -92,7 +103,9 @@ describe("hellos", () => {
     network.runUntil("the last hello", () => a.hellos.at(-1)?.hello.userHost === "ana@lab-5");
     network.run(3_000);
     expect(a.hellos.at(-1)).toMatchObject({ first: false, hello: { userHost: "ana@lab-5" } });
-    expect(a.endpoint.nodeConnection(2)?.remote).toMatchObject({ hello: { userHost: "ana@lab-5" } });
+    expect(a.endpoint.nodeConnection(2)?.remote).toMatchObject({
+      hello: { userHost: "ana@lab-5" },
+    });
   });
 
   it("of nodes in different clusters of one name are delivered, but no raft frame passes (KNOWN-BUGS D49)", () => {
@@ -102,7 +115,12 @@ describe("hellos", () => {
     a.endpoint.greet(b.address, network.nowMs);
     network.runUntil("both met", () => a.hellos.length > 0 && b.hellos.length > 0);
     a.endpoint.send(a.endpoint.nodeConnection(2)!, heartbeat(1));
-    const fence: Frame = { type: "fence", clusterId: hex16(7), term: 1, configuration: { index: 0, members: [] } };
+    const fence: Frame = {
+      type: "fence",
+      clusterId: hex16(7),
+      term: 1,
+      configuration: { index: 0, members: [] },
+    };
     a.endpoint.send(a.endpoint.nodeConnection(2)!, fence);
     network.run(100);
     expect(b.frames.map(({ frame }) => frame)).toEqual([fence]);
@@ -141,7 +159,9 @@ describe("a restarted peer", () => {
     again.endpoint.greet(a.address, network.nowMs);
     network.runUntil("the new boot", () => a.hellos.length === 2);
     expect(a.hellos[1]).toMatchObject({ first: true, hello: { id: 2, bootCount: 2 } });
-    expect(a.endpoint.nodeConnection(2)?.remote).toMatchObject({ identity: { bootId: again.bootId } });
+    expect(a.endpoint.nodeConnection(2)?.remote).toMatchObject({
+      identity: { bootId: again.bootId },
+    });
     const frames = a.frames.length;
     network.inject(late.datagram, late.from, late.to);
     network.run(50);
@@ -155,7 +175,8 @@ describe("a restarted peer", () => {
     const { network, a, b, toB } = metPair();
     const greetings = network.seen.filter(({ datagram }) => kindOf(datagram) === kinds.greeting);
     const elsewhere = { host: "10.9.9.9", port: 1 };
-    for (const { datagram } of greetings) for (let i = 0; i < 50; i++) network.inject(datagram, elsewhere, b.address);
+    for (const { datagram } of greetings)
+      for (let i = 0; i < 50; i++) network.inject(datagram, elsewhere, b.address);
     network.run(200);
     expect(b.hellos.length).toBe(1);
     expect(b.endpoint.nodeConnection(1)?.remote.address).toEqual(a.address);
@@ -166,7 +187,12 @@ describe("a restarted peer", () => {
   it("that is another directory with its id does not take a live connection over, only a silent one", () => {
     const { network, a, b, toB, toA } = metPair();
     const keepAlive = () => b.endpoint.send(toA, heartbeat(1));
-    const other = network.node({ id: 2, boot: 33, incarnation: 99, address: { host: "10.0.0.3", port: 7402 } });
+    const other = network.node({
+      id: 2,
+      boot: 33,
+      incarnation: 99,
+      address: { host: "10.0.0.3", port: 7402 },
+    });
     other.endpoint.greet(a.address, network.nowMs);
     for (let i = 0; i < 40; i++) {
       keepAlive();
@@ -179,7 +205,9 @@ describe("a restarted peer", () => {
       other.endpoint.send(other.endpoint.nodeConnection(1)!, heartbeat(1));
       network.run(100);
     }
-    expect(a.endpoint.nodeConnection(2)?.remote).toMatchObject({ identity: { bootId: other.bootId } });
+    expect(a.endpoint.nodeConnection(2)?.remote).toMatchObject({
+      identity: { bootId: other.bootId },
+    });
   });
 });
 
@@ -187,7 +215,12 @@ describe("two processes with one id (KNOWN-BUGS D48)", () => {
   it("both hear of each other, and nothing else passes between them", () => {
     const network = new Network();
     const first = network.node({ id: 2, boot: 2, incarnation: 2 });
-    const second = network.node({ id: 2, boot: 22, incarnation: 2, address: { host: "10.0.0.3", port: 7402 } });
+    const second = network.node({
+      id: 2,
+      boot: 22,
+      incarnation: 2,
+      address: { host: "10.0.0.3", port: 7402 },
+    });
     second.endpoint.greet(first.address, network.nowMs);
     network.runUntil("both know", () => first.doubles.length > 0 && second.doubles.length > 0);
     network.run(3_000);
@@ -216,7 +249,10 @@ describe("an address", () => {
     b.endpoint.send(toA, heartbeat(1));
     network.runUntil("the frame from the new address", () => a.frames.length === 1);
     expect(a.endpoint.nodeConnection(2)!.remote.address).not.toEqual(b.address);
-    network.runUntil("the new address", () => a.endpoint.nodeConnection(2)!.remote.address.port === 9_000);
+    network.runUntil(
+      "the new address",
+      () => a.endpoint.nodeConnection(2)!.remote.address.port === 9_000,
+    );
     a.endpoint.send(a.endpoint.nodeConnection(2)!, heartbeat(2));
     network.runUntil("a frame to the new address", () => b.frames.length === 1);
   });
@@ -225,14 +261,16 @@ describe("an address", () => {
     const { network, a, b, toA } = metPair();
     const thief = { host: "10.66.6.6", port: 666 };
     network.filter = (datagram, from, to) => {
-      if (to.port === a.address.port && from.port === b.address.port) network.inject(datagram, thief, to);
+      if (to.port === a.address.port && from.port === b.address.port)
+        network.inject(datagram, thief, to);
       return to.port !== a.address.port;
     };
     b.endpoint.send(toA, heartbeat(1));
     network.run(20);
     expect(a.frames.length).toBe(1);
     network.filter = () => true;
-    for (let round = 0; round < 10; round++) a.endpoint.send(a.endpoint.nodeConnection(2)!, heartbeat(round));
+    for (let round = 0; round < 10; round++)
+      a.endpoint.send(a.endpoint.nodeConnection(2)!, heartbeat(round));
     network.run(50);
     expect(b.frames.length).toBe(10);
     expect(network.seen.filter(({ to }) => to.port === 666).length).toBe(1);
@@ -244,7 +282,10 @@ describe("an address", () => {
     network.move(b, { host: "10.0.0.77", port: 9_000 });
     network.run(3_000);
     a.endpoint.greet(b.address, network.nowMs);
-    network.runUntil("the new address", () => a.endpoint.nodeConnection(2)!.remote.address.port === 9_000);
+    network.runUntil(
+      "the new address",
+      () => a.endpoint.nodeConnection(2)!.remote.address.port === 9_000,
+    );
     const toA = b.endpoint.nodeConnection(1)!;
     b.endpoint.send(toA, heartbeat(1));
     a.endpoint.send(a.endpoint.nodeConnection(2)!, heartbeat(2));
@@ -254,11 +295,38 @@ describe("an address", () => {
   });
 });
 
+describe("greetings that nobody follows up", () => {
+  it("make no connection, are forgotten, and do not keep others out", () => {
+    const network = new Network();
+    const node = network.node({ id: 1, boot: 1 });
+    for (let i = 0; i < 3_000; i++) {
+      const client = network.client({
+        boot: 9,
+        seed: i,
+        address: { host: "10.0.1.1", port: 1_000 + i },
+      });
+      client.endpoint.greet(node.address, network.nowMs);
+      network.stop(client);
+    }
+    const b = network.node({ id: 2, boot: 2 });
+    b.endpoint.greet(node.address, network.nowMs);
+    network.runUntil("b met", () => node.hellos.length === 1);
+    expect(node.endpoint.connections().length).toBe(1);
+    network.stop(b);
+    network.run(70_000);
+    expect(node.endpoint.connections()).toEqual([]);
+    expect(node.endpoint.nextDeadlineMs()).toBe(Number.POSITIVE_INFINITY);
+  });
+});
+
 describe("strangers", () => {
   it("with another name, another key or another version are dropped before any crypto, by reason", () => {
     const network = new Network();
     const a = network.node({ id: 1, boot: 1 });
-    for (const [boot, key] of [[2, openKey("other")], [3, newKey("test", seededDice(5))]] as const) {
+    for (const [boot, key] of [
+      [2, openKey("other")],
+      [3, newKey("test", seededDice(5))],
+    ] as const) {
       network.node({ id: boot, boot, key }).endpoint.greet(a.address, network.nowMs);
     }
     network.run(1);
@@ -316,7 +384,9 @@ describe("replays and reordering (KNOWN-BUGS H13)", () => {
       a.endpoint.flush(network.nowMs);
     }
     network.run(10);
-    const recorded = network.seen.filter(({ to, datagram }) => to === b.address && kindOf(datagram) === kinds.member);
+    const recorded = network.seen.filter(
+      ({ to, datagram }) => to === b.address && kindOf(datagram) === kinds.member,
+    );
     for (const { datagram, from, to } of recorded) network.inject(datagram, from, to);
     network.run(30_000);
     for (const { datagram, from, to } of recorded) network.inject(datagram, from, to);

@@ -90,9 +90,23 @@ describe("a socket", () => {
     const socket = await open();
     expect(socket.receiveBufferBytes).toBeGreaterThan(100_000);
     expect(socket.address.port).toBeGreaterThan(0);
-    const again = await openUdpSocket({ host: "127.0.0.1", port: socket.address.port, onDatagram: () => {}, onError: () => {} });
-    expect(again).toEqual({ ok: false, code: "EADDRINUSE", reason: `cannot listen on 127.0.0.1:${socket.address.port}: EADDRINUSE` });
-    const foreign = await openUdpSocket({ host: "192.0.2.1", port: 0, onDatagram: () => {}, onError: () => {} });
+    const again = await openUdpSocket({
+      host: "127.0.0.1",
+      port: socket.address.port,
+      onDatagram: () => {},
+      onError: () => {},
+    });
+    expect(again).toEqual({
+      ok: false,
+      code: "EADDRINUSE",
+      reason: `cannot listen on 127.0.0.1:${socket.address.port}: EADDRINUSE`,
+    });
+    const foreign = await openUdpSocket({
+      host: "192.0.2.1",
+      port: 0,
+      onDatagram: () => {},
+      onError: () => {},
+    });
     expect(foreign).toMatchObject({ ok: false, code: "EADDRNOTAVAIL" });
   });
 
@@ -135,13 +149,22 @@ describe("endpoints on sockets", () => {
     await until("both met", () => a.met.length > 0 && b.met.length > 0);
     const bytes = new Uint8Array(systemDice(recordBytesMax(60_000)));
     const toB = a.endpoint.nodeConnection(2)!;
-    const message = { type: "append", term: 1, round: 1, prevIndex: 1, prevTerm: 1, commitIndex: 0, records: [] } as const;
+    const message = {
+      type: "append",
+      term: 1,
+      round: 1,
+      prevIndex: 1,
+      prevTerm: 1,
+      commitIndex: 0,
+      records: [],
+    } as const;
     for (let round = 1; round <= 40; round++) {
       a.endpoint.send(toB, { type: "raft", message: { ...message, round }, prevChain: 9, bytes });
       a.endpoint.flush(systemClock.monotonicMs());
       await until("the append", () => b.frames.length === round);
     }
-    for (const { frame } of b.frames) expect(frame.type === "raft" && Buffer.compare(frame.bytes!, bytes)).toBe(0);
+    for (const { frame } of b.frames)
+      expect(frame.type === "raft" && Buffer.compare(frame.bytes!, bytes)).toBe(0);
     expect(toB.rttMs).toBeGreaterThan(0);
     const large = new Uint8Array(systemDice(2 * 1_048_576));
     a.endpoint.send(toB, { type: "heal", firstIndex: 5, bytes: large });
@@ -155,11 +178,20 @@ describe("endpoints on sockets", () => {
     client.endpoint.greet(node.socket.address, systemClock.monotonicMs());
     await until("met", () => client.met.length > 0);
     for (let requestId = 1; requestId <= 50; requestId++) {
-      client.endpoint.send(client.met[0]!, { type: "request", requestId, hops: 0, body: Uint8Array.of(requestId) });
+      client.endpoint.send(client.met[0]!, {
+        type: "request",
+        requestId,
+        hops: 0,
+        body: Uint8Array.of(requestId),
+      });
       client.endpoint.flush(systemClock.monotonicMs());
       await until("the request", () => node.frames.length === requestId);
       const { connection } = node.frames.at(-1)!;
-      node.endpoint.send(connection, { type: "response", requestId, body: Uint8Array.of(requestId) });
+      node.endpoint.send(connection, {
+        type: "response",
+        requestId,
+        body: Uint8Array.of(requestId),
+      });
       node.endpoint.flush(systemClock.monotonicMs());
       await until("the response", () => client.frames.length === requestId);
     }
