@@ -10,7 +10,7 @@
  *  Nothing that depends on a write leaves before it: the core holds it back. */
 
 import { assert } from "../base/assert.ts";
-import type { LogIndex, MonotonicMs, NodeId, NodeIdentity, Term } from "../base/types.ts";
+import type { Incarnation, LogIndex, MonotonicMs, NodeId, NodeIdentity, Term } from "../base/types.ts";
 import { createCore } from "../raft/core.ts";
 import type {
   Core,
@@ -64,6 +64,13 @@ export interface MemberOptions {
   readonly wake: () => void;
 }
 
+/** What a data directory was last known to hold. */
+export interface Seen {
+  readonly incarnation: Incarnation;
+  term: Term;
+  lastIndex: LogIndex;
+}
+
 export class Member {
   readonly core: Core;
   readonly log: LogStore;
@@ -74,7 +81,7 @@ export class Member {
   readonly #healer: Healer;
   readonly #chainCheck: ChainCheck;
   /** What each peer was last known to hold: shown to people when it is silent. */
-  readonly lastSeen = new Map<NodeId, { term: Term; lastIndex: LogIndex }>();
+  readonly lastSeen = new Map<NodeId, Seen>();
   /** When this node last heard from a leader of its term; null: never in this process. */
   #leaderHeardMs: MonotonicMs | null = null;
 
@@ -199,7 +206,7 @@ export class Member {
 
   #takeRaft(peer: NodeIdentity, frame: Extract<Frame, { type: "raft" }>, nowMs: MonotonicMs): void {
     const { message } = frame;
-    this.#noteSeen(peer.id, message);
+    this.#noteSeen(peer, message);
     this.#options.onTrace?.(traceLine(peer.id, message, frame.bytes));
     if (message.type === "append") {
       const outcome = takeAppend(peer, frame, message, this.core, this.log, nowMs);
@@ -212,8 +219,9 @@ export class Member {
     if (LEADERS_OWN.has(message.type) && message.term === this.core.term) this.#leaderHeardMs = nowMs;
   }
 
-  #noteSeen(id: NodeId, message: RaftMessage): void {
-    const seen = this.lastSeen.get(id) ?? { term: 0, lastIndex: 0 };
+  #noteSeen({ id, incarnation }: NodeIdentity, message: RaftMessage): void {
+    const before = this.lastSeen.get(id);
+    const seen = before?.incarnation === incarnation ? before : { incarnation, term: 0, lastIndex: 0 };
     // A pre-vote names the term that its sender would campaign in, not one that it is in.
     if (message.type !== "preVote") seen.term = Math.max(seen.term, message.term);
     seen.lastIndex = Math.max(seen.lastIndex, lastIndexIn(message));

@@ -1,8 +1,9 @@
 /** A node's own view of itself and of the others, as `raft status` and GET /status show it. */
 
-import type { LogIndex, MonotonicMs, NodeId, Term, WallMs } from "../base/types.ts";
+import type { LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import type { Configuration, CoreStatus, Role } from "../raft/types.ts";
 import type { NodeReport, PeerReport } from "../transport/requests.ts";
+import type { Seen } from "./member.ts";
 import type { Connection, NodeHello } from "../transport/types.ts";
 
 /** What this node remembers of a peer after the connection is gone. */
@@ -48,7 +49,7 @@ export function peerReports(
   status: CoreStatus | null,
   founders: readonly NodeId[],
   memories: ReadonlyMap<NodeId, PeerMemory>,
-  lastSeen: ReadonlyMap<NodeId, { readonly term: Term; readonly lastIndex: LogIndex }>,
+  lastSeen: ReadonlyMap<NodeId, Seen>,
   connectionTo: (id: NodeId) => Connection | undefined,
   nowMs: MonotonicMs,
 ): PeerReport[] {
@@ -59,7 +60,8 @@ export function peerReports(
     const connection = connectionTo(id);
     const progress = status?.peers.find((peer) => peer.id === id);
     const named = status?.configuration.members.find((member) => member.id === id);
-    const seen = lastSeen.get(id);
+    const seenOfId = lastSeen.get(id);
+    const seen = named === undefined || named.incarnation === seenOfId?.incarnation ? seenOfId : undefined;
     const lastHeardMs = connection?.lastHeardMs ?? memory?.lastHeardMs ?? null;
     return {
       id,
