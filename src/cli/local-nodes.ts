@@ -1,13 +1,14 @@
 /** The nodes whose data lies on this machine in the usual place: whether they run, and what they hold. */
 
 import type { NodeId, WallMs } from "../base/types.ts";
+import { heldSentence } from "../node/refusals.ts";
 import { readIdentity } from "../storage/identity.ts";
 import { inspect } from "../storage/inspect.ts";
-import { lockHolder } from "../storage/lock.ts";
-import { isSuspended, listDirectories, machineBootId, openRealDisk } from "../storage/real-disk.ts";
+import { lockHolder, type LockHolder } from "../storage/lock.ts";
+import { listDirectories, openRealDisk } from "../storage/real-disk.ts";
 import type { Identity } from "../storage/types.ts";
 import type { Address } from "../transport/types.ts";
-import type { DirectoryHolder } from "./errors.ts";
+import { CommandError } from "./exit-codes.ts";
 import { maybeStateDirectory, pathRules, type Machine } from "./places.ts";
 import { parseClusterName, parseNodeId } from "./settings.ts";
 
@@ -16,8 +17,11 @@ export interface NodeHere {
   readonly id: NodeId;
   readonly directory: string;
   /** Who runs it now; null: nobody. */
-  readonly holder: DirectoryHolder | null;
+  readonly held: Held | null;
 }
+
+/** A directory is in use, perhaps by somebody who left no word. */
+export type Held = { readonly holder: LockHolder | null };
 
 /** What a node's directory holds. */
 export interface NodeData {
@@ -46,42 +50,27 @@ export function nodesHere(machine: Machine): readonly NodeHere[] {
         .toSorted((a, b) => a - b)
         .map((id) => {
           const directory = join(state, cluster, String(id));
-          return { cluster, id, directory, holder: holderOf(directory) };
+          return { cluster, id, directory, held: heldBy(directory) };
         }),
     );
 }
 
 /** Who runs on this directory now; null when nobody does, or nobody can tell. */
-export function holderOf(directory: string): DirectoryHolder | null {
-  const held = orNull(() => lockHolder(directory));
-  if (held === null) return null;
-  const { holder } = held;
-  if (holder === null) {
-    return {
-      pid: null,
-      sinceMs: null,
-      sameMachine: true,
-      suspended: false,
-      host: "",
-      address: null,
-    };
-  }
-  const sameMachine = holder.machineBootId === null || holder.machineBootId === machineBootId();
-  return {
-    pid: holder.pid,
-    sinceMs: holder.sinceMs,
-    sameMachine,
-    suspended: sameMachine && isSuspended(holder.pid),
-    host: holder.host,
-    address: holder.address === "" ? null : (holder.address.split(":")[0] ?? null),
-  };
+export function heldBy(directory: string): Held | null {
+  return orNull(() => lockHolder(directory));
+}
+
+/** A CommandError (exit 8) with the sentence that `raft up` says when the directory is taken. */
+export function takenError(node: NodeHere, executable: string): CommandError {
+  const { directory: path, cluster, id, held } = node;
+  return new CommandError(heldSentence(held?.holder ?? null, { path, cluster, id, executable }), 8);
 }
 
 /** The node of any directory; null when it holds none. */
 export function nodeIn(directory: string): NodeHere | null {
   const identity = identityOf(directory);
   if (identity === null) return null;
-  return { cluster: identity.cluster, id: identity.id, directory, holder: holderOf(directory) };
+  return { cluster: identity.cluster, id: identity.id, directory, held: heldBy(directory) };
 }
 
 /** Reads what a node holds; null when that is nothing. */

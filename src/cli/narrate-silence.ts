@@ -16,7 +16,8 @@ export function silenceLines(
   const whom = event.ids.length === 1 ? `a node ${event.ids[0] ?? ""}` : nodesText(event.ids);
   const silent = `nothing heard from ${whom} for ${span}.`;
   const measured = event.causes.filter((cause) => cause.type !== "unknown");
-  if (measured.length > 0) return [silent, ...measured.map((cause) => causeLine(cause, memory))];
+  const lines = measured.map((cause) => causeLine(cause, memory));
+  if (lines.length > 0) return event.seconds === 0 ? lines : [silent, ...lines];
   const ownHost = event.causes.find((cause) => cause.type === "unknown")?.ownHost ?? memory.ownHost;
   return firewallLines(silent, event.ids, ownHost, memory);
 }

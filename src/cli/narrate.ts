@@ -1,5 +1,5 @@
 /** What happens to a node, told in sentences: NodeEvent -> lines for stderr, time of day first. A peer is
- *  introduced with user@host once; a state that lasts is told again after 10 s, 1 min, then every 10 min. */
+ *  introduced with user@host once. How often a state that lasts is told is the node's affair. */
 
 import type { NodeId, WallMs } from "../base/types.ts";
 import type { NodeEvent, PeerName } from "../node/events.ts";
@@ -31,15 +31,15 @@ export interface Memory {
   /** Leaders whose silence was told: what follows need not repeat since when. */
   readonly toldSilent: Set<NodeId>;
   ownHost: string;
+  /** When the loss of leadership was last told. */
+  lostMs: WallMs;
 }
 
 /** Continuation lines stand under the text, not under the time. */
 const INDENT = " ".repeat("14:05:02  ".length);
 
-const SECOND_MS = 1_000;
-const REPEATS_MS = [10 * SECOND_MS, 60 * SECOND_MS, 600 * SECOND_MS] as const;
-/** Timers are late and early by this much. */
-const REPEAT_SLACK_MS = 500;
+/** Whom a node waits for after it lost the majority was said in the line before. */
+const SAME_BREATH_MS = 2_000;
 
 /** The narrator of node `self` of `cluster`. */
 export function createNarrator(self: NodeId, cluster: string, hints: Hints): Narrator {
@@ -51,59 +51,17 @@ export function createNarrator(self: NodeId, cluster: string, hints: Hints): Nar
     leader: null,
     toldSilent: new Set(),
     ownHost: "HOST",
+    lostMs: Number.NEGATIVE_INFINITY,
   };
-  const isDue = createSchedule();
   return (event, wallMs) => {
-    const lasting = lastingState(event);
-    if (lasting !== null && !isDue(lasting.kind, lasting.key, wallMs)) return null;
+    if (event.type === "leadership lost") memory.lostMs = wallMs;
+    if (event.type === "waiting for quorum" && wallMs - memory.lostMs < SAME_BREATH_MS) return null;
     const lines = eventLines(event, memory);
     if (event.type === "opened") return lines.join("\n");
     return lines
       .map((line, at) => (at === 0 ? `${timeOfDay(wallMs)}  ${line}` : INDENT + line))
       .join("\n");
   };
-}
-
-/** Events that only say that a state lasts. A change inside (another set of nodes) is a new state. */
-function lastingState(event: NodeEvent): { readonly kind: string; readonly key: string } | null {
-  switch (event.type) {
-    case "waiting":
-    case "waiting for quorum":
-      return { kind: event.type, key: event.for.join() };
-    case "silence":
-      return { kind: event.type, key: JSON.stringify([event.ids, event.causes]) };
-    case "not a founder":
-    case "fenced":
-      return { kind: event.type, key: "" };
-    case "waits outside":
-      return { kind: event.type, key: event.members.join() };
-    case "older cluster":
-      return { kind: event.type, key: String(event.peer.id) };
-    case "two foundings":
-      return { kind: event.type, key: event.peers.map((peer) => peer.id).join() };
-    default:
-      return null;
-  }
-}
-
-/** At first, after 10 s, 1 min, 10 min, then every 10 min. */
-function createSchedule(): (kind: string, key: string, wallMs: WallMs) => boolean {
-  const told = new Map<string, { key: string; firstMs: WallMs; count: number }>();
-  return (kind, key, wallMs) => {
-    const last = told.get(kind);
-    if (last === undefined || last.key !== key) {
-      told.set(kind, { key, firstMs: wallMs, count: 0 });
-      return true;
-    }
-    if (wallMs - last.firstMs + REPEAT_SLACK_MS < repeatAfterMs(last.count)) return false;
-    while (wallMs - last.firstMs + REPEAT_SLACK_MS >= repeatAfterMs(last.count)) last.count += 1;
-    return true;
-  };
-}
-
-/** How long after the first telling the repeat with this number (from 0) is due. */
-export function repeatAfterMs(repeat: number): number {
-  return REPEATS_MS[repeat] ?? REPEATS_MS[2] * (repeat - 1);
 }
 
 function eventLines(event: NodeEvent, memory: Memory): readonly string[] {
@@ -150,9 +108,10 @@ type EventOf<Type extends NodeEvent["type"]> = Extract<NodeEvent, { readonly typ
 function openedLines(event: EventOf<"opened">, memory: Memory): readonly string[] {
   const { hints } = memory;
   memory.ownHost = event.address.host;
+  const where = event.address.host.startsWith("127.") ? "machine" : "network";
   const open =
     event.auth === "open"
-      ? `open: anyone on this network can read, write and stop it (${hints.executable} key new)`
+      ? `open: anyone on this ${where} can read, write and stop it (${hints.executable} key new)`
       : "key";
   const lines = [
     `raft ${event.version}, node ${event.id} of cluster ${event.cluster}, ${event.address.host}:${event.address.port}, ${open}`,
@@ -179,6 +138,7 @@ function pastText(event: EventOf<"opened">, hints: Hints): string {
 }
 
 function waitingLine(ids: readonly NodeId[], { hints }: Memory): string {
+  if (hints.local !== null) return `waiting for ${nodesText(ids)} before the cluster is founded`;
   const start = `${hints.up(ids[0] ?? 0)} on another machine, or in another terminal of this one`;
   return `waiting for ${nodesText(ids)} before the cluster is founded: ${start}`;
 }
@@ -196,6 +156,7 @@ function metLine(peer: PeerName, waitingFor: readonly NodeId[], memory: Memory):
   memory.introduced.delete(peer.id);
   const met = `met ${introduce(peer, memory, true)}`;
   if (waitingFor.length === 0) return met;
+  if (memory.hints.local !== null) return `${met}; waiting for ${nodesText(waitingFor)}`;
   return `${met}; waiting for ${nodesText(waitingFor)}: ${memory.hints.up(waitingFor[0] ?? 0)}`;
 }
 

@@ -55,7 +55,7 @@ export function nodeOfThisMachine(
   hints: Hints,
 ): NodeId {
   const running = here
-    .filter((node) => node.cluster === cluster && node.holder !== null)
+    .filter((node) => node.cluster === cluster && node.held !== null)
     .map((node) => node.id);
   const [only, another] = running;
   if (only === undefined)

@@ -25,7 +25,7 @@ export interface Target {
 /** For commands about nodes of this machine that run or ran (clients): the running ones are a clue. */
 export function readTarget(reader: SettingsReader, context: CommandContext): Target {
   return targetOf(reader, context, () =>
-    nodesHere(context.machine).filter((node) => node.holder !== null),
+    nodesHere(context.machine).filter((node) => node.held !== null),
   );
 }
 

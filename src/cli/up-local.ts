@@ -8,7 +8,7 @@ import type { NodeEvent } from "../node/events.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
 import type { Hints } from "./hints.ts";
-import { holderOf } from "./local-nodes.ts";
+import { heldBy } from "./local-nodes.ts";
 import { createNarrator, readyLine, type Narrator } from "./narrate.ts";
 import { parseEventLine } from "./up-child.ts";
 import { CHILD_VARIABLE, type LocalSettings } from "./up-settings.ts";
@@ -16,6 +16,10 @@ import { nodesText, timeOfDay } from "./wording.ts";
 
 /** What several nodes say of one happening within this time is told once. */
 const SAME_HAPPENING_MS = 5_000;
+/** Nodes that start together have met within this time. */
+const STARTING_MS = 3_000;
+/** Sentences that are remembered for that. */
+const TOLD_MAX = 1_000;
 /** Nodes that were asked to stop hand over and sync; after this they are ended. */
 const STOP_MS = 5_000;
 
@@ -26,7 +30,7 @@ export async function runLocal(
 ): Promise<ExitCode> {
   const { terminal, signal } = context;
   const ids = Array.from({ length: settings.count }, (_, at) => at + 1);
-  const running = ids.filter((id) => holderOf(settings.directoryOf(id)) !== null);
+  const running = ids.filter((id) => heldBy(settings.directoryOf(id)) !== null);
   const missing = ids.filter((id) => !running.includes(id));
   if (missing.length === 0) {
     terminal.say(
@@ -39,6 +43,7 @@ export async function runLocal(
   );
   const children = missing.map((id) => startChild(id, settings, context, teller));
   const stop = (): void => {
+    teller.stopping();
     for (const { process: child } of children) child.stdin?.end();
     context.clock.after(STOP_MS, () => {
       for (const { process: child } of children) child.kill("SIGKILL");
@@ -72,6 +77,7 @@ function startChild(
     ...settings.passedOn,
   ];
   const child = spawn(command, [...first, "up", ...flags], {
+    argv0: context.executable,
     stdio: ["pipe", "pipe", "pipe"],
     env: { ...context.machine.environment, [CHILD_VARIABLE]: String(process.pid) },
     // Ctrl-C reaches the parent only, which then ends its children in order.
@@ -102,14 +108,21 @@ export class LocalTeller {
   readonly #hints: Hints;
   readonly #say: (line: string) => void;
   readonly #narrators: ReadonlyMap<NodeId, Narrator>;
-  readonly #toldAt = new Map<string, WallMs>();
+  readonly #toldMs = new Map<string, WallMs>();
   readonly #ready = new Set<NodeId>();
+  #firstMs: WallMs | null = null;
   #saidReady = false;
+  #stopping = false;
 
   constructor(hints: Hints, cluster: string, ids: readonly NodeId[], say: (line: string) => void) {
     this.#hints = hints;
     this.#say = say;
     this.#narrators = new Map(ids.map((id) => [id, createNarrator(id, cluster, hints)]));
+  }
+
+  /** From now on the nodes' losing each other is no news. */
+  stopping(): void {
+    this.#stopping = true;
   }
 
   /** A line that a node wrote as it is. */
@@ -118,29 +131,38 @@ export class LocalTeller {
   }
 
   event(id: NodeId, event: NodeEvent, wallMs: WallMs): void {
+    this.#firstMs ??= wallMs;
     if (event.type === "ready") {
-      this.#ready.add(id);
-      if (this.#ready.size === this.#narrators.size && !this.#saidReady) {
-        this.#saidReady = true;
-        this.#say(`${timeOfDay(wallMs)}  ${readyLine(this.#hints)}`);
-      }
+      this.#becomeReady(id, wallMs);
       return;
     }
-    // Nodes that are about to be there are not worth a word.
-    if (event.type === "waiting" || event.type === "waiting for quorum") {
-      if (!this.#saidReady && this.#toldAt.size === 0) return;
-    }
+    if (this.#isNoNews(event, wallMs)) return;
     const text = this.#narrators.get(id)?.(event, wallMs) ?? null;
     if (text === null || this.#isToldByAnother(text, wallMs)) return;
     for (const line of text.split("\n")) this.line(id, line);
   }
 
+  #becomeReady(id: NodeId, wallMs: WallMs): void {
+    this.#ready.add(id);
+    if (this.#saidReady || this.#ready.size < this.#narrators.size) return;
+    this.#saidReady = true;
+    this.#say(`${timeOfDay(wallMs)}  ${readyLine(this.#hints)}`);
+  }
+
+  /** All start at once and end at once: waiting for those that are about to come, and missing those that
+   *  were told to go, would be told N times. */
+  #isNoNews(event: NodeEvent, wallMs: WallMs): boolean {
+    if (this.#stopping) return !["stopping", "stopped by", "damage"].includes(event.type);
+    const waits = event.type === "waiting" || event.type === "waiting for quorum";
+    return waits && wallMs - (this.#firstMs ?? wallMs) < STARTING_MS;
+  }
+
   /** Every member tells of the founding and of the leader; one of them is enough. */
   #isToldByAnother(text: string, wallMs: WallMs): boolean {
-    const happening = text.replace(/^\d\d:\d\d:\d\d {2}/, "");
-    const toldMs = this.#toldAt.get(happening);
-    this.#toldAt.set(happening, wallMs);
-    if (this.#toldAt.size > 1_000) this.#toldAt.clear();
+    const happening = text.replace(/^\d\d:\d\d:\d\d {2}/, "").replace(/ \(votes: .*\)$/, "");
+    const toldMs = this.#toldMs.get(happening);
+    if (this.#toldMs.size >= TOLD_MAX) this.#toldMs.clear();
+    this.#toldMs.set(happening, wallMs);
     return toldMs !== undefined && Math.abs(wallMs - toldMs) < SAME_HAPPENING_MS;
   }
 }

@@ -4,14 +4,12 @@ import type { NodeEnd } from "../node/events.ts";
 import { startNode } from "../node/node.ts";
 import type { NodeOptions } from "../node/types.ts";
 import type { CommandContext, RaftCommand } from "./command.ts";
-import { directoryTakenText } from "./errors.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
-import { holderOf } from "./local-nodes.ts";
 import { createNarrator } from "./narrate.ts";
 import { detach } from "./up-detached.ts";
 import { eventLine, whenParentEnds } from "./up-child.ts";
 import { runLocal } from "./up-local.ts";
-import { readUpSettings, type NodeSettings, UP_FLAGS, type UpSettings } from "./up-settings.ts";
+import { readUpSettings, UP_FLAGS, type UpSettings } from "./up-settings.ts";
 
 export const upCommand: RaftCommand = {
   name: "up",
@@ -36,19 +34,11 @@ export const upCommand: RaftCommand = {
   endsItself: true,
   async run(args, context) {
     const settings = readUpSettings(args, context);
-    if (settings.type === "node") refuseIfTaken(settings);
     if (settings.detach) return detach(settings, context);
     if (settings.type === "local") return runLocal(settings, context);
     return runNode(settings.node, settings, context);
   },
 };
-
-/** A directory in use is told with its holder, before anything is started. */
-function refuseIfTaken({ node, hints }: NodeSettings): void {
-  const holder = holderOf(node.dataDir);
-  if (holder === null) return;
-  throw new CommandError(directoryTakenText(node.id, node.key.cluster, holder, hints), 8);
-}
 
 /** Starts the node, tells what happens to it, and ends when it has ended. */
 async function runNode(

@@ -2,10 +2,8 @@
 
 import { type DirectoryReport, type FileReport, verifyDirectory } from "../storage/inspect.ts";
 import type { RaftCommand } from "./command.ts";
-import { directoryTakenText } from "./errors.ts";
 import { CommandError } from "./exit-codes.ts";
-import type { Hints } from "./hints.ts";
-import { holderOf, nodeIn, nodesHere } from "./local-nodes.ts";
+import { nodeIn, nodesHere, takenError } from "./local-nodes.ts";
 import { absolutePath } from "./places.ts";
 import { SettingsReader } from "./settings.ts";
 import { renderTable, type Column } from "./table.ts";
@@ -25,7 +23,7 @@ export const verifyCommand: RaftCommand = {
   async run(args, context) {
     const { terminal, machine } = context;
     const reader = new SettingsReader(args, machine.environment);
-    const { cluster, hints } = readStartTarget(reader, context, null);
+    const { cluster } = readStartTarget(reader, context, null);
     const typed = args._[0];
     const directories =
       typed === undefined
@@ -38,7 +36,7 @@ export const verifyCommand: RaftCommand = {
     }
     let isSound = true;
     for (const directory of directories) {
-      const report = verifyOne(directory, hints);
+      const report = verifyOne(directory, context.executable);
       isSound &&= report.ok;
       await terminal.out(`${renderReport(directory, report)}\n`);
     }
@@ -46,15 +44,9 @@ export const verifyCommand: RaftCommand = {
   },
 };
 
-function verifyOne(directory: string, hints: Hints): DirectoryReport {
+function verifyOne(directory: string, executable: string): DirectoryReport {
   const node = nodeIn(directory);
-  const holder = holderOf(directory);
-  if (holder !== null) {
-    throw new CommandError(
-      directoryTakenText(node?.id ?? 0, node?.cluster ?? "", holder, hints),
-      8,
-    );
-  }
+  if (node !== null && node.held !== null) throw takenError(node, executable);
   try {
     return verifyDirectory(directory);
   } catch (thrown) {

@@ -3,10 +3,16 @@
 import type { NodeId } from "../base/types.ts";
 import { wipeDirectory } from "../storage/identity.ts";
 import type { CommandContext, RaftCommand } from "./command.ts";
-import { directoryTakenText } from "./errors.ts";
 import { CommandError, UsageError, type ExitCode } from "./exit-codes.ts";
 import type { Hints } from "./hints.ts";
-import { dataOf, nodeIn, nodesHere, type NodeData, type NodeHere } from "./local-nodes.ts";
+import {
+  dataOf,
+  nodeIn,
+  nodesHere,
+  takenError,
+  type NodeData,
+  type NodeHere,
+} from "./local-nodes.ts";
 import { absolutePath } from "./places.ts";
 import { FLAGS, parseNodeId, SettingsReader } from "./settings.ts";
 import { readStartTarget, TARGET_FLAGS } from "./target.ts";
@@ -31,8 +37,7 @@ export const wipeCommand: RaftCommand = {
     reader.check();
     const { cluster, hints } = readStartTarget(reader, context, null);
     const node = chooseNode(reader.text("data-dir"), cluster, typed, context, hints);
-    if (node.holder !== null)
-      throw new CommandError(directoryTakenText(node.id, node.cluster, node.holder, hints), 8);
+    if (node.held !== null) throw takenError(node, context.executable);
     if (args["yes"] !== true && !(await isConfirmed(node, context))) {
       context.terminal.say("nothing was deleted");
       return 0;

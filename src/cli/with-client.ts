@@ -81,10 +81,10 @@ function explained(
   if (error.nobody === null) return new CommandError(error.message, error.exitCode);
   const here = nodesHere(context.machine)
     .filter((node) => node.cluster === error.nobody?.cluster)
-    .map(({ id, holder, directory }) => {
-      const data = holder === null ? dataOf(directory) : null;
+    .map(({ id, held, directory }) => {
+      const data = held === null ? dataOf(directory) : null;
       const { entries = null, lastUsedMs = null } = data ?? {};
-      return { id, running: holder !== null, entries, lastUsedMs };
+      return { id, running: held !== null, entries, lastUsedMs };
     });
   return new CommandError(
     nobodyAnswersText(error.nobody, here, command, hints),

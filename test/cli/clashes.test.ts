@@ -1,9 +1,8 @@
 /** What a node tells when a person has to settle something, as golden text. */
 
 import { describe, expect, it } from "vitest";
-import { directoryTakenText } from "../../src/cli/errors.ts";
 import { foundersFlag } from "../../src/cli/narrate-clashes.ts";
-import { at, hints, lab, peer, told } from "./context.ts";
+import { at, lab, peer, told } from "./context.ts";
 
 describe("an id", () => {
   it("that runs elsewhere: who it is, and two ways out", () => {
@@ -44,11 +43,9 @@ describe("an id", () => {
 describe("founders", () => {
   it("that disagree: both values, and what to do", () => {
     const cause = { type: "other size", peer: lab[2], theirs: [1, 2], ours: [1, 2, 3] } as const;
-    const text = told(1, [
-      [at(14, 6), { type: "silence", ids: [3], seconds: 10, causes: [cause] }],
-    ]);
-    expect(text.split("\n")[1]).toBe(
-      "          node 2 (ana@lab-08, 10.0.0.8) was started with --size 2, this one with --size 3 (the default). Stop one with Ctrl-C and start it with the other's size.",
+    const text = told(1, [[at(14, 6), { type: "silence", ids: [2], seconds: 0, causes: [cause] }]]);
+    expect(text).toBe(
+      "14:06:00  node 2 (ana@lab-08, 10.0.0.8) was started with --size 2, this one with --size 3 (the default). Stop one with Ctrl-C and start it with the other's size.",
     );
   });
 
@@ -107,31 +104,6 @@ describe("the past", () => {
           To go on with the old one:    start its node 3 with their data; then ./raft members replace 2`,
     );
   });
-});
-
-describe("a data directory that is taken", () => {
-  const holder = {
-    pid: 4711,
-    sinceMs: at(14, 5),
-    sameMachine: true,
-    suspended: false,
-    host: "lab-07",
-    address: "10.0.0.7",
-  };
-  it.each([
-    [
-      holder,
-      "node 1 of cluster raft already runs here: pid 4711, since 14:05.    See it: ./raft status    Stop it: ./raft stop 1",
-    ],
-    [
-      { ...holder, suspended: true },
-      "node 1 of cluster raft is suspended (Ctrl-Z), pid 4711: type fg in its terminal, or kill -9 4711",
-    ],
-    [
-      { ...holder, sameMachine: false },
-      "this directory is in use on another machine, lab-07 (10.0.0.7): your home is shared. Give this machine its own id: ./raft up --id 2",
-    ],
-  ])("%#", (taken, text) => expect(directoryTakenText(1, "raft", taken, hints)).toBe(text));
 });
 
 describe("the disk", () => {

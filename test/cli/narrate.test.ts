@@ -2,7 +2,6 @@
 
 import { describe, expect, it } from "vitest";
 import { Hints } from "../../src/cli/hints.ts";
-import { repeatAfterMs } from "../../src/cli/narrate.ts";
 import type { NodeEvent } from "../../src/node/events.ts";
 import { at, lab, peer, told } from "./context.ts";
 
@@ -101,29 +100,6 @@ data in /home/ana/.local/state/raft/raft/1 (new)
 data in /home/ana/.local/state/raft/raft/1 (new)
 port 7401 is taken by another program: this node uses 40123 and keeps it for next time`,
     );
-  });
-
-  it("repeats a state that lasts after 10 s, 1 min, 10 min, then every 10 min", () => {
-    expect([0, 1, 2, 3, 4].map(repeatAfterMs)).toEqual([
-      10_000, 60_000, 600_000, 1_200_000, 1_800_000,
-    ]);
-    const waiting: NodeEvent = { type: "waiting", for: [2, 3], single: false };
-    const everySecond = Array.from(
-      { length: 1_300 },
-      (_, second) => [at(14, 0, second), waiting] as const,
-    );
-    const times = told(1, everySecond)
-      .split("\n")
-      .map((line) => line.slice(0, 8));
-    expect(times).toEqual(["14:00:00", "14:00:10", "14:01:00", "14:10:00", "14:20:00"]);
-  });
-
-  it("tells a state at once when it has changed", () => {
-    const text = told(1, [
-      [at(14, 0, 0), { type: "waiting", for: [2, 3], single: false }],
-      [at(14, 0, 1), { type: "waiting", for: [3], single: false }],
-    ]);
-    expect(text.split("\n").length).toBe(2);
   });
 });
 

@@ -1,0 +1,343 @@
+/** The five states of `raft status`, as golden text. */
+
+import { describe, expect, it } from "vitest";
+import { nobodyAnswersJson, nobodyAnswersText } from "../../src/cli/errors.ts";
+import { Hints } from "../../src/cli/hints.ts";
+import { checkExitCode, renderStatus, statusJson } from "../../src/cli/status-table.ts";
+import type { ClusterStatus, NobodyAnswers, StatusRow } from "../../src/client/types.ts";
+import { at, hints } from "./context.ts";
+
+const MINUTE_MS = 60_000;
+
+function row(id: number, changes: Partial<StatusRow>): StatusRow {
+  return {
+    id,
+    member: "voter",
+    role: "follower",
+    term: 1,
+    lastIndex: 42,
+    commitIndex: 42,
+    lag: 0,
+    lastContactMs: null,
+    lastHeardWallMs: null,
+    rttMs: null,
+    fsyncMs: null,
+    address: { host: `10.0.0.${6 + id}`, port: 7400 + id },
+    host: `lab-0${6 + id}`,
+    uptimeMs: 812_345,
+    version: "1.0.0",
+    firstIndex: 1,
+    mute: null,
+    networkDisk: false,
+    ...changes,
+  };
+}
+
+function status(rows: readonly StatusRow[], changes: Partial<ClusterStatus> = {}): ClusterStatus {
+  return {
+    cluster: "raft",
+    auth: "open",
+    founded: true,
+    leader: 2,
+    leaderSinceMs: 7 * MINUTE_MS + 3_000,
+    term: 1,
+    healthy: true,
+    voters: 3,
+    reachableVoters: 3,
+    canLose: 1,
+    waitingFor: [],
+    rows,
+    reports: [],
+    peersOfLeader: [],
+    ...changes,
+  };
+}
+
+const leads: Partial<StatusRow> = { role: "leader", lag: null };
+
+const healthy = status([
+  row(1, { lastContactMs: 12, rttMs: 0.3, fsyncMs: 0.6 }),
+  row(2, { ...leads, fsyncMs: 0.5 }),
+  row(3, { lastContactMs: 31, rttMs: 0.2, fsyncMs: 0.7 }),
+]);
+
+const degraded = status(
+  [
+    row(1, { ...leads, term: 2, lastIndex: 57, commitIndex: 57, fsyncMs: 0.6 }),
+    row(2, {
+      role: "unreachable",
+      lag: 15,
+      lastContactMs: 130_000,
+      lastHeardWallMs: at(14, 12, 30),
+    }),
+    row(3, { term: 2, lastIndex: 57, commitIndex: 57, lastContactMs: 8, rttMs: 0.2, fsyncMs: 0.7 }),
+  ],
+  {
+    healthy: false,
+    leader: 1,
+    leaderSinceMs: 2 * MINUTE_MS,
+    reachableVoters: 2,
+    canLose: 0,
+    term: 2,
+  },
+);
+
+const leaderless = status(
+  [
+    row(1, {
+      role: "pre-candidate",
+      term: 2,
+      lastIndex: 57,
+      commitIndex: 57,
+      lag: null,
+      fsyncMs: 0.6,
+    }),
+    row(2, {
+      role: "unreachable",
+      lag: null,
+      lastContactMs: 724_000,
+      lastHeardWallMs: at(14, 12, 30),
+    }),
+    row(3, {
+      role: "unreachable",
+      term: 2,
+      lastIndex: 57,
+      commitIndex: 57,
+      lag: null,
+      lastContactMs: 41_000,
+      lastHeardWallMs: at(14, 23, 53),
+    }),
+  ],
+  { healthy: false, leader: null, leaderSinceMs: null, reachableVoters: 1, canLose: 0, term: 2 },
+);
+
+const fresh: Partial<StatusRow> = {
+  member: "none",
+  role: "waiting",
+  term: null,
+  lastIndex: null,
+  commitIndex: null,
+  lag: null,
+};
+
+const unfounded = status(
+  [
+    row(1, { ...fresh, fsyncMs: 0.6 }),
+    row(2, { ...fresh, lastContactMs: 15, rttMs: 0.3, fsyncMs: 0.5 }),
+    row(3, { ...fresh, role: "unheard", address: null, host: null }),
+  ],
+  {
+    founded: false,
+    healthy: false,
+    leader: null,
+    leaderSinceMs: null,
+    reachableVoters: 0,
+    canLose: 0,
+    waitingFor: [3],
+  },
+);
+
+function rendered(value: ClusterStatus): string {
+  return renderStatus(value, hints, at(14, 24, 34));
+}
+
+describe("raft status", () => {
+  it("of a healthy cluster", () => {
+    expect(rendered(healthy)).toBe(
+      `ID  ROLE      TERM  LAST  COMMIT  LAG  CONTACT    RTT  FSYNC  ADDRESS        HOST
+ 1  follower     1    42      42    0     12ms  0.3ms  0.6ms  10.0.0.7:7401  lab-07
+ 2  leader       1    42      42    -        -      -  0.5ms  10.0.0.8:7402  lab-08
+ 3  follower     1    42      42    0     31ms  0.2ms  0.7ms  10.0.0.9:7403  lab-09
+
+healthy: cluster raft (open), 3 of 3 voters, leader 2 for 7m, can lose 1`,
+    );
+    expect(checkExitCode(healthy)).toBe(0);
+  });
+
+  it("with one dead", () => {
+    expect(rendered(degraded)).toBe(
+      `ID  ROLE         TERM  LAST  COMMIT  LAG  CONTACT    RTT  FSYNC  ADDRESS        HOST
+ 1  leader          2    57      57    -        -      -  0.6ms  10.0.0.7:7401  lab-07
+ 2  unreachable     1    42      42   15    2m10s      -      -  10.0.0.8:7402  lab-08
+ 3  follower        2    57      57    0      8ms  0.2ms  0.7ms  10.0.0.9:7403  lab-09
+
+degraded: cluster raft (open), 2 of 3 voters, leader 1 for 2m, can lose none
+  node 2 silent since 14:12:30: on lab-08 (10.0.0.8)  ./raft up --id 2`,
+    );
+    expect(checkExitCode(degraded)).toBe(6);
+  });
+
+  it("without a leader", () => {
+    expect(rendered(leaderless)).toBe(
+      `ID  ROLE           TERM  LAST  COMMIT  LAG  CONTACT  RTT  FSYNC  ADDRESS        HOST
+ 1  pre-candidate     2    57      57    -        -    -  0.6ms  10.0.0.7:7401  lab-07
+ 2  unreachable       1    42      42    -   12m04s    -      -  10.0.0.8:7402  lab-08
+ 3  unreachable       2    57      57    -      41s    -      -  10.0.0.9:7403  lab-09
+
+no leader: cluster raft (open), 1 of 3 voters, 2 are needed; nothing acknowledged is lost, nothing can be added
+  node 2 silent since 14:12:30: on lab-08 (10.0.0.8)  ./raft up --id 2
+  node 3 silent since 14:23:53: on lab-09 (10.0.0.9)  ./raft up --id 3`,
+    );
+    expect(checkExitCode(leaderless)).toBe(4);
+  });
+
+  it("before founding", () => {
+    expect(rendered(unfounded)).toBe(
+      `ID  ROLE     TERM  LAST  COMMIT  LAG  CONTACT    RTT  FSYNC  ADDRESS        HOST
+ 1  waiting     -     -       -    -        -      -  0.6ms  10.0.0.7:7401  lab-07
+ 2  waiting     -     -       -    -     15ms  0.3ms  0.5ms  10.0.0.8:7402  lab-08
+ 3  unheard     -     -       -    -        -      -      -  -              -
+
+not founded: cluster raft (open) waits for node 3: ./raft up --id 3 on another machine, or in another terminal`,
+    );
+    expect(checkExitCode(unfounded)).toBe(4);
+  });
+
+  const nobody: NobodyAnswers = {
+    cluster: "raft",
+    interfaces: ["10.0.0.7", "127.0.0.1"],
+    ways: ["multicast", "broadcast"],
+    seconds: 2,
+    heard: [
+      {
+        cluster: "g4",
+        auth: "open",
+        keyDiffers: false,
+        leader: { id: 1, userHost: "bob@lab-21" },
+        waitingFor: [],
+        nodes: [],
+      },
+      { cluster: "g5", auth: "open", keyDiffers: false, leader: null, waitingFor: [3], nodes: [] },
+    ],
+  };
+
+  it("when nobody answers", () => {
+    const here = [{ id: 1, running: false, entries: 42, lastUsedMs: at(15, 31) }];
+    expect(nobodyAnswersText(nobody, here, "status", hints)).toBe(
+      `nobody answers for cluster raft
+  asked   on 10.0.0.7 and 127.0.0.1, by multicast and broadcast, for 2.0 s
+  heard   g4 (leader bob@lab-21), g5 (waiting for node 3)
+  here    node 1 of raft is not running; its data: 42 entries, last used 14 Nov 15:31
+  next    start it: ./raft up --id 1     another name: ./raft status --cluster g4     an address: ./raft status --peers HOST`,
+    );
+    expect(JSON.stringify(nobodyAnswersJson(nobody))).toBe(
+      '{"error":"nobody answers","cluster":"raft","heard":["g4","g5"]}',
+    );
+  });
+
+  it("when the name is heard under another key", () => {
+    const other = {
+      cluster: "raft",
+      auth: "key",
+      keyDiffers: true,
+      leader: null,
+      waitingFor: [],
+      nodes: [],
+    } as const;
+    expect(nobodyAnswersText({ ...nobody, heard: [other] }, [], "send", hints)).toContain(
+      "heard   raft with another key (no leader)\n  next    start one: ./raft up --id 1     its key differs: copy the same raft.key to both",
+    );
+  });
+});
+
+describe("the table", () => {
+  it("fits 100 columns with long host names", () => {
+    const long = healthy.rows.map((each) => ({
+      ...each,
+      host: "lab-with-a-very-long-name.faculty.university.example",
+    }));
+    const table = rendered(status(long)).split("\n").slice(0, 4);
+    expect(Math.max(...table.map((line) => line.length))).toBe(100);
+    expect(table[1]).toMatch(/lab-with-a.*…$/);
+  });
+
+  it("counts the columns of wide characters", () => {
+    const wide = healthy.rows.map((each) => ({ ...each, host: "研究室".repeat(20) }));
+    const widths = rendered(status(wide))
+      .split("\n")
+      .slice(0, 4)
+      .map((line) => Bun.stringWidth(line));
+    expect(Math.max(...widths)).toBeLessThanOrEqual(100);
+  });
+
+  it("puts strangers below the members, with the way in", () => {
+    const stranger = row(4, { member: "none", role: "outside", term: null, lag: null });
+    const replaced = row(2, { member: "none", role: "outside", term: null, lag: null });
+    const lines = rendered(status([stranger, ...healthy.rows, replaced])).split("\n");
+    expect(lines.slice(1, 6).map((line) => line.slice(0, 2))).toEqual([
+      " 1",
+      " 2",
+      " 3",
+      " 2",
+      " 4",
+    ]);
+    expect(lines.slice(-2)).toEqual([
+      "  node 2 waits with other data than the member had: ./raft members replace 2",
+      "  node 4 waits outside: ./raft members add 4",
+    ]);
+  });
+
+  it("names the one command that starts nodes of --local", () => {
+    const rows = degraded.rows.map((each) => ({
+      ...each,
+      address: { host: "127.0.0.1", port: 7400 + each.id },
+    }));
+    const founders = { founders: [1, 2, 3] } as unknown as ClusterStatus["reports"][number];
+    const text = rendered(status(rows, { ...degraded, rows, reports: [founders] }));
+    expect(text.split("\n").at(-1)).toBe(
+      "  node 2 silent since 14:12:30: ./raft up --local 3 starts those that are missing",
+    );
+  });
+
+  it("repeats --cluster in its commands where that was typed", () => {
+    const text = renderStatus(degraded, new Hints("./raft", " --cluster g4"), at(14, 24));
+    expect(text).toContain("./raft up --id 2 --cluster g4");
+  });
+
+  it("colours only what says the same in words", () => {
+    const painted = renderStatus(
+      healthy,
+      hints,
+      at(14, 24),
+      (colour, text) => `<${colour}>${text}</>`,
+    );
+    expect(painted.replaceAll(/<[a-z/]*>/g, "")).toBe(rendered(healthy));
+    expect(painted).toContain("<green>leader</>");
+  });
+});
+
+describe("raft status --json", () => {
+  it("has the shape that programs rely on", () => {
+    const value = statusJson(healthy) as { nodes: unknown[] };
+    expect({ ...value, nodes: value.nodes.slice(0, 1) }).toEqual({
+      cluster: "raft",
+      auth: "open",
+      leader: 2,
+      term: 1,
+      healthy: true,
+      voters: 3,
+      reachableVoters: 3,
+      canLose: 1,
+      founded: true,
+      nodes: [
+        {
+          id: 1,
+          member: "voter",
+          role: "follower",
+          term: 1,
+          lastIndex: 42,
+          commitIndex: 42,
+          lag: 0,
+          lastContactMs: 12,
+          rttMs: 0.3,
+          fsyncMs: 0.6,
+          address: "10.0.0.7:7401",
+          host: "lab-07",
+          uptimeS: 812,
+          version: "1.0.0",
+          firstIndex: 1,
+        },
+      ],
+    });
+  });
+});
