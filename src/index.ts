@@ -1,4 +1,8 @@
-/** The public library: a client of a cluster, and the types of what it gives and takes. */
+/** The public library: a client of a cluster, a node in this process, and the types of what they give and take. */
+
+import { version } from "../package.json";
+import { startNode as start } from "./node/node.ts";
+import { DEFAULT_TIMINGS, type NodeOptions, type RunningNode } from "./node/types.ts";
 
 export { RaftClient, type Entry } from "./client/client.ts";
 export {
@@ -19,6 +23,30 @@ export type { Address, ClusterKey } from "./transport/types.ts";
 export type { LogIndex, NodeId, Term, WallMs } from "./base/types.ts";
 export type { Configuration, Member } from "./raft/types.ts";
 export type { NodeReport, PeerReport } from "./transport/requests.ts";
-export { startNode } from "./node/node.ts";
 export { DEFAULT_TIMINGS, StartError, type NodeOptions, type RunningNode } from "./node/types.ts";
 export type { NodeEnd, NodeEvent, PeerName, SilenceCause } from "./node/events.ts";
+
+/** Id, key and directory must be given; the rest is as `raft up` has it without flags, and silent. */
+export type StartOptions = Pick<NodeOptions, "id" | "key" | "dataDir"> & Partial<NodeOptions>;
+
+/** Starts a node in this process. Throws StartError when the directory, the port or the id cannot be had. */
+export function startNode(options: StartOptions): Promise<RunningNode> {
+  return start({ ...DEFAULTS, ...options });
+}
+
+const DEFAULTS = {
+  founders: [1, 2, 3],
+  foundersTyped: false,
+  peers: [],
+  listen: null,
+  port: null,
+  http: null,
+  loopbackOnly: false,
+  mtuBytes: null,
+  timings: DEFAULT_TIMINGS,
+  multicastPort: 7_400,
+  verbose: false,
+  executable: "raft",
+  version,
+  onEvent: () => undefined,
+} as const satisfies Partial<NodeOptions>;

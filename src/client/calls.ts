@@ -11,7 +11,7 @@
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
-import { decodeResponse, encodeRequest, type NodeReport, type Request, type Response } from "../transport/requests.ts";
+import { decodeResponse, encodeRequest, type NodeReport, type RefusalCode, type Request, type Response } from "../transport/requests.ts";
 import type { Connection, Frame } from "../transport/types.ts";
 import type { Finder, NodeConnection } from "./finder.ts";
 import { Ledger, REFUSALS, type Refusal, type Verdict } from "./outcomes.ts";
@@ -31,8 +31,10 @@ const MEET_LEADER_MS = 300;
 const UNANSWERED_MAX = 3;
 /** Nodes are asked what they know, for the sake of error messages, this often while there is no leader. */
 const ASK_STATUS_MS = 500;
-/** Calls at once. */
-export const CALLS_MAX = 10_000;
+/** Doublings of the pause between questions for the leader: 80 ms, so that a hand-over is noticed soon. */
+const WAYLESS_MAX = 2;
+/** Whoever says so takes no entries now, and another node may already lead. */
+const LEADS_NOT: ReadonlySet<RefusalCode> = new Set(["not leader", "no leader", "not founded", "not member", "transferring", "stopping"]);
 
 export type Target = "leader" | "any" | NodeId;
 export type Answer = Exclude<Response, { type: "refused" }>;
@@ -65,6 +67,8 @@ export interface Call {
   /** Since the last answer of any kind. */
   unanswered: number;
   refusals: number;
+  /** Attempts in a row without a way to the target. */
+  wayless: number;
   lastCopy: number;
   lastSentMs: MonotonicMs;
   lastRefusal: Refusal | null;
@@ -131,6 +135,7 @@ export class Calls {
       deadlineMs: options.deadlineMs,
       unanswered: 0,
       refusals: 0,
+      wayless: 0,
       lastCopy: 0,
       lastSentMs: this.#clock.monotonicMs(),
       lastRefusal: null,
@@ -226,7 +231,7 @@ export class Calls {
     const { request } = call.options;
     call.ledger.refused(id, refusal, request.type === "append" ? request.ifLast : null);
     call.lastRefusal = refusal;
-    if (refusal.code === "not leader") this.#finder().deniesLeading(to.remote.identity.id, nowMs);
+    if (LEADS_NOT.has(refusal.code)) this.#finder().deniesLeading(to.remote.identity.id, nowMs);
     this.#finder().heardLeader(refusal.leader, nowMs);
     if (call.done) return;
     const { verdict } = call.ledger;
@@ -252,7 +257,7 @@ export class Calls {
     if (route === null) {
       this.#finder().look(nowMs);
       if (call.options.target === "leader") this.#probe(nowMs);
-      return this.#rest(call, this.#jitter(2));
+      return this.#rest(call, this.#jitter(Math.min(call.wayless++, WAYLESS_MAX)));
     }
     // A last copy that cannot be answered in time would only turn "safe to send again" into "unknown".
     const { ledger } = call;
@@ -266,6 +271,7 @@ export class Calls {
     call.lastCopy = requestId;
     call.lastSentMs = nowMs;
     call.unanswered++;
+    call.wayless = 0;
     this.#copies.set(requestId, { call, sentMs: nowMs, to });
     this.#wire.send(to, { type: "request", requestId, hops, body: call.body });
     if (call.unanswered > 1) this.#suspect(to, nowMs);

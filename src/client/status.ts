@@ -15,7 +15,9 @@ export interface Heard {
   readonly rttMs: number | null;
 }
 
-/** A leader whose peers hear from it less often is no longer believed. */
+/** Several heartbeats: a leader heard so lately will answer. */
+const ALIVE_MS = 400;
+/** Heard within this time: there, if only as others see it. */
 export const CONTACT_MS = 2_000;
 
 /** Merges what was heard; `heard` is not empty. */
@@ -121,7 +123,8 @@ function reachableRow({ report, rttMs }: Heard, member: StatusRow["member"], { l
 /** As the leader knows it, or whoever heard from it last. */
 function unreachableRow(id: NodeId, member: StatusRow["member"], { reports, leader }: Context): StatusRow {
   const seen = lastSeen(id, leader === null ? reports : [leader]) ?? lastSeen(id, reports);
-  const lastIndex = seen?.matchIndex ?? null;
+  // 0: this leader has never heard from it.
+  const lastIndex = seen?.matchIndex || null;
   return {
     ...emptyRow(id, member, "unreachable"),
     term: seen?.term ?? null,
@@ -187,6 +190,6 @@ export function isComplete(heard: readonly Heard[]): boolean {
   return expected.every((id) => {
     if (reports.some((report) => report.id === id)) return true;
     const seen = lastSeen(id, leader === null ? reports : [leader]);
-    return seen === null || seen.lastContactMs === null || seen.lastContactMs >= CONTACT_MS;
+    return seen === null || seen.lastContactMs === null || seen.lastContactMs >= ALIVE_MS;
   });
 }
