@@ -1,0 +1,167 @@
+/** Which cluster is meant, where its data is, and which key is used. */
+
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { chooseCluster } from "../../src/cli/cluster-choice.ts";
+import { CommandError } from "../../src/cli/exit-codes.ts";
+import { findKey, usualKeyPaths } from "../../src/cli/key-file.ts";
+import { nodeDirectory, stateDirectory } from "../../src/cli/places.ts";
+import { newKey, renderKeyFile } from "../../src/transport/key.ts";
+import { linuxMachine } from "./context.ts";
+
+const noHome = (): string => {
+  throw new Error("no passwd entry");
+};
+
+describe("which cluster", () => {
+  const nothing = { named: null, fromKeyFile: null, runningHere: () => [] };
+  it.each([
+    [{ ...nothing, named: "g4", fromKeyFile: "g5" }, "g4", true],
+    [{ ...nothing, named: "raft" }, "raft", false],
+    [{ ...nothing, fromKeyFile: "g5" }, "g5", false],
+    [{ ...nothing, named: "g5", fromKeyFile: "g5" }, "g5", false],
+    [{ ...nothing, runningHere: () => [{ cluster: "local", ownUser: true }] }, "local", false],
+    [
+      {
+        ...nothing,
+        runningHere: () => [
+          { cluster: "g4", ownUser: false },
+          { cluster: "g5", ownUser: true },
+        ],
+      },
+      "g5",
+      false,
+    ],
+    [nothing, "raft", false],
+  ])("%#", (clues, cluster, needsFlag) =>
+    expect(chooseCluster(clues)).toEqual({ cluster, needsFlag }),
+  );
+
+  it("is asked for when two run here", () => {
+    const runningHere = () => [
+      { cluster: "raft", ownUser: true },
+      { cluster: "g4", ownUser: true },
+    ];
+    expect(() => chooseCluster({ ...nothing, runningHere })).toThrow(
+      "nodes of g4 and raft run here; which one is meant?  --cluster g4  or  --cluster raft",
+    );
+  });
+
+  it("does not look around when it was named", () => {
+    const runningHere = (): never => {
+      throw new Error("looked");
+    };
+    expect(chooseCluster({ ...nothing, named: "g4", runningHere }).cluster).toBe("g4");
+  });
+});
+
+describe("where the data is", () => {
+  it.each([
+    [linuxMachine(), "/home/ana/.local/state/raft/raft/1"],
+    [
+      linuxMachine({ environment: { XDG_STATE_HOME: "/var/state" }, homeDirectory: noHome }),
+      "/var/state/raft/raft/1",
+    ],
+    [
+      linuxMachine({ environment: { XDG_STATE_HOME: "relative" } }),
+      "/home/ana/.local/state/raft/raft/1",
+    ],
+    [
+      linuxMachine({ platform: "darwin", homeDirectory: () => "/Users/ana" }),
+      "/Users/ana/Library/Application Support/raft/raft/1",
+    ],
+    [
+      linuxMachine({
+        platform: "win32",
+        environment: { LOCALAPPDATA: "C:\\Users\\ana\\AppData\\Local" },
+      }),
+      "C:\\Users\\ana\\AppData\\Local\\raft\\raft\\1",
+    ],
+  ])("%#", (machine, directory) => expect(nodeDirectory(machine, "raft", 1)).toBe(directory));
+
+  it.each([noHome, () => "", () => "nowhere"])(
+    "is asked for when the account has no home (%#)",
+    (homeDirectory) => {
+      expect(() => stateDirectory(linuxMachine({ homeDirectory }))).toThrow(
+        "this account has no home directory, so there is no usual place for the data: name one with --data-dir DIR",
+      );
+    },
+  );
+});
+
+describe("the key file", () => {
+  const folder = mkdtempSync(join(tmpdir(), "raft-key-"));
+  const machine = linuxMachine({
+    environment: { XDG_CONFIG_HOME: folder },
+    executableDirectory: join(folder, "beside"),
+  });
+  const [beside = "", own = ""] = usualKeyPaths(machine);
+  mkdirSync(join(folder, "beside"));
+  mkdirSync(join(folder, "raft"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  function write(path: string, cluster: string, mode = 0o600): void {
+    writeFileSync(path, renderKeyFile(newKey(cluster, (count) => new Uint8Array(count).fill(7))));
+    chmodSync(path, mode);
+  }
+
+  function failure(path: string | null): CommandError {
+    try {
+      findKey(path, machine);
+    } catch (error) {
+      if (error instanceof CommandError) return error;
+    }
+    throw new Error("it was taken");
+  }
+
+  it("is looked for beside the executable, then in the configuration folder", () => {
+    expect([beside, own]).toEqual([
+      join(folder, "beside", "raft.key"),
+      join(folder, "raft", "raft.key"),
+    ]);
+    expect(findKey(null, machine)).toBe(null);
+    write(own, "g5");
+    expect(findKey(null, machine)?.key.cluster).toBe("g5");
+    write(beside, "g4");
+    expect(findKey(null, machine)?.key.cluster).toBe("g4");
+  });
+
+  it("that was typed counts before the usual ones, and must be there", () => {
+    const typed = join(folder, "typed.key");
+    expect(failure(typed)).toMatchObject({
+      message: `${typed}: there is no such key file`,
+      exitCode: 2,
+    });
+    write(typed, "g6");
+    expect(findKey(typed, machine)?.key.cluster).toBe("g6");
+  });
+
+  it("is refused when everybody can read it, with the command that helps", () => {
+    const open = join(folder, "open.key");
+    write(open, "g7", 0o644);
+    expect(failure(open)).toMatchObject({
+      message: `${open}: everybody on this machine can read this key. Make it yours alone:  chmod 600 ${open}`,
+      exitCode: 8,
+    });
+  });
+
+  it.each([
+    ["", "the key file is empty"],
+    ["hello", 'not a key file: the first line is not "raft key 1"'],
+    [
+      "raft key 1\ncluster g4\nsecret 12",
+      'the third line is not "secret" and 64 hexadecimal digits',
+    ],
+  ])("is refused with the reason when it holds %j", (text, reason) => {
+    const path = join(folder, "bad.key");
+    writeFileSync(path, text, { mode: 0o600 });
+    expect(failure(path)).toMatchObject({ message: `${path}: ${reason}`, exitCode: 2 });
+  });
+
+  it("is a sentence when it is no file", () => {
+    expect(failure(folder)).toMatchObject({ exitCode: 2 });
+    expect(failure(folder).message).toMatch(/^the key file cannot be read: /);
+  });
+});
