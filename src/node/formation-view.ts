@@ -154,13 +154,17 @@ function strangers(
   const foreign = hellos.filter((hello) => isForeign(formation, hello));
   const members = foreign.filter((hello) => hello.member);
   const signed = foreign.filter((hello) => !hello.member);
+  // Whoever is no founder of that record only watches others sign theirs.
+  const rivals = signed.filter(
+    ({ founding }) => founding !== null && namedIncarnation(founding, formation.id) !== null,
+  );
   const found: FormationObstacle[] = [];
   if (standing === "signed") {
     if (foreign.length > 0) found.push({ type: "two foundings", peers: foreign });
     return found;
   }
-  if (signed.length > 0 && members.length === 0)
-    found.push({ type: "two foundings", peers: signed });
+  if (rivals.length > 0 && members.length === 0)
+    found.push({ type: "two foundings", peers: rivals });
   const founding = members[0]?.founding ?? null;
   if (founding !== null) {
     const ids = founding.founders.map(({ id }) => id);

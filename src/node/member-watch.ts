@@ -29,6 +29,8 @@ export class MemberWatch {
   readonly #silentAfterMs: number;
   #leader: NodeId | null = null;
   #ready = false;
+  /** This node's own role in the newest committed configuration that it knows. */
+  #ownRole: "voter" | "learner" | null = null;
   #silence: { readonly leader: NodeId; readonly heardMs: MonotonicMs } | null = null;
 
   constructor(silentAfterMs: number, nowMs: MonotonicMs) {
@@ -64,6 +66,7 @@ export class MemberWatch {
   /** Looks around; about ten times a second. */
   look(around: MemberSurroundings, nowMs: MonotonicMs, wallMs: WallMs): NodeEvent[] {
     const { status } = around;
+    if (this.#becameVoter(around)) return [{ type: "admitted", role: "voter" }];
     if (status.role === "leader") {
       this.#quorum.end();
       if (nowMs < this.#graceUntilMs) return [];
@@ -101,6 +104,14 @@ export class MemberWatch {
     }
     this.#silence = null;
     this.#sayReady(around.self, events);
+  }
+
+  /** True once, when a learner has been made a voter. */
+  #becameVoter({ self, status: { configuration, commitIndex } }: MemberSurroundings): boolean {
+    if (commitIndex < configuration.index) return false;
+    const before = this.#ownRole;
+    this.#ownRole = configuration.members.find((member) => member.id === self)?.role ?? null;
+    return before === "learner" && this.#ownRole === "voter";
   }
 
   #noticeSilence(leader: NodeId, around: MemberSurroundings, nowMs: MonotonicMs, events: NodeEvent[]): void {
