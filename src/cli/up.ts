@@ -2,7 +2,7 @@
 
 import type { NodeEnd } from "../node/events.ts";
 import { startNode } from "../node/node.ts";
-import type { NodeOptions } from "../node/types.ts";
+import { type NodeOptions, type RunningNode, StartError } from "../node/types.ts";
 import type { CommandContext, RaftCommand } from "./command.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
 import { createNarrator } from "./narrate.ts";
@@ -49,7 +49,7 @@ async function runNode(
   const { terminal, signal } = context;
   const narrate = createNarrator(options.id, options.key.cluster, settings.hints);
   const toldInUse = { said: false };
-  const node = await startNode({
+  const node = await startOrExplain({
     ...options,
     onEvent(event, wallMs) {
       if (event.type === "id in use" && !event.keeps) toldInUse.said = true;
@@ -66,6 +66,16 @@ async function runNode(
   signal.addEventListener("abort", stop, { once: true });
   if (settings.isChild) whenParentEnds(stop);
   return exitCodeOf(await node.ended, toldInUse.said);
+}
+
+/** A node that cannot start says why in a sentence of its own. */
+async function startOrExplain(options: NodeOptions): Promise<RunningNode> {
+  try {
+    return await startNode(options);
+  } catch (error) {
+    if (error instanceof StartError) throw new CommandError(error.message, error.exitCode);
+    throw error;
+  }
 }
 
 function exitCodeOf(end: NodeEnd, toldInUse: boolean): ExitCode {
