@@ -242,8 +242,8 @@ export class Member {
       this.#appendOwn(RECORD_KIND.noop, index, term, EMPTY);
     }
     this.#write();
-    for (const { to, message } of ready.messages) {
-      const connection = this.#connectionTo(to);
+    for (const { to, replyTo, message } of ready.messages) {
+      const connection = replyTo === null ? this.#connectionTo(to) : this.#connectionToProcess(replyTo);
       if (connection !== undefined) endpoint.send(connection, { type: "raft", message });
     }
     for (const order of ready.sends) {
@@ -328,12 +328,17 @@ export class Member {
     if (question !== null) this.#options.endpoint.send(question.connection, question.frame);
   }
 
-  /** Messages go to the (id, incarnation) of the configuration; a candidate that this node's configuration
-   *  does not name (yet) is answered where it was met. */
+  /** A member is its (id, incarnation): another process of that id gets nothing that was meant for it. */
   #connectionTo(id: NodeId): Connection | undefined {
     const named = this.core.configuration.members.find((member) => member.id === id);
-    if (named !== undefined) return this.#options.connectionTo(id, named.incarnation);
-    return this.#options.endpoint.nodeConnection(id);
+    return named === undefined ? undefined : this.#options.connectionTo(id, named.incarnation);
+  }
+
+  /** Who asked may not be in this node's configuration (yet): a member that was replaced while this one was away. */
+  #connectionToProcess({ id, bootId }: NodeIdentity): Connection | undefined {
+    const connection = this.#options.endpoint.nodeConnection(id);
+    const remote = connection?.remote;
+    return remote?.kind === "node" && remote.identity.bootId === bootId ? connection : undefined;
   }
 }
 

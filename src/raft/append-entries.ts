@@ -4,7 +4,7 @@ import { assert } from "../base/assert.ts";
 import type { LogIndex, NodeId, NodeIdentity } from "../base/types.ts";
 import { commitThrough } from "./commit.ts";
 import { becomeFollower } from "./roles.ts";
-import { resetElectionTimer, send } from "./state.ts";
+import { resetElectionTimer, reply } from "./state.ts";
 import type { CoreState } from "./state.ts";
 import type { Append, AppendOrder, AppendReply, Heartbeat, RecordOutline } from "./types.ts";
 
@@ -30,7 +30,7 @@ export function heedLeader(
   state.leaderContactMs = state.nowMs;
   resetElectionTimer(state);
   state.following.latestRound = Math.max(state.following.latestRound, message.round);
-  state.following.ackTo = from.id;
+  state.following.ackTo = from;
   return true;
 }
 
@@ -39,7 +39,7 @@ export function handleHeartbeat(state: CoreState, from: NodeIdentity, heartbeat:
   if (heedLeader(state, from, heartbeat)) {
     commitThrough(state, Math.min(heartbeat.commitIndex, state.following.verifiedIndex));
   }
-  send(state, from.id, {
+  reply(state, from, {
     type: "heartbeatReply",
     term: state.hard.term,
     round: heartbeat.round,
@@ -93,7 +93,7 @@ export function takeAcknowledgement(state: CoreState): void {
   following.ackDue = false;
   const { durableIndex } = state.durability;
   following.ackedIndex = Math.min(following.verifiedIndex, durableIndex);
-  send(state, following.ackTo, {
+  reply(state, following.ackTo, {
     type: "appendReply",
     term: state.hard.term,
     round: following.latestRound,
@@ -162,7 +162,10 @@ function takeRecords(state: CoreState, records: readonly RecordOutline[], news: 
 /** Only a conflict truncates, and never a committed entry. */
 function truncateLog(state: CoreState, index: LogIndex): void {
   assert(index > state.commitIndex, `truncation at ${index}, commit index ${state.commitIndex}`);
-  assert(index > state.following.verifiedIndex, `truncation at ${index}, which this leader verified`);
+  assert(
+    index > state.following.verifiedIndex,
+    `truncation at ${index}, which this leader verified`,
+  );
   state.log.truncateFrom(index);
   state.durability.clip(index - 1);
   if (!state.configurations.truncateFrom(index)) return;
@@ -197,7 +200,7 @@ function refuse(
     log.lastIndexOfTermAtMost(append.prevIndex, append.prevTerm),
     Math.min(state.commitIndex, append.prevIndex),
   );
-  send(state, from.id, {
+  reply(state, from, {
     type: "appendReply",
     term: state.hard.term,
     round: append.round,

@@ -4,13 +4,17 @@ import type { NodeIdentity, Term, LogIndex } from "../base/types.ts";
 import { isVoteFor } from "./hard-state.ts";
 import { isVoter } from "./membership.ts";
 import { becomeFollower, countVotes } from "./roles.ts";
-import { lastTermOf, muteReason, resetElectionTimer, send } from "./state.ts";
+import { lastTermOf, muteReason, resetElectionTimer, reply } from "./state.ts";
 import type { CoreState } from "./state.ts";
 import type { PreVoteReply, VoteReply, VoteRequest } from "./types.ts";
 
 /** Answers by term, vote and log alone, whatever role or configuration this node has: the candidate counts
  *  the voters of its own configuration, which this node may not know yet (thesis §4.2.2). */
-export function handleVoteRequest(state: CoreState, from: NodeIdentity, request: VoteRequest): void {
+export function handleVoteRequest(
+  state: CoreState,
+  from: NodeIdentity,
+  request: VoteRequest,
+): void {
   if (request.term >= state.hard.term && !request.ordered && isLeaderAlive(state, from)) {
     return answer(state, from, request, "withheld");
   }
@@ -45,7 +49,8 @@ export function countReply(
   preVote: boolean,
 ): void {
   const candidacy = state.candidacy;
-  if (candidacy === null || candidacy.preVote !== preVote || candidacy.round !== reply.round) return;
+  if (candidacy === null || candidacy.preVote !== preVote || candidacy.round !== reply.round)
+    return;
   if (!isCountedVoter(state, from)) return;
   // Whoever withheld is asked again: its leader may be found dead before this candidacy ends.
   if (reply.answer !== "withheld") candidacy.answered.add(from.id);
@@ -94,5 +99,5 @@ function answer(
   verdict: VoteReply["answer"],
 ): void {
   const { term } = state.hard;
-  send(state, from.id, { type: "voteReply", term, round: request.round, answer: verdict });
+  reply(state, from, { type: "voteReply", term, round: request.round, answer: verdict });
 }

@@ -1,7 +1,7 @@
 /** What the core wants done, collected until the node takes it. */
 
 import type { LogIndex, NodeId, Term } from "../base/types.ts";
-import type { CoreEvent, OutgoingMessage, RaftMessage, Ready, SendOrder } from "./types.ts";
+import type { CoreEvent, OutgoingMessage, Ready, SendOrder } from "./types.ts";
 
 /** Messages that wait for a hard state write; the oldest is dropped beyond this, like a lost datagram. */
 const HELD_MAX = 128;
@@ -18,14 +18,14 @@ export class Outbox {
   #events: CoreEvent[] = [];
   #noop: { readonly index: LogIndex; readonly term: Term } | null = null;
 
-  message(to: NodeId, message: RaftMessage): void {
-    this.#messages.push({ to, message });
+  message(outgoing: OutgoingMessage): void {
+    this.#messages.push(outgoing);
   }
 
   /** Keeps a message until the hard state is durable. */
-  hold(to: NodeId, message: RaftMessage): void {
+  hold(outgoing: OutgoingMessage): void {
     if (this.#held.length >= HELD_MAX) this.#held.shift();
-    this.#held.push({ to, message });
+    this.#held.push(outgoing);
   }
 
   /** The hard state is durable: what waited for it may leave. */

@@ -3,7 +3,7 @@
 import type { NodeIdentity } from "../base/types.ts";
 import { countReply, isCountedVoter, isLeaderAlive, isUpToDate } from "./election.ts";
 import { becomeFollower } from "./roles.ts";
-import { muteReason, send } from "./state.ts";
+import { muteReason, reply } from "./state.ts";
 import type { CoreState } from "./state.ts";
 import type { PreVoteReply, PreVoteRequest } from "./types.ts";
 
@@ -14,7 +14,7 @@ export function handlePreVoteRequest(
   request: PreVoteRequest,
 ): void {
   const answer = preVoteAnswer(state, from, request);
-  send(state, from.id, {
+  reply(state, from, {
     type: "preVoteReply",
     // The refuser's own term lets an asker that fell behind in terms catch up and ask again.
     term: answer === "refused" ? state.hard.term : request.term,
@@ -25,7 +25,11 @@ export function handlePreVoteRequest(
 }
 
 /** A refusal may carry a newer term, which is adopted; nothing is adopted from other answers. */
-export function handlePreVoteReply(state: CoreState, from: NodeIdentity, reply: PreVoteReply): void {
+export function handlePreVoteReply(
+  state: CoreState,
+  from: NodeIdentity,
+  reply: PreVoteReply,
+): void {
   if (reply.answer === "refused" && reply.term > state.hard.term) {
     const { candidacy } = state;
     // Only an asker learns from it: a late refusal must not end a leadership that was won meanwhile.

@@ -2,7 +2,7 @@
 
 import type { NodeIdentity } from "../base/types.ts";
 import { heedLeader } from "./append-entries.ts";
-import { send } from "./state.ts";
+import { reply } from "./state.ts";
 import type { CoreState } from "./state.ts";
 import type { AppendOrder, InstallSnapshot } from "./types.ts";
 
@@ -15,7 +15,7 @@ export function handleInstallSnapshot(
 ): AppendOrder | null {
   const { log, durability } = state;
   if (!heedLeader(state, from, snapshot)) {
-    send(state, from.id, {
+    reply(state, from, {
       type: "appendReply",
       term: state.hard.term,
       round: snapshot.round,

@@ -2,7 +2,14 @@
 
 import { seededRandom } from "../base/random.ts";
 import type { Random } from "../base/random.ts";
-import type { Incarnation, LogIndex, MonotonicMs, NodeId, NodeIdentity, Term } from "../base/types.ts";
+import type {
+  Incarnation,
+  LogIndex,
+  MonotonicMs,
+  NodeId,
+  NodeIdentity,
+  Term,
+} from "../base/types.ts";
 import { Durability } from "./durability.ts";
 import { HardStateWriter } from "./hard-state.ts";
 import { ConfigurationHistory, isVoter } from "./membership.ts";
@@ -20,7 +27,7 @@ export interface Following {
   /** The highest round heard from it: acknowledgements carry it, so their order can be told. */
   latestRound: number;
   /** Whom to acknowledge. */
-  ackTo: NodeId | null;
+  ackTo: NodeIdentity | null;
   /** The highest index acknowledged so far. */
   ackedIndex: LogIndex;
   /** An acknowledgement leaves with the next `takeReady`. */
@@ -63,7 +70,11 @@ export interface Leadership {
   readonly uncommitted: RangeQueue;
   transfer: Transfer | null;
   readsWaiting: PendingRead[];
-  readsOpen: { readonly round: number; readonly index: LogIndex; readonly reads: PendingRead[] } | null;
+  readsOpen: {
+    readonly round: number;
+    readonly index: LogIndex;
+    readonly reads: PendingRead[];
+  } | null;
 }
 
 export interface CoreState {
@@ -137,15 +148,27 @@ export function freshFollowing(): Following {
 }
 
 /** Sends now, or as soon as the term and vote that the message speaks of are durable. */
-export function send(state: CoreState, to: NodeId, message: RaftMessage): void {
-  if (state.hard.pending) state.outbox.hold(to, message);
-  else state.outbox.message(to, message);
+export function send(
+  state: CoreState,
+  to: NodeId,
+  message: RaftMessage,
+  replyTo: NodeIdentity | null = null,
+): void {
+  const outgoing = { to, replyTo, message };
+  if (state.hard.pending) state.outbox.hold(outgoing);
+  else state.outbox.message(outgoing);
+}
+
+/** The same, to the process that asked. */
+export function reply(state: CoreState, asker: NodeIdentity, message: RaftMessage): void {
+  send(state, asker.id, message, asker);
 }
 
 /** Starts the election timer anew with a fresh random timeout (§5.2, split votes). */
 export function resetElectionTimer(state: CoreState): void {
   const { electionMinMs, electionMaxMs } = state.timings;
-  state.electionDeadlineMs = state.nowMs + electionMinMs + state.random() * (electionMaxMs - electionMinMs);
+  state.electionDeadlineMs =
+    state.nowMs + electionMinMs + state.random() * (electionMaxMs - electionMinMs);
 }
 
 export function nextRound(state: CoreState): number {
@@ -159,7 +182,8 @@ export function isSelfVoter(state: CoreState): boolean {
 
 /** Why this node neither votes nor campaigns, as a sentence, or null. */
 export function muteReason(state: CoreState): string | null {
-  if (state.divergedAt !== null) return `this log differs from the leader's at committed index ${state.divergedAt}`;
+  if (state.divergedAt !== null)
+    return `this log differs from the leader's at committed index ${state.divergedAt}`;
   if (state.commitIndex < state.voteFromCommitIndex) {
     return `entries were damaged here: no vote before index ${state.voteFromCommitIndex} is known committed`;
   }

@@ -1,6 +1,14 @@
 /** What goes into the core and what comes out of it: values only. */
 
-import type { BootId, Incarnation, LogIndex, MonotonicMs, NodeId, NodeIdentity, Term } from "../base/types.ts";
+import type {
+  BootId,
+  Incarnation,
+  LogIndex,
+  MonotonicMs,
+  NodeId,
+  NodeIdentity,
+  Term,
+} from "../base/types.ts";
 
 /** One node of a configuration (§6; learners: thesis §4.2.1). Counted by (id, incarnation). */
 export interface Member {
@@ -196,15 +204,42 @@ export interface AppendOrder {
 }
 
 export type CoreEvent =
-  | { readonly type: "role"; readonly role: Role; readonly term: Term; readonly reason: string; readonly votes: readonly NodeId[] }
-  | { readonly type: "leader"; readonly leader: NodeId | null; readonly term: Term; readonly reason: string }
-  | { readonly type: "configuration"; readonly configuration: Configuration; readonly reason: "appended" | "committed" | "rolled back" }
-  | { readonly type: "transfer"; readonly to: NodeId; readonly outcome: "ordered" | "done" | "timed out" | "given up" }
-  | { readonly type: "lostData"; readonly peer: NodeId; readonly matchIndex: LogIndex; readonly durableIndex: LogIndex }
+  | {
+      readonly type: "role";
+      readonly role: Role;
+      readonly term: Term;
+      readonly reason: string;
+      readonly votes: readonly NodeId[];
+    }
+  | {
+      readonly type: "leader";
+      readonly leader: NodeId | null;
+      readonly term: Term;
+      readonly reason: string;
+    }
+  | {
+      readonly type: "configuration";
+      readonly configuration: Configuration;
+      readonly reason: "appended" | "committed" | "rolled back";
+    }
+  | {
+      readonly type: "transfer";
+      readonly to: NodeId;
+      readonly outcome: "ordered" | "done" | "timed out" | "given up";
+    }
+  | {
+      readonly type: "lostData";
+      readonly peer: NodeId;
+      readonly matchIndex: LogIndex;
+      readonly durableIndex: LogIndex;
+    }
   | { readonly type: "diverged"; readonly peer: NodeId; readonly index: LogIndex };
 
 export interface OutgoingMessage {
   readonly to: NodeId;
+  /** A reply goes to the very process that asked, or nowhere: another process of that id must not count it.
+   *  null: to the member of that id. */
+  readonly replyTo: NodeIdentity | null;
   readonly message: RaftMessage;
 }
 
@@ -216,7 +251,11 @@ export interface Ready {
   readonly messages: readonly OutgoingMessage[];
   readonly sends: readonly SendOrder[];
   /** Peers whose next entry is no longer in this log: send them the first segment's head. */
-  readonly snapshots: readonly { readonly to: NodeId; readonly term: Term; readonly round: number }[];
+  readonly snapshots: readonly {
+    readonly to: NodeId;
+    readonly term: Term;
+    readonly round: number;
+  }[];
   /** The commit index now, if it rose. */
   readonly committed: LogIndex | null;
   /** index null: the read failed (leadership lost, or no own-term commit in time); ask again. */
@@ -264,7 +303,11 @@ export interface CoreOptions {
 
 export type ProposeResult =
   | { readonly ok: true; readonly firstIndex: LogIndex; readonly term: Term }
-  | { readonly ok: false; readonly reason: "not leader" | "busy" | "transferring"; readonly leader: NodeId | null };
+  | {
+      readonly ok: false;
+      readonly reason: "not leader" | "busy" | "transferring";
+      readonly leader: NodeId | null;
+    };
 
 export type MembershipChange =
   | { readonly type: "addLearner"; readonly id: NodeId; readonly incarnation: Incarnation }
@@ -314,7 +357,12 @@ export interface Core {
   /** A message that came in from a met peer. For `append` and `installSnapshot` the node has verified the
    *  records' chain among themselves; `chainDiffersAt` names an index where (index, term) agree but the
    *  chain does not (divergence), or null. Returns what to do with the bytes, at once. */
-  step(from: NodeIdentity, message: RaftMessage, nowMs: MonotonicMs, chainDiffersAt?: LogIndex | null): AppendOrder | null;
+  step(
+    from: NodeIdentity,
+    message: RaftMessage,
+    nowMs: MonotonicMs,
+    chainDiffersAt?: LogIndex | null,
+  ): AppendOrder | null;
   /** Call at or after nextDeadlineMs(). */
   tick(nowMs: MonotonicMs): void;
   nextDeadlineMs(): MonotonicMs;
@@ -323,15 +371,28 @@ export interface Core {
   /** The node then makes and appends a configuration record at configuration.index. `expectedIndex`: compare-and-set. */
   proposeConfiguration(change: MembershipChange, expectedIndex: LogIndex): ConfigurationResult;
   /** The read is answered through Ready.reads, or at once with a reason when this node does not lead. */
-  readIndex(readId: number, nowMs: MonotonicMs): { readonly ok: boolean; readonly leader: NodeId | null };
+  readIndex(
+    readId: number,
+    nowMs: MonotonicMs,
+  ): { readonly ok: boolean; readonly leader: NodeId | null };
   /** to = null: the best caught-up voter. */
-  transferLeadership(to: NodeId | null, nowMs: MonotonicMs): { readonly ok: boolean; readonly reason: string; readonly to: NodeId | null };
+  transferLeadership(
+    to: NodeId | null,
+    nowMs: MonotonicMs,
+  ): { readonly ok: boolean; readonly reason: string; readonly to: NodeId | null };
   /** Everything appended so far is in the batch now given to the disk. */
   writeStarted(): WriteId;
   writeDone(writeId: WriteId, nowMs: MonotonicMs): void;
   hardStateDone(writeId: WriteId, nowMs: MonotonicMs): void;
   /** Reports what a SendOrder became: lastIndex = prevIndex when it was an empty probe. */
-  sent(to: NodeId, term: Term, prevIndex: LogIndex, lastIndex: LogIndex, bytes: number, nowMs: MonotonicMs): void;
+  sent(
+    to: NodeId,
+    term: Term,
+    prevIndex: LogIndex,
+    lastIndex: LogIndex,
+    bytes: number,
+    nowMs: MonotonicMs,
+  ): void;
   /** A new process of that member was met: back to Probe. */
   peerBooted(peer: NodeIdentity, nowMs: MonotonicMs): void;
   /** The peer's receive window, bytes, from HELLO. */
