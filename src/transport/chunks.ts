@@ -1,8 +1,10 @@
-/** Engine C: one frame larger than a datagram, cut into parts, each acknowledged by itself, handed on whole.
+/** Engine C: one frame larger than a datagram, cut into parts, each acknowledged by itself, handed
+ *  on whole.
  *
- *  The sender keeps at most a window of bytes in flight (what the peer's kernel buffer holds). A part is sent
- *  again when one sent clearly later has arrived (as in RACK, RFC 8985), or after a retry time; while nothing
- *  at all comes back, few parts are sent, ever more rarely. The receiver keeps a bounded number of bytes and forgets what stalls. */
+ *  The sender keeps at most a window of bytes in flight (what the peer's kernel buffer holds). A
+ *  part is sent again when one sent clearly later has arrived (as in RACK, RFC 8985), or after a
+ *  retry time; while nothing at all comes back, few parts are sent, ever more rarely. The receiver
+ *  keeps a bounded number of bytes and forgets what stalls. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import { FRAME_BYTES_MAX, type LinkFrame } from "./codec.ts";
@@ -14,7 +16,8 @@ export const STALLED_MS = 10_000;
 const STREAMS_MAX = 16;
 /** Finished streams that are still acknowledged when a late part comes. */
 const FINISHED_MAX = 64;
-/** A part is taken for lost when one sent later than it by this share of the round trip has arrived. */
+/** A part is taken for lost when one sent later than it by this share of the round trip has
+ *  arrived. */
 const REORDER_SHARE = 0.25;
 const REORDER_MIN_MS = 0.5;
 /** The ceiling of the retry time, however long nothing comes back. */
@@ -68,7 +71,8 @@ export class ChunkSender {
     return this.#timeoutMs;
   }
 
-  /** Takes a packed frame; the bytes are not copied and must not change. False: refused, the queue is full. */
+  /** Takes a packed frame; the bytes are not copied and must not change. False: refused, the queue
+   *  is full. */
   add(bytes: Uint8Array, sameAs: string | null, partBytes: number, nowMs: MonotonicMs): boolean {
     for (const other of this.#streams.values()) {
       if (sameAs !== null && other.sameAs === sameAs && other.bytes.length === bytes.length)
@@ -95,8 +99,8 @@ export class ChunkSender {
     return true;
   }
 
-  /** Gives the parts that may leave now to `emit`. `retryMs`: after so long without an acknowledgement a part
-   *  counts as lost. Returns how many streams were given up. */
+  /** Gives the parts that may leave now to `emit`. `retryMs`: after so long without an
+   *  acknowledgement a part counts as lost. Returns how many streams were given up. */
   pump(
     nowMs: MonotonicMs,
     retryMs: number,
@@ -261,7 +265,8 @@ export class ChunkReceiver {
     return this.#toAcknowledge.size > 0;
   }
 
-  /** The whole frame once its last part is here, null before that, or the reason why the part was dropped. */
+  /** The whole frame once its last part is here, null before that, or the reason why the part was
+   *  dropped. */
   accept(chunk: Chunk, nowMs: MonotonicMs): Uint8Array | null | string {
     if (this.#isFinished(chunk.stream)) {
       this.#toAcknowledge.add(chunk.stream);
@@ -351,7 +356,8 @@ export class ChunkReceiver {
     this.#budget.bytes -= stream.bytes.length;
   }
 
-  /** Streams are numbered upwards, so whatever is far below the newest finished one is finished or given up. */
+  /** Streams are numbered upwards, so whatever is far below the newest finished one is finished or
+   *  given up. */
   #isFinished(id: number): boolean {
     return (
       this.#finished.has(id) ||

@@ -1,10 +1,10 @@
 /** Frames as positional arrays: a frame's code first, then its fields in the order written here.
  *
  *      body  = [timeUs, echoUs | null, frame, frame, ...]
- *      frame = [code, field, ...]           an append's records and every body are the last field, one byte string
+ *      frame = [code, field, ...]      records and bodies are the last field, one byte string
  *
- *  Codes and places are the wire format: never change one, only add. Decoding gives a value or a reason and
- *  never throws; byte strings in what it gives alias the datagram. */
+ *  Codes and places are the wire format: never change one, only add. Decoding gives a value or a
+ *  reason and never throws; byte strings in what it gives alias the datagram. */
 
 import type { Configuration, RaftMessage } from "../raft/types.ts";
 import { FieldReader } from "./fields.ts";
@@ -22,7 +22,8 @@ const CHUNK_BYTES_MAX = 65_507;
 
 /** Frames of the transport itself, never seen by the node. */
 export type LinkFrame =
-  /** What a peer says about itself, repeated until acknowledged; a higher sequence replaces a lower one. */
+  /** What a peer says about itself, repeated until acknowledged; a higher sequence replaces a lower
+   *  one. */
   | {
       readonly type: "introduction";
       readonly sequence: number;
@@ -54,7 +55,8 @@ export type WireFrame = Frame | LinkFrame;
 export interface Body {
   /** The sender's clock, microseconds, modulo 2^32. */
   readonly timeUs: number;
-  /** The last timeUs heard from the receiver plus how long it was held here; null: none heard yet. */
+  /** The last timeUs heard from the receiver plus how long it was held here; null: none heard
+   *  yet. */
   readonly echoUs: number | null;
   readonly frames: readonly WireFrame[];
 }

@@ -1,12 +1,12 @@
 /** One datagram: a header in clear, a sealed body, a tag; and the window that opens each only once.
  *
- *      0        2  3  4            8     10    12             16           20            28
- *      +--------+--+--+------------+-----+-----+--------------+------------+-------------+ - - - - - +
- *      | "rF"   |v1|k | clusterTag | from| to  |fromConnection|toConnection| counter     | boot id 16|
- *      +--------+--+--+------------+-----+-----+--------------+------------+-------------+ - - - - - +
- *      | AES-256-GCM( body )                                  nonce = fromConnection, counter        |
- *      | tag 16                                               additional data = everything above     |
- *      +---------------------------------------------------------------------------------------------+
+ *   0        2  3  4            8     10    12             16           20            28
+ *   +--------+--+--+------------+-----+-----+--------------+------------+-------------+ - - - - - +
+ *   | "rF"   |v1|k | clusterTag | from| to  |fromConnection|toConnection| counter     | boot id 16|
+ *   +--------+--+--+------------+-----+-----+--------------+------------+-------------+ - - - - - +
+ *   | AES-256-GCM( body )                                  nonce = fromConnection, counter        |
+ *   | tag 16                                               additional data = everything above     |
+ *   +---------------------------------------------------------------------------------------------+
  *
  *  The boot id stands only in greetings and answers, whose keys cannot be found without it. */
 
@@ -46,7 +46,8 @@ export interface Header {
 /** A KeyObject costs half as much per datagram as raw bytes. */
 export type SealKey = KeyObject | Uint8Array;
 
-/** Makes the datagram in a buffer of its own: the socket owns it until it is sent, so none is used twice. */
+/** Makes the datagram in a buffer of its own: the socket owns it until it is sent, so none is used
+ *  twice. */
 export function sealDatagram(
   key: SealKey,
   tag: Uint8Array,
@@ -108,7 +109,8 @@ export function openDatagram(
   return body;
 }
 
-/** Which counters of one direction of one connection have been seen: a bitmap over the last REPLAY_WINDOW. */
+/** Which counters of one direction of one connection have been seen: a bitmap over the last
+ *  REPLAY_WINDOW. */
 export class ReplayWindow {
   #highest = 0;
   readonly #seen = new Uint32Array(REPLAY_WINDOW / 32);

@@ -1,7 +1,8 @@
 /** The wire of one process: meets others, opens what comes in, batches and seals what goes out.
  *
- *  Pure: time is an argument, datagrams leave through `transmit`. Every turn of its owner ends with `flush`,
- *  which also repeats what is due; `tick` repeats greetings and forgets who fell silent. */
+ *  Pure: time is an argument, datagrams leave through `transmit`. Every turn of its owner ends with
+ *  `flush`, which also repeats what is due; `tick` repeats greetings and forgets who fell
+ *  silent. */
 
 import type { ClusterId, MonotonicMs, NodeId } from "../base/types.ts";
 import { type WireFrame, decodeBody, decodeLargeFrame } from "./codec.ts";
@@ -192,7 +193,8 @@ class DatagramEndpoint implements Endpoint {
 
   // --- meeting -----------------------------------------------------------------------------
 
-  /** This side greeted. A live connection to the same process stays; a silent one moves to the new session. */
+  /** This side greeted. A live connection to the same process stays; a silent one moves to the new
+   *  session. */
   #handleAnswered(session: Session, nowMs: MonotonicMs): void {
     if (session.remoteBootId === this.#meeting.bootId) return this.#drop("own greeting");
     const peer = this.#roster.byBoot(session.remoteBootId);
@@ -232,7 +234,8 @@ class DatagramEndpoint implements Endpoint {
       peer.flush(nowMs, this.#flushOptions);
       this.#options.onDouble(hello, session.address);
     } else if (hello !== null) {
-      // A later boot of the same directory ends the earlier one; anything else waits for its silence.
+      // A later boot of the same directory ends the earlier one; anything else waits for its
+      // silence.
       for (const earlier of this.#roster.earlierBoots(peer, hello)) this.#close(earlier);
       this.#roster.place(peer, hello.id, nowMs);
       this.#options.onHello(peer, hello, true);
@@ -343,7 +346,8 @@ class DatagramEndpoint implements Endpoint {
     if (!peer.double && !sameHello(hello, before)) this.#options.onHello(peer, hello, false);
   }
 
-  /** A session's datagram came from elsewhere: whoever is there must answer before anything is sent there. */
+  /** A session's datagram came from elsewhere: whoever is there must answer before anything is sent
+   *  there. */
   #askAddress(peer: Peer, session: Session, from: Address, nowMs: MonotonicMs): void {
     if (peer.asked !== null && nowMs - peer.asked.atMs < ADDRESS_ASK_MS) return;
     const challenge = this.#options.dice(8);

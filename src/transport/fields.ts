@@ -1,5 +1,6 @@
-/** Reads the fields of a decoded array one by one. The first that does not fit is remembered, everything after
- *  it reads as zero, and `end` gives the reason: so decoding is straight code that never throws. */
+/** Reads the fields of a decoded array one by one. The first that does not fit is remembered,
+ *  everything after it reads as zero, and `end` gives the reason: so decoding is straight code that
+ *  never throws. */
 
 import { hexOf } from "./key.ts";
 import type { Wire } from "./messagepack.ts";

@@ -1,4 +1,5 @@
-/** What greetings, answers and later introductions carry: who speaks which versions, and a node's NodeHello. */
+/** What greetings, answers and later introductions carry: who speaks which versions, and a node's
+ *  NodeHello. */
 
 import type { FoundingRecord } from "../base/types.ts";
 import { WIRE_VERSION } from "./datagram.ts";
@@ -14,7 +15,8 @@ const VERSION_CHARACTERS_MAX = 32;
 const USER_HOST_CHARACTERS_MAX = 64;
 const CLUSTER_CHARACTERS_MAX = 32;
 const TIMING_MS_MAX = 600_000;
-/** Feature bits from here up are required: who does not know one must not speak. None is defined yet. */
+/** Feature bits from here up are required: who does not know one must not speak. None is defined
+ *  yet. */
 const REQUIRED_FEATURES = 0xffff_0000;
 const KNOWN_FEATURES = 0;
 

@@ -1,4 +1,5 @@
-/** The cluster's key and every key derived from it (HKDF-SHA256). The schedule is drawn in README.md. */
+/** The cluster's key and every key derived from it (HKDF-SHA256). The schedule is drawn in
+ *  README.md. */
 
 import { hkdfSync } from "node:crypto";
 import type { BootId, ClusterId, Incarnation } from "../base/types.ts";
@@ -15,10 +16,13 @@ const CLUSTER_NAME = /^[a-zA-Z0-9][a-zA-Z0-9._-]{0,31}$/;
 /** Says what is wrong with a cluster's name, or null. */
 export function clusterNameProblem(cluster: string): string | null {
   if (CLUSTER_NAME.test(cluster)) return null;
-  return `${JSON.stringify(cluster.slice(0, 64))} is not a cluster name: 1 to 32 of a-z A-Z 0-9 . _ -, first a letter or digit`;
+  const shown = JSON.stringify(cluster.slice(0, 64));
+  const rule = "1 to 32 of a-z A-Z 0-9 . _ -, first a letter or digit";
+  return `${shown} is not a cluster name: ${rule}`;
 }
 
-/** The key that anybody who knows the name can derive: it keeps damage and other clusters out, not people. */
+/** The key that anybody who knows the name can derive: it keeps damage and other clusters out, not
+ *  people. */
 export function openKey(cluster: string): ClusterKey {
   const name = new TextEncoder().encode(cluster);
   return { cluster, auth: "open", secret: derive(name, "open cluster", []) };
@@ -34,7 +38,8 @@ export function renderKeyFile(key: ClusterKey): string {
   return `${KEY_FILE_TITLE}\ncluster ${key.cluster}\nsecret ${hexOf(key.secret)}\n`;
 }
 
-/** Reads a key file's text. The reason is a whole clause that follows the file's name and a colon. */
+/** Reads a key file's text. The reason is a whole clause that follows the file's name and a
+ *  colon. */
 export function parseKeyFile(
   text: string,
 ):
@@ -62,12 +67,14 @@ export function parseKeyFile(
   return { ok: true, key: { cluster, auth: "key", secret: bytesOf(secret) } };
 }
 
-/** Four bytes that stand in clear in every datagram: strangers are dropped before any decryption. */
+/** Four bytes that stand in clear in every datagram: strangers are dropped before any
+ *  decryption. */
 export function clusterTag(key: ClusterKey): Uint8Array {
   return derive(key.secret, "cluster tag", []).subarray(0, 4);
 }
 
-/** Seals the greetings of one process. A process has its own boot id, so nonces never repeat under it. */
+/** Seals the greetings of one process. A process has its own boot id, so nonces never repeat under
+ *  it. */
 export function greetingKey(key: ClusterKey, bootId: BootId): Uint8Array {
   return derive(key.secret, "greeting", [bytesOf(bootId)]);
 }
@@ -85,7 +92,8 @@ export interface ConnectionEnd {
   readonly incarnation: Incarnation | null;
 }
 
-/** Seals the answer to one greeting. The greeter does not know the answerer's incarnation before it opened it. */
+/** Seals the answer to one greeting. The greeter does not know the answerer's incarnation before it
+ *  opened it. */
 export function answerKey(key: ClusterKey, ends: ConnectionEnds): Uint8Array {
   return derive(key.secret, "answer", [
     ...endParts(ends.greeter, false),
@@ -125,7 +133,8 @@ export function hexOf(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
 }
 
-/** Every part has a fixed length under one label, so that two lists of parts never read the same. */
+/** Every part has a fixed length under one label, so that two lists of parts never read the
+ *  same. */
 function endParts(end: ConnectionEnd, withIncarnation: boolean): Uint8Array[] {
   const connection = new Uint8Array(4);
   new DataView(connection.buffer).setUint32(0, end.connection);

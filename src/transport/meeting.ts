@@ -1,14 +1,16 @@
-/** How two processes meet: greeting, answer, and the first datagram under keys that both boot ids are mixed into.
+/** How two processes meet: greeting, answer, and the first datagram under keys that both boot ids
+ *  are mixed into.
  *
  *      greeter                                              answerer
- *         | greeting: my boot id, connection a                 |   sealed under a key of the greeter's boot
- *         | --------------------------------------------->     |   changes nothing here: a candidate, bounded
- *         |                answer: my boot id, connection b    |   sealed under a key of both boots, a and b
+ *         | greeting: my boot id, connection a                 |   key of the greeter's boot
+ *         | --------------------------------------------->     |   here only a candidate
+ *         |                answer: my boot id, connection b    |   key of both boots, a, b
  *   met   | <---------------------------------------------     |
- *         | first datagram of the connection                   |   sealed under the connection's own keys
+ *         | first datagram of the connection                   |   the connection's own keys
  *         | --------------------------------------------->     |   met
  *
- *  A recorded greeting can only make a candidate, and a recorded answer or datagram opens under no later key. */
+ *  A recorded greeting can only make a candidate, and a recorded answer or datagram opens under no
+ *  later key. */
 
 import type { BootId, Incarnation, MonotonicMs, NodeId } from "../base/types.ts";
 import { type Header, WIRE_VERSION, kinds, openDatagram, sealDatagram } from "./datagram.ts";
@@ -278,7 +280,8 @@ export class Meeting {
     this.#greetingOf.delete(greeting.connection);
   }
 
-  /** Never one that was used by this process for the same peer: 32 random bits, and the keys mix both sides'. */
+  /** Never one that was used by this process for the same peer: 32 random bits, and the keys mix
+   *  both sides'. */
   #freshConnection(): number {
     for (;;) {
       const bytes = this.#options.endpoint.dice(4);

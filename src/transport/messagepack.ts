@@ -1,11 +1,13 @@
-/** MessagePack as this wire uses it: nested positional arrays of small integers, strings, booleans, null and
- *  byte strings, and nothing else. What comes in is scanned before the decoder sees it, so maps, extension
- *  types, 64-bit integers, deep nesting, false lengths and trailing bytes never reach it. */
+/** MessagePack as this wire uses it: nested positional arrays of small integers, strings, booleans,
+ *  null and byte strings, and nothing else. What comes in is scanned before the decoder sees it, so
+ *  maps, extension types, 64-bit integers, deep nesting, false lengths and trailing bytes never
+ *  reach it. */
 
 import { Packr, RESET_BUFFER_MODE } from "msgpackr/pack";
 import { Unpackr } from "msgpackr/unpack";
 
-/** What a positional array holds. Integers from 2^32 travel as float64 and stay exact up to 2^53. */
+/** What a positional array holds. Integers from 2^32 travel as float64 and stay exact up to
+ *  2^53. */
 export type Wire = number | string | boolean | null | Uint8Array | readonly Wire[];
 
 /** hello > founding > founders > pair needs 6. */
@@ -16,18 +18,20 @@ const ELEMENTS_MAX = 65_536;
 const packr = new Packr({ useRecords: false });
 const unpackr = new Unpackr({ useRecords: false });
 
-/** A byte string from here on is copied by hand: the packer takes ten times as long for 60,000 bytes. */
+/** A byte string from here on is copied by hand: the packer takes ten times as long for 60,000
+ *  bytes. */
 const LARGE_BYTES = 512;
 const NO_BYTES = new Uint8Array(0);
 const scratch = new Uint8Array(131_072);
 
-/** The packed bytes. They stand in the packer's own buffer: use or copy them before anything else is packed. */
+/** The packed bytes. They stand in the packer's own buffer: use or copy them before anything else
+ *  is packed. */
 export function pack(value: Wire): Uint8Array {
   return packr.pack(value, RESET_BUFFER_MODE);
 }
 
-/** Packs up to 65,535 values as one array of at most 65,507 bytes; those that are arrays and end in a large
- *  byte string without the packer's copy. The bytes stand until the next call. */
+/** Packs up to 65,535 values as one array of at most 65,507 bytes; those that are arrays and end in
+ *  a large byte string without the packer's copy. The bytes stand until the next call. */
 export function packBody(values: readonly Wire[]): Uint8Array {
   let at = 3;
   let run = 0;

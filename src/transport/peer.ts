@@ -13,9 +13,11 @@ const QUEUED_BYTES_MAX = 4 * 1_048_576;
 const QUEUED_FRAMES_MAX = 16_384;
 /** [timeUs, echoUs, ...]: an array head of 3 and two integers of 5 bytes. */
 const BODY_HEAD_BYTES = 13;
-/** A chunk's fields around its bytes: an array head, a code, 9 + 5 + 3 + 5 for its numbers, 3 for the length. */
+/** A chunk's fields around its bytes: an array head, a code, 9 + 5 + 3 + 5 for its numbers, 3 for
+ *  the length. */
 const CHUNK_HEAD_BYTES = 27;
-/** An append's fields before its records: an array head, two codes, seven numbers of 9, the length of the bytes. */
+/** An append's fields before its records: an array head, two codes, seven numbers of 9, the length
+ *  of the bytes. */
 const APPEND_HEAD_BYTES = 74;
 /** A kernel counts up to 2.3 times a small datagram's bytes, and acknowledgements need room too. */
 const WINDOW_SHARE = 4;
@@ -87,7 +89,8 @@ export class Peer implements Connection {
     this.sessions = [session];
     this.receiveWindowBytes = session.introduction.receiveWindowBytes;
     this.receiver = new ChunkReceiver(budget);
-    // A client has heard everything in the answer, and is often gone before it could acknowledge more.
+    // A client has heard everything in the answer, and is often gone before it could acknowledge
+    // more.
     this.#introductionDueMs = remote.kind === "node" ? nowMs : Number.POSITIVE_INFINITY;
   }
 
@@ -252,7 +255,8 @@ export class Peer implements Connection {
   }
 }
 
-/** How many bytes of records fit beside nothing else into one datagram; more go as a chunk stream. */
+/** How many bytes of records fit beside nothing else into one datagram; more go as a chunk
+ *  stream. */
 export function recordBytesMax(datagramBytesMax: number): number {
   return datagramBytesMax - HEADER_BYTES - TAG_BYTES - BODY_HEAD_BYTES - APPEND_HEAD_BYTES;
 }

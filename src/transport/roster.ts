@@ -92,7 +92,8 @@ export class Roster {
     if (placed === undefined || nowMs - placed.lastHeardMs >= LIVE_MS) this.#nodes.set(id, peer);
   }
 
-  /** Forgets sessions that were replaced, and lets a live process take the place of a silent one. */
+  /** Forgets sessions that were replaced, and lets a live process take the place of a silent
+   *  one. */
   tidy(peer: Peer, nowMs: MonotonicMs): void {
     for (const session of [...peer.sessions]) {
       if (session === peer.current || nowMs - session.heardMs < SPARE_SESSION_MS) continue;

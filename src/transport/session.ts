@@ -32,7 +32,8 @@ export class Session {
   /** 0: a client. */
   readonly remoteId: NodeId | 0;
   readonly remoteIncarnation: Incarnation | null;
-  /** Two processes that greet each other at once have two sessions; both prefer the lower boot id's. */
+  /** Two processes that greet each other at once have two sessions; both prefer the lower boot
+   *  id's. */
   readonly preferred: boolean;
   /** What the other side said when it greeted or answered. */
   readonly introduction: Introduction;

@@ -20,7 +20,8 @@ export interface Address {
   readonly port: number;
 }
 
-/** The secret (or not) of a cluster. open: derived from the name, keeps damage out but not people. */
+/** The secret (or not) of a cluster. open: derived from the name, keeps damage out but not
+ *  people. */
 export interface ClusterKey {
   readonly cluster: string;
   readonly auth: "open" | "key";
@@ -28,7 +29,8 @@ export interface ClusterKey {
   readonly secret: Uint8Array;
 }
 
-/** What a node tells another about itself when they meet; repeated whenever something in it changes. */
+/** What a node tells another about itself when they meet; repeated whenever something in it
+ *  changes. */
 export interface NodeHello {
   readonly id: NodeId;
   readonly incarnation: Incarnation;
@@ -41,7 +43,8 @@ export interface NodeHello {
   /** Ids that this node was told to found with; sorted. */
   readonly founders: readonly NodeId[];
   readonly timings: RaftTimings;
-  /** Founders (id, incarnation) that this node has met (each answered with this node's boot id in it). */
+  /** Founders (id, incarnation) that this node has met (each answered with this node's boot id in
+   *  it). */
   readonly met: readonly { readonly id: NodeId; readonly incarnation: Incarnation }[];
   readonly version: string;
   readonly wireMin: number;
@@ -55,12 +58,14 @@ export interface NodeHello {
   readonly uptimeMs: number;
 }
 
-/** What travels inside sealed datagrams between met peers. A frame larger than a datagram goes by chunks and arrives whole. */
+/** What travels inside sealed datagrams between met peers. A frame larger than a datagram goes by
+ *  chunks and arrives whole. */
 export type Frame =
   | {
       readonly type: "raft";
       readonly message: RaftMessage;
-      /** append: chain before the first record; the append's `records` outline is left empty by the codec and filled in by the node from `bytes` */ readonly prevChain?: number;
+      /** append: chain before the first record; the append's `records` outline is left empty by the
+       *  codec and filled in by the node from `bytes` */ readonly prevChain?: number;
       /** append: ready records; installSnapshot: the head */ readonly bytes?: Uint8Array;
     }
   /** Agreement check: sender's (index, term, chain), sent only about entries it knows committed. */
@@ -77,7 +82,8 @@ export type Frame =
       readonly body: Uint8Array;
     }
   | { readonly type: "response"; readonly requestId: number; readonly body: Uint8Array }
-  /** "You (id, incarnation) are not in the configuration that I have committed": fenced or waiting outside. */
+  /** "You (id, incarnation) are not in the configuration that I have committed": fenced or waiting
+   *  outside. */
   | {
       readonly type: "fence";
       readonly clusterId: ClusterId;
@@ -137,11 +143,13 @@ export interface WireCounters {
   dropped: Record<string, number>;
 }
 
-/** Sealing, meeting, batching, chunking: pure; time is an argument. Implemented by createEndpoint in endpoint.ts. */
+/** Sealing, meeting, batching, chunking: pure; time is an argument. Implemented by createEndpoint
+ *  in endpoint.ts. */
 export interface Endpoint {
   /** A datagram from the socket. Never throws. */
   receive(datagram: Uint8Array, from: Address, nowMs: MonotonicMs): void;
-  /** Says HELLO to an address until it answers or 10 tries failed (idempotent; for clients and for nodes). */
+  /** Says HELLO to an address until it answers or 10 tries failed (idempotent; for clients and for
+   *  nodes). */
   greet(address: Address, nowMs: MonotonicMs): void;
   /** HELLO again to every met node, after something in it changed. */
   helloChanged(nowMs: MonotonicMs): void;

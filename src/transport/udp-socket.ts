@@ -1,11 +1,13 @@
-/** The data socket: node:dgram with the workarounds that Bun and Linux need. One of two files that open sockets.
+/** The data socket: node:dgram with the workarounds that Bun and Linux need. One of two files that
+ *  open sockets.
  *
- *  - A dead process on this machine answers with an ICMP error, which fails the *next* send of this socket, to
- *    whatever peer that goes. Such a datagram is sent again from the callback.
+ *  - A dead process on this machine answers with an ICMP error, which fails the *next* send of this
+ *    socket, to whatever peer that goes. Such a datagram is sent again from the callback.
  *  - No `reuseAddr`: with it a second socket could take this one's datagrams.
- *  - The kernel cuts a wish for a larger buffer to its own limit (net.core.rmem_max; SO_RCVBUFFORCE would need
- *    root and is not offered here), so what it gave is read back. Windows come from that figure, which counts
- *    the kernel's own bookkeeping as well: about twice the payload of small datagrams.
+ *  - The kernel cuts a wish for a larger buffer to its own limit (net.core.rmem_max), and
+ *    SO_RCVBUFFORCE, which needs root, is not offered here: so what it gave is read back. Windows
+ *    come from that figure, which counts the kernel's bookkeeping too: about twice the payload of
+ *    small datagrams.
  *  - A full device or no memory: nothing is sent for a moment. The engines send again. */
 
 import { type Socket, createSocket } from "node:dgram";
@@ -38,7 +40,8 @@ export interface UdpSocketOptions {
   readonly onDatagram: (datagram: Uint8Array, from: Address) => void;
   /** The socket itself failed, after it was opened. */
   readonly onError: (error: Error) => void;
-  /** A datagram could not be sent; `code` says why (EMSGSIZE, EPERM of a firewall, ...). Default: nothing. */
+  /** A datagram could not be sent; `code` says why (EMSGSIZE, EPERM of a firewall, ...). Default:
+   *  nothing. */
   readonly onUnsent?: (code: string) => void;
 }
 

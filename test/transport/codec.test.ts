@@ -160,7 +160,7 @@ describe("every frame", () => {
           expect(decodeBody(Uint8Array.from(body))).toEqual({ timeUs, echoUs, frames });
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
   });
 
@@ -172,7 +172,7 @@ describe("every frame", () => {
         expect(packed.length).toBeLessThanOrEqual(packedBytesMax(encoded));
         expect(Buffer.compare(packWithTail(encoded), packed)).toBe(0);
       }),
-      { numRuns: 400 },
+      { numRuns: 250 },
     );
   });
 
@@ -243,7 +243,7 @@ describe("hostile bytes (KNOWN-BUGS G71)", () => {
             for (const one of body.frames) expect(typeof one.type).toBe("string");
         },
       ),
-      { numRuns: 3_000 },
+      { numRuns: 1_500 },
     );
   });
 

@@ -101,7 +101,7 @@ describe("frames between met nodes", () => {
 
 describe("a frame larger than a datagram", () => {
   it("of 2 MiB arrives whole and once, beside small ones, at 30% loss, duplicates and reordering", () => {
-    for (const seed of [7, 8, 9]) {
+    for (const seed of [7, 8]) {
       const { network, a, b, toB } = metPair({ seed, duplication: 0.1, delayMs: [0.3, 3] });
       network.loss = 0.3;
       const bytes = pattern(2 * 1_048_576, seed);

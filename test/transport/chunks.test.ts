@@ -1,0 +1,120 @@
+/** Engine C alone: sender and receiver over a wire that the test holds in its hands. */
+
+import * as fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ChunkReceiver, ChunkSender } from "../../src/transport/chunks.ts";
+import type { LinkFrame } from "../../src/transport/codec.ts";
+import { seeded } from "./harness.ts";
+
+const WINDOW_BYTES = 20_000;
+type Chunk = Extract<LinkFrame, { type: "chunk" }>;
+type ChunkAck = Extract<LinkFrame, { type: "chunkAck" }>;
+
+function budget() {
+  return { bytes: 0, bytesMax: 64 * 1_048_576 };
+}
+
+describe("a chunk stream", () => {
+  it("hands on exactly what was sent, once, whatever is lost, doubled or reordered", () => {
+    const faults = fc.record({
+      seed: fc.nat(1_000_000),
+      sizes: fc.array(fc.integer({ min: 1, max: 60_000 }), { minLength: 1, maxLength: 4 }),
+      partBytes: fc.integer({ min: 64, max: 1_200 }),
+      loss: fc.constantFrom(0, 0.1, 0.3, 0.6),
+      copies: fc.constantFrom(1, 2),
+    });
+    fc.assert(
+      fc.property(faults, ({ seed, sizes, partBytes, loss, copies }) => {
+        const random = seeded(seed);
+        const frames = sizes.map((size, i) =>
+          Uint8Array.from({ length: size }, (_, k) => k * 7 + i),
+        );
+        const shared = budget();
+        const [sender, receiver] = [new ChunkSender(), new ChunkReceiver(shared)];
+        for (const frame of frames) expect(sender.add(frame, null, partBytes, 0)).toBe(true);
+        const whole: Uint8Array[] = [];
+        let wire: Chunk[] = [];
+        let nowMs = 0;
+        while (sender.busy && nowMs < 100_000) {
+          nowMs += 1;
+          sender.pump(nowMs, 20, WINDOW_BYTES, (chunk) => {
+            for (let i = 0; i < copies; i++) if (random() >= loss) wire.push(chunk);
+          });
+          const arriving = wire.filter(() => random() < 0.5).toSorted(() => random() - 0.5);
+          wire = wire.filter((chunk) => !arriving.includes(chunk));
+          for (const chunk of arriving) {
+            const result = receiver.accept(chunk, nowMs);
+            if (result instanceof Uint8Array) whole.push(result);
+          }
+          receiver.takeAcks((ack: ChunkAck) => {
+            if (random() >= loss) sender.handleAck(ack, nowMs, 3);
+          });
+        }
+        expect(sender.busy).toBe(false);
+        expect(whole.map((bytes) => bytes.length).toSorted((a, b) => a - b)).toEqual(
+          sizes.toSorted((a, b) => a - b),
+        );
+        for (const bytes of whole) {
+          expect(frames.some((frame) => Buffer.compare(frame, bytes) === 0)).toBe(true);
+        }
+        expect(shared.bytes).toBe(0);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("is still acknowledged when a part comes after it was finished, and is not begun again", () => {
+    const receiver = new ChunkReceiver(budget());
+    const chunk = { type: "chunk", totalBytes: 100, partBytes: 100, part: 0 } as const;
+    const bytes = new Uint8Array(100);
+    for (let stream = 1; stream <= 500; stream++) {
+      expect(receiver.accept({ ...chunk, stream, bytes }, 1)).toBeInstanceOf(Uint8Array);
+    }
+    const acks: number[] = [];
+    receiver.takeAcks(() => {});
+    for (const stream of [1, 200, 499, 500]) {
+      expect(receiver.accept({ ...chunk, stream, bytes }, 2)).toBeNull();
+    }
+    receiver.takeAcks((ack) => acks.push(ack.stream));
+    expect(acks).toEqual([1, 200, 499, 500]);
+  });
+
+  it("shares one bound with all others, and gives back what it held", () => {
+    const shared = { bytes: 0, bytesMax: 3_000_000 };
+    const [first, second] = [new ChunkReceiver(shared), new ChunkReceiver(shared)];
+    const chunk = {
+      type: "chunk",
+      stream: 1,
+      totalBytes: 2_000_000,
+      partBytes: 1_000,
+      part: 0,
+    } as const;
+    const bytes = new Uint8Array(1_000);
+    expect(first.accept({ ...chunk, bytes }, 1)).toBeNull();
+    expect(second.accept({ ...chunk, bytes }, 1)).toBe("chunk: too much unfinished in all");
+    first.close();
+    expect(second.accept({ ...chunk, bytes }, 1)).toBeNull();
+    expect(second.forgetStalled(20_000)).toBe(1);
+    expect(shared.bytes).toBe(0);
+  });
+
+  it("survives acknowledgements that make no sense", () => {
+    const sender = new ChunkSender();
+    sender.add(new Uint8Array(50_000), null, 1_000, 0);
+    sender.pump(1, 20, WINDOW_BYTES, () => {});
+    const random = seeded(6);
+    for (let i = 0; i < 2_000; i++) {
+      const bits = Uint8Array.from({ length: Math.floor(random() * 20) }, () => 0);
+      sender.handleAck({ type: "chunkAck", stream: i % 5, base: 0, bits }, 2, 1);
+      sender.handleAck({ type: "chunkAck", stream: 2 + i, base: 0xffff_ffff, bits }, 2, 1);
+    }
+    expect(sender.busy).toBe(true);
+    sender.handleAck(
+      { type: "chunkAck", stream: 1, base: 0xffff_ffff, bits: new Uint8Array(9) },
+      2,
+      1,
+    );
+    expect(sender.busy).toBe(false);
+    expect(sender.nextDeadlineMs()).toBe(Number.POSITIVE_INFINITY);
+  });
+});
