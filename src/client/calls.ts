@@ -293,14 +293,14 @@ export class Calls {
     const { leader } = finder;
     if (leader === null) return null;
     const direct = finder.connection(leader.id);
+    const silent = call.unanswered >= UNANSWERED_MAX && call.unanswered % 2 === 1;
+    if (direct !== undefined && !silent) return { to: direct, hops: 0 };
+    if (leader.address !== null) finder.greet(leader.address);
     const others = finder.nodes().filter(({ remote }) => remote.identity.id !== leader.id);
     const other = others[call.unanswered % Math.max(1, others.length)];
-    const silent = call.unanswered >= UNANSWERED_MAX && call.unanswered % 2 === 1;
-    if (direct !== undefined && !(silent && other !== undefined)) return { to: direct, hops: 0 };
-    if (leader.address !== null) finder.greet(leader.address);
-    const triedMs = nowMs - finder.leaderSinceMs;
-    const lost = direct !== undefined || leader.address === null || triedMs >= MEET_LEADER_MS;
-    return other !== undefined && lost ? { to: other, hops: 1 } : null;
+    if (other === undefined) return direct === undefined ? null : { to: direct, hops: 0 };
+    const lost = silent || leader.address === null || nowMs - finder.leaderSinceMs >= MEET_LEADER_MS;
+    return lost ? { to: other, hops: 1 } : null;
   }
 
   /** A node that does not answer may have been started anew, and may lead no more. */

@@ -10,7 +10,7 @@ import { heardClusters } from "./heard.ts";
 import { Operator } from "./operator.ts";
 import { followLog, POLL_MS, readLog, type Records } from "./reader.ts";
 import { Sender } from "./sender.ts";
-import { CONTACT_MS, isComplete, mergeStatus, type Heard } from "./status.ts";
+import { isComplete, mergeStatus, type Heard } from "./status.ts";
 import {
   RaftError,
   type ClientOptions,
@@ -32,6 +32,12 @@ const LISTEN_MS = 1_500;
 /** After the first report, how long status waits for nodes that should answer. */
 const STATUS_GRACE_MS = 1_000;
 const STATUS_POLL_MS = 20;
+/** One node's word on who leads, and how often all are asked. */
+const LEADER_ANSWER_MS = 300;
+const LEADER_POLL_MS = 50;
+/** Rounds in which nobody names a leader before there is none. */
+const LEADERLESS_ROUNDS = 4;
+const UTF8 = new TextEncoder();
 
 export type Entry = string | Uint8Array;
 
@@ -82,7 +88,7 @@ export class RaftClient {
   /** Adds entries, as one: all of them or none, with consecutive indexes. */
   send(entries: Entry | readonly Entry[], options: SendOptions = {}): Promise<Receipt> {
     const list = typeof entries === "string" || entries instanceof Uint8Array ? [entries] : entries;
-    const payloads = list.map((entry) => (typeof entry === "string" ? new TextEncoder().encode(entry) : entry));
+    const payloads = list.map((entry) => (typeof entry === "string" ? UTF8.encode(entry) : entry));
     return new Promise((resolve, reject) => {
       this.#refuseIfUnusable();
       const { signal } = options;
@@ -168,26 +174,35 @@ export class RaftClient {
     const startedMs = this.#now();
     const timeoutMs = this.#timeoutMs(options.timeoutMs);
     let leaderless = 0;
-    for (;;) {
+    while (this.#now() - startedMs < timeoutMs) {
       const leftMs = startedMs + timeoutMs - this.#now();
-      if (leftMs <= 0) break;
-      const answer = await this.#ask({ type: "leader" }, "any", leftMs);
-      if (answer.type !== "leader") continue;
-      const leader: LeaderHint | null = answer.leader ?? this.#finder.leader;
-      if (leader !== null) {
-        const address = leader.address ?? this.#finder.connection(leader.id)?.remote.address ?? null;
-        return { id: leader.id, address, term: leader.term };
+      const hint = await this.#askWhoLeads(leftMs);
+      if (hint !== null) {
+        const address = hint.address ?? this.#finder.connection(hint.id)?.remote.address ?? null;
+        return { id: hint.id, address, term: hint.term };
       }
-      leaderless++;
-      if (options.wait !== true && leaderless >= Math.max(3, this.#finder.nodes().length)) {
-        // What it knows says why there is no leader.
-        await this.#ask({ type: "status" }, "any", leftMs).catch(() => undefined);
-        break;
-      }
-      await this.#sleep(CONTACT_MS / 20);
+      this.#throwConflict();
+      if (options.wait !== true && this.#finder.nodes().length > 0 && ++leaderless >= LEADERLESS_ROUNDS) break;
+      await this.#sleep(Math.min(LEADER_POLL_MS, leftMs));
     }
     const result: CallResult = { type: "timeout", verdict: "safe", lastRefusal: null, lastTo: null, copies: 0 };
     throw callFailure(result, { type: "leader" }, this.#around(startedMs));
+  }
+
+  /** What all met nodes believe: the leader's own word at once, else the highest term. */
+  async #askWhoLeads(timeoutMs: number): Promise<LeaderHint | null> {
+    this.#finder.look(this.#now());
+    const nodes = this.#finder.nodes();
+    const { promise, resolve } = Promise.withResolvers<LeaderHint | null>();
+    let best: LeaderHint | null = null;
+    const answers = nodes.map(async ({ remote: { identity } }) => {
+      const answer = await this.#ask({ type: "leader" }, identity.id, Math.min(timeoutMs, LEADER_ANSWER_MS)).catch(() => null);
+      if (answer?.type !== "leader" || answer.leader === null) return;
+      if (best === null || answer.leader.term > best.term) best = answer.leader;
+      if (answer.leader.id === identity.id && answer.leader.term >= best.term) resolve(answer.leader);
+    });
+    void Promise.all(answers).then(() => resolve(best));
+    return promise;
   }
 
   /** Stops the process that leads now; never its successor. */

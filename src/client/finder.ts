@@ -30,6 +30,9 @@ export class Finder {
   #leaderSinceMs: MonotonicMs = 0;
   #denied: { readonly id: NodeId; readonly term: number; readonly untilMs: MonotonicMs } | null = null;
   #commitIndex: LogIndex | null = null;
+  /** Addresses of this machine. */
+  #ownHosts: ReadonlySet<string> = new Set();
+  #conflict: RaftError | null = null;
 
   /** `onChange`: a node was met, or another leader is believed. */
   constructor(wire: ClientWire, key: ClusterKey, onChange: () => void) {
@@ -60,8 +63,7 @@ export class Finder {
 
   /** Met nodes: this machine's first, then the nearest. */
   nodes(): readonly NodeConnection[] {
-    const own = new Set(this.#wire.report().interfaces);
-    const isOwn = ({ remote }: Connection): boolean => remote.address.host.startsWith("127.") || own.has(remote.address.host);
+    const isOwn = ({ remote: { address } }: Connection): boolean => address.host.startsWith("127.") || this.#ownHosts.has(address.host);
     return this.#wire
       .connections()
       .filter(isNode)
@@ -85,6 +87,8 @@ export class Finder {
   }
 
   met(): void {
+    this.#ownHosts = new Set(this.#wire.report().interfaces);
+    this.#conflict = this.#findConflict();
     this.#onChange();
   }
 
@@ -134,6 +138,11 @@ export class Finder {
 
   /** Two clusters under one name: nothing may be asked of either (exit code 8). */
   conflict(): RaftError | null {
+    if (this.#conflict !== null) this.#conflict = this.#findConflict();
+    return this.#conflict;
+  }
+
+  #findConflict(): RaftError | null {
     const firsts = new Map<ClusterId, NodeConnection>();
     for (const node of this.nodes()) {
       const { clusterId } = node.remote.hello;

@@ -20,6 +20,8 @@ import { RaftError, type Receipt } from "./types.ts";
 
 /** Requests of one session under way at once, in the order of their sequences. */
 const WINDOW = 4;
+/** Requests that are sessions of their own, at once. */
+const ALONE_MAX = 1_000;
 /** What one merged request holds at most; a larger call goes alone. */
 const MERGED_ENTRIES_MAX = 1_000;
 const MERGED_BYTES_MAX = 256 << 10;
@@ -154,7 +156,7 @@ export class Sender {
     for (;;) {
       const next = this.#queue[this.#queueFrom];
       if (next === undefined) return;
-      if (!isAlone(next) && this.#flights.filter(inSession).length >= WINDOW) return;
+      if (this.#flights.filter(isAlone(next) ? isOfItsOwn : isInOrder).length >= (isAlone(next) ? ALONE_MAX : WINDOW)) return;
       const submissions = this.#takeBatch();
       const count = submissions.reduce((sum, { payloads }) => sum + payloads.length, 0);
       const session = isAlone(next) ? null : this.#openSession();
@@ -391,8 +393,13 @@ function isAlone({ name, ifLast }: Submission): boolean {
   return name !== null || ifLast !== null;
 }
 
-function inSession({ session }: Flight): boolean {
-  return session !== null;
+function isOfItsOwn({ session }: Flight): boolean {
+  return session === null;
+}
+
+/** Those left over in a broken session do not hold up the next one. */
+function isInOrder({ session }: Flight): boolean {
+  return session !== null && !session.broken;
 }
 
 /** Bytes of the payloads' array; throws for what no record can hold. */

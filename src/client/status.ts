@@ -18,7 +18,7 @@ export interface Heard {
 /** Several heartbeats: a leader heard so lately will answer. */
 const ALIVE_MS = 400;
 /** Heard within this time: there, if only as others see it. */
-export const CONTACT_MS = 2_000;
+const CONTACT_MS = 2_000;
 
 /** Merges what was heard; `heard` is not empty. */
 export function mergeStatus(heard: readonly Heard[], key: ClusterKey): ClusterStatus {
