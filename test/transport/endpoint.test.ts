@@ -292,13 +292,13 @@ describe("clients", () => {
     const network = new Network();
     const node = network.node({ id: 1, boot: 1 });
     for (let i = 0; i < CLIENTS_MAX + 5; i++) {
-      const client = network.client({
-        boot: 9,
-        address: { host: "10.0.1.1", port: 1_000 + i },
-        seed: i,
-      });
+      const address = { host: "10.0.1.1", port: 1_000 + i };
+      const client = network.client({ boot: 9, address, seed: i });
       client.endpoint.greet(node.address, network.nowMs);
-      while (client.hellos.length === 0 || network.busy) network.step(network.nowMs + 100);
+      node.endpoint.receive(network.seen.at(-1)!.datagram, address, network.nowMs);
+      client.endpoint.receive(network.seen.at(-1)!.datagram, node.address, network.nowMs);
+      client.endpoint.flush(network.nowMs);
+      node.endpoint.receive(network.seen.at(-1)!.datagram, address, network.nowMs);
       network.stop(client);
     }
     expect(node.endpoint.connections().length).toBe(CLIENTS_MAX);
