@@ -30,7 +30,10 @@ export function advanceCommitIndex(state: CoreState, leadership: Leadership): vo
 /** Raises the commit index; it never falls, and a configuration at or below it stays. */
 export function commitThrough(state: CoreState, index: LogIndex): void {
   if (index <= state.commitIndex) return;
-  assert(index <= state.log.lastIndex, `commit index ${index} is beyond the log's end ${state.log.lastIndex}`);
+  assert(
+    index <= state.log.lastIndex,
+    `commit index ${index} is beyond the log's end ${state.log.lastIndex}`,
+  );
   const configuration = state.configurations.inForce;
   const wasCommitted = configuration.index <= state.commitIndex;
   state.commitIndex = index;

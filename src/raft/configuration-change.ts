@@ -41,8 +41,10 @@ function problemWith(
   expectedIndex: LogIndex,
 ): string | null {
   const { index } = state.configurations.inForce;
-  if (leadership.transfer !== null) return `leadership is being handed to node ${leadership.transfer.to}`;
-  if (!hasOwnTermCommit(state, leadership)) return "this leader has not committed an entry of its term yet";
+  if (leadership.transfer !== null)
+    return `leadership is being handed to node ${leadership.transfer.to}`;
+  if (!hasOwnTermCommit(state, leadership))
+    return "this leader has not committed an entry of its term yet";
   if (index > state.commitIndex) return `the change at index ${index} is not committed yet`;
   if (index !== expectedIndex) return `the members changed meanwhile, at index ${index}`;
   return change.type === "promote" ? catchUpProblem(state, leadership, change.id) : null;
@@ -51,7 +53,8 @@ function problemWith(
 /** A voter that holds little of the log would only add to the majority that must be waited for. */
 function catchUpProblem(state: CoreState, leadership: Leadership, id: NodeId): string | null {
   const peer = leadership.peers.get(id);
-  if (peer === undefined || memberOf(state.configurations.inForce, id)?.role !== "learner") return null;
+  if (peer === undefined || memberOf(state.configurations.inForce, id)?.role !== "learner")
+    return null;
   const lag = state.log.lastIndex - peer.matchIndex;
   const isCaughtUp = peer.state === "replicate" && lag <= PROMOTE_LAG_ENTRIES_MAX;
   if (isCaughtUp && peer.matchIndex >= state.configurations.inForce.index) return null;

@@ -126,12 +126,14 @@ class RaftCore implements Core {
     const { leadership, limits, log } = state;
     assert(entries >= 1, "a record without entries");
     if (leadership === null) return { ok: false, reason: "not leader", leader: this.leader };
-    if (leadership.transfer !== null) return { ok: false, reason: "transferring", leader: this.leader };
+    if (leadership.transfer !== null)
+      return { ok: false, reason: "transferring", leader: this.leader };
     const uncommittedEntries = log.lastIndex - state.commitIndex + entries;
     const uncommittedBytes = leadership.uncommitted.bytes + bytes;
     // A record that is larger than the bound passes when nothing else waits.
     const isBusy =
-      uncommittedEntries > limits.uncommittedEntriesMax || uncommittedBytes > limits.uncommittedBytesMax;
+      uncommittedEntries > limits.uncommittedEntriesMax ||
+      uncommittedBytes > limits.uncommittedBytesMax;
     if (isBusy && !leadership.uncommitted.isEmpty) {
       return { ok: false, reason: "busy", leader: this.leader };
     }
@@ -168,7 +170,8 @@ class RaftCore implements Core {
     const state = this.#state;
     state.lastWriteId += 1;
     // The node has not seen a no-op that still waits in the outbox, so its batch cannot hold it.
-    const lastIndex = state.outbox.noop === null ? state.log.lastIndex : state.outbox.noop.index - 1;
+    const lastIndex =
+      state.outbox.noop === null ? state.log.lastIndex : state.outbox.noop.index - 1;
     state.durability.started(state.lastWriteId, lastIndex, state.nowMs);
     return state.lastWriteId;
   }
@@ -280,10 +283,17 @@ class RaftCore implements Core {
 
   /** What must hold after every step, at the price of a few comparisons. */
   #check(): void {
-    const { log, durability, commitIndex, commitTaken, hard, role, leadership, candidacy } = this.#state;
-    assert(log.baseIndex <= commitIndex, `base ${log.baseIndex} is above commit index ${commitIndex}`);
+    const { log, durability, commitIndex, commitTaken, hard, role, leadership, candidacy } =
+      this.#state;
+    assert(
+      log.baseIndex <= commitIndex,
+      `base ${log.baseIndex} is above commit index ${commitIndex}`,
+    );
     assert(commitIndex <= log.lastIndex, `commit index ${commitIndex} is beyond ${log.lastIndex}`);
-    assert(commitTaken <= commitIndex, `the commit index fell from ${commitTaken} to ${commitIndex}`);
+    assert(
+      commitTaken <= commitIndex,
+      `the commit index fell from ${commitTaken} to ${commitIndex}`,
+    );
     assert(durability.durableIndex <= log.lastIndex, "more is durable than there is");
     assert(log.lastTerm <= hard.term, `an entry of term ${log.lastTerm} in term ${hard.term}`);
     assert((role === "leader") === (leadership !== null), `role ${role} and leadership disagree`);

@@ -57,5 +57,7 @@ export class HardStateWriter {
 
 /** A vote binds to one process of one data directory: two processes of a copied directory share the rest. */
 export function isVoteFor(vote: Vote, node: NodeIdentity): boolean {
-  return vote.id === node.id && vote.incarnation === node.incarnation && vote.bootId === node.bootId;
+  return (
+    vote.id === node.id && vote.incarnation === node.incarnation && vote.bootId === node.bootId
+  );
 }

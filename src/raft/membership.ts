@@ -25,26 +25,38 @@ export class ConfigurationHistory {
 
   /** Whether the configuration in force, or the one that a rollback of it would bring back, has this voter. */
   mayHaveVoter(id: NodeId, incarnation: Incarnation): boolean {
-    return this.#configurations.slice(-2).some((configuration) => isVoter(configuration, id, incarnation));
+    return this.#configurations
+      .slice(-2)
+      .some((configuration) => isVoter(configuration, id, incarnation));
   }
 
   append(configuration: Configuration): void {
     const before = this.inForce;
-    assert(configuration.index > before.index, `configuration ${configuration.index} is not the newest`);
+    assert(
+      configuration.index > before.index,
+      `configuration ${configuration.index} is not the newest`,
+    );
     this.#configurations.push(configuration);
   }
 
   /** Drops what a truncation took away. True when another configuration came into force. */
   truncateFrom(index: LogIndex): boolean {
     const before = this.inForce;
-    while (this.#configurations.length > 1 && this.inForce.index >= index) this.#configurations.pop();
-    assert(this.inForce.index < index, `the oldest configuration ${this.inForce.index} was truncated`);
+    while (this.#configurations.length > 1 && this.inForce.index >= index)
+      this.#configurations.pop();
+    assert(
+      this.inForce.index < index,
+      `the oldest configuration ${this.inForce.index} was truncated`,
+    );
     return this.inForce !== before;
   }
 
   /** Forgets configurations that no truncation can bring back: older than the newest committed one. */
   committed(commitIndex: LogIndex): void {
-    while (this.#configurations.length > 1 && (this.#configurations[1]?.index ?? 0) <= commitIndex) {
+    while (
+      this.#configurations.length > 1 &&
+      (this.#configurations[1]?.index ?? 0) <= commitIndex
+    ) {
       this.#configurations.shift();
     }
   }
@@ -59,7 +71,11 @@ export function memberOf(configuration: Configuration, id: NodeId): Member | und
 }
 
 /** A voter is counted as (id, incarnation): a wiped disk under an old id counts for nothing. */
-export function isVoter(configuration: Configuration, id: NodeId, incarnation: Incarnation): boolean {
+export function isVoter(
+  configuration: Configuration,
+  id: NodeId,
+  incarnation: Incarnation,
+): boolean {
   const member = memberOf(configuration, id);
   return member?.role === "voter" && member.incarnation === incarnation;
 }
@@ -82,7 +98,8 @@ export function changeMembers(
   const changed = applyChange(before, change);
   if ("problem" in changed) return changed;
   const after = [...changed.members].sort((a, b) => a.id - b.id);
-  if (after.length > MEMBERS_MAX) return { problem: `a cluster has at most ${MEMBERS_MAX} members` };
+  if (after.length > MEMBERS_MAX)
+    return { problem: `a cluster has at most ${MEMBERS_MAX} members` };
   if (!after.some((member) => member.role === "voter")) {
     return { problem: `node ${change.id} is the last voter` };
   }
@@ -99,7 +116,9 @@ function applyChange(
   const others = before.members.filter((other) => other !== member);
   if (change.type === "addLearner") {
     if (member !== undefined) return { problem: `node ${change.id} is already a member` };
-    return { members: [...others, { id: change.id, incarnation: change.incarnation, role: "learner" }] };
+    return {
+      members: [...others, { id: change.id, incarnation: change.incarnation, role: "learner" }],
+    };
   }
   if (member === undefined) return { problem: `node ${change.id} is not a member` };
   switch (change.type) {
@@ -115,7 +134,9 @@ function applyChange(
       if (member.incarnation === change.incarnation) {
         return { problem: `node ${change.id} is a member with this very data` };
       }
-      return { members: [...others, { id: change.id, incarnation: change.incarnation, role: "learner" }] };
+      return {
+        members: [...others, { id: change.id, incarnation: change.incarnation, role: "learner" }],
+      };
   }
 }
 

@@ -52,7 +52,8 @@ export function expireReads(state: CoreState, leadership: Leadership): void {
   const waiting = leadership.readsWaiting;
   leadership.readsWaiting = [];
   for (const read of waiting) {
-    if (read.sinceMs + state.timings.electionMaxMs <= state.nowMs) state.outbox.read(read.readId, null);
+    if (read.sinceMs + state.timings.electionMaxMs <= state.nowMs)
+      state.outbox.read(read.readId, null);
     else leadership.readsWaiting.push(read);
   }
 }

@@ -36,7 +36,10 @@ export function orderSends(state: CoreState, leadership: Leadership): void {
       term: state.hard.term,
       round,
       fromIndex: peer.nextIndex,
-      bytesMax: Math.min(state.limits.appendBytesMax, inflightBytesMax(state, peer) - peer.inflight.bytes),
+      bytesMax: Math.min(
+        state.limits.appendBytesMax,
+        inflightBytesMax(state, peer) - peer.inflight.bytes,
+      ),
       commitIndex: state.commitIndex,
     });
   }
@@ -55,7 +58,10 @@ export function handleSent(
   const order = peer?.order;
   if (peer === undefined || order === null || order === undefined) return;
   if (prevIndex >= order.fromIndex) return;
-  assert(lastIndex <= state.log.lastIndex, `entry ${lastIndex} was sent, the log ends at ${state.log.lastIndex}`);
+  assert(
+    lastIndex <= state.log.lastIndex,
+    `entry ${lastIndex} was sent, the log ends at ${state.log.lastIndex}`,
+  );
   peer.order = null;
   peer.commitTold = Math.max(peer.commitTold, Math.min(state.commitIndex, lastIndex));
   startTiming(peer, lastIndex, state.nowMs);
@@ -130,12 +136,18 @@ function mayOrder(state: CoreState, peer: Progress): boolean {
   switch (peer.state) {
     case "probe":
       // A peer that does not answer gets heartbeats only; its first answer brings the probe back.
-      return peer.probePrevIndex === null && state.nowMs - peer.lastContactMs < state.timings.electionMaxMs;
+      return (
+        peer.probePrevIndex === null &&
+        state.nowMs - peer.lastContactMs < state.timings.electionMaxMs
+      );
     case "replicate":
       if (peer.nextIndex > state.log.lastIndex) return false;
       return peer.inflight.bytes < inflightBytesMax(state, peer);
     case "snapshot":
-      return peer.retryAtMs === Infinity && state.nowMs - peer.lastContactMs < state.timings.electionMaxMs;
+      return (
+        peer.retryAtMs === Infinity &&
+        state.nowMs - peer.lastContactMs < state.timings.electionMaxMs
+      );
     case "diverged":
     case "lost data":
       return false;

@@ -134,7 +134,10 @@ export function requestVotes(state: CoreState): void {
         : { type: "vote", term: state.hard.term, round, lastIndex, lastTerm, ordered },
     );
   }
-  const firstMs = Math.min(VOTE_RESEND_MAX_MS, Math.max(VOTE_RESEND_MIN_MS, state.timings.heartbeatMs));
+  const firstMs = Math.min(
+    VOTE_RESEND_MAX_MS,
+    Math.max(VOTE_RESEND_MIN_MS, state.timings.heartbeatMs),
+  );
   candidacy.resendAtMs = state.nowMs + firstMs * 2 ** candidacy.resends;
   candidacy.resends += 1;
 }

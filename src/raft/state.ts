@@ -15,7 +15,7 @@ import { HardStateWriter } from "./hard-state.ts";
 import { ConfigurationHistory, isVoter } from "./membership.ts";
 import { Outbox } from "./outbox.ts";
 import type { Progress } from "./progress.ts";
-import { RangeQueue } from "./range-queue.ts";
+import type { RangeQueue } from "./range-queue.ts";
 import { TermRuns } from "./term-runs.ts";
 import type { CoreOptions, RaftLimits, RaftMessage, RaftTimings, Role, WriteId } from "./types.ts";
 import { renderMs } from "./words.ts";

@@ -24,7 +24,10 @@ export class TermRuns {
     this.#lastIndex = baseIndex;
     for (const [at, run] of runs.entries()) {
       const next = runs[at + 1];
-      this.append(next === undefined ? lastIndex : Math.min(lastIndex, next.firstIndex - 1), run.term);
+      this.append(
+        next === undefined ? lastIndex : Math.min(lastIndex, next.firstIndex - 1),
+        run.term,
+      );
     }
     assert(this.#lastIndex === lastIndex, `the term runs do not reach the last index ${lastIndex}`);
   }
@@ -62,7 +65,10 @@ export class TermRuns {
 
   /** Drops every entry from `index` on. */
   truncateFrom(index: LogIndex): void {
-    assert(index > this.#baseIndex, `truncation at ${index}, at or below the base ${this.#baseIndex}`);
+    assert(
+      index > this.#baseIndex,
+      `truncation at ${index}, at or below the base ${this.#baseIndex}`,
+    );
     while ((this.#firsts[this.#firsts.length - 1] ?? 0) >= index) {
       this.#firsts.pop();
       this.#terms.pop();

@@ -20,7 +20,13 @@ describe("check-quorum", () => {
   it("one answering follower of two is enough", () => {
     const solo = new Solo().lead();
     for (let i = 0; i < 60; i++) {
-      solo.step(3, { type: "heartbeatReply", term: 1, round: solo.lastRound(), durableIndex: 0, commitIndex: 0 });
+      solo.step(3, {
+        type: "heartbeatReply",
+        term: 1,
+        round: solo.lastRound(),
+        durableIndex: 0,
+        commitIndex: 0,
+      });
       solo.pass(50);
     }
     expect(solo.core.role).toBe("leader");
@@ -29,7 +35,13 @@ describe("check-quorum", () => {
   it("a learner's answers do not keep a leader", () => {
     const solo = new Solo({ voters: [1, 2], learners: [3] }).lead();
     for (let i = 0; i < 13; i++) {
-      solo.step(3, { type: "heartbeatReply", term: 1, round: solo.lastRound(), durableIndex: 0, commitIndex: 0 });
+      solo.step(3, {
+        type: "heartbeatReply",
+        term: 1,
+        round: solo.lastRound(),
+        durableIndex: 0,
+        commitIndex: 0,
+      });
       solo.pass(50);
     }
     expect(solo.core.role).toBe("follower");
@@ -42,7 +54,13 @@ describe("check-quorum", () => {
     const write = solo.core.writeStarted();
     for (let i = 0; i < 12; i++) {
       expect(solo.core.role).toBe("leader");
-      solo.step(2, { type: "heartbeatReply", term: 1, round: solo.lastRound(), durableIndex: 0, commitIndex: 0 });
+      solo.step(2, {
+        type: "heartbeatReply",
+        term: 1,
+        round: solo.lastRound(),
+        durableIndex: 0,
+        commitIndex: 0,
+      });
       solo.pass(50);
     }
     expect(solo.core.role).toBe("follower");
@@ -69,7 +87,13 @@ describe("deadlines", () => {
       expect(solo.messages).toEqual([]);
       expect(solo.core.nextDeadlineMs()).toBe(deadlineMs);
       solo.pass(0.002);
-      solo.step(2, { type: "heartbeatReply", term: 1, round: solo.lastRound(), durableIndex: 1, commitIndex: 1 });
+      solo.step(2, {
+        type: "heartbeatReply",
+        term: 1,
+        round: solo.lastRound(),
+        durableIndex: 1,
+        commitIndex: 1,
+      });
     }
     expect(solo.core.role).toBe("leader");
   });

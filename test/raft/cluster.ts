@@ -16,6 +16,7 @@ import type {
   RaftMessage,
   RaftTimings,
   Ready,
+  RecordOutline,
   TermRun,
   WriteId,
 } from "../../src/raft/types.ts";
@@ -120,7 +121,9 @@ export class Cluster {
 
   /** The term of each entry in a node's memory. */
   terms(id: NodeId): readonly Term[] {
-    return this.node(id).log.flatMap((r) => Array<Term>(r.lastIndex - r.firstIndex + 1).fill(r.term));
+    return this.node(id).log.flatMap((r) =>
+      Array<Term>(r.lastIndex - r.firstIndex + 1).fill(r.term),
+    );
   }
 
   // -- what a script does -----------------------------------------------------------------------
@@ -185,7 +188,10 @@ export class Cluster {
 
   change(id: NodeId, change: MembershipChange, expected?: LogIndex): string | null {
     const node = this.node(id);
-    const result = node.core.proposeConfiguration(change, expected ?? node.core.configuration.index);
+    const result = node.core.proposeConfiguration(
+      change,
+      expected ?? node.core.configuration.index,
+    );
     if (!result.ok) return result.reason;
     const { index, members } = result.configuration;
     const payload = `c${this.#nextPayload++}`;
@@ -266,7 +272,10 @@ export class Cluster {
   }
 
   /** Loses what is not durable. A write under way may have reached the disk. */
-  crash(id: NodeId, reached: { readonly log: boolean; readonly hard: boolean } = { log: false, hard: false }): void {
+  crash(
+    id: NodeId,
+    reached: { readonly log: boolean; readonly hard: boolean } = { log: false, hard: false },
+  ): void {
     const node = this.node(id);
     if (!node.up) return;
     node.up = false;
@@ -312,7 +321,10 @@ export class Cluster {
       const ready = node.core.takeReady();
       this.#handleReady(node, ready);
       const isDone =
-        ready.sends.length === 0 && ready.noop === null && ready.hardState === null && !this.#startLogWrite(node);
+        ready.sends.length === 0 &&
+        ready.noop === null &&
+        ready.hardState === null &&
+        !this.#startLogWrite(node);
       if (isDone) {
         this.oracle.watch(node);
         return;
@@ -345,7 +357,9 @@ export class Cluster {
     }
     for (const read of ready.reads) {
       node.reads.set(read.readId, read.index);
-      this.#trace(`${node.id} read ${read.readId} ${read.index === null ? "failed" : `at ${read.index}`}`);
+      this.#trace(
+        `${node.id} read ${read.readId} ${read.index === null ? "failed" : `at ${read.index}`}`,
+      );
     }
     for (const { to, message } of ready.messages) {
       this.network.push({ from: node.identity, to, message, records: [] });
@@ -362,7 +376,7 @@ export class Cluster {
         prevIndex,
         prevTerm: node.core.termAt(prevIndex) ?? -1,
         commitIndex: order.commitIndex,
-        records: records.map(({ payload: _, ...outline }) => outline),
+        records: records.map(outlineOf),
       };
       this.network.push({ from: node.identity, to: order.to, message, records });
       const lastIndex = records.at(-1)?.lastIndex ?? prevIndex;
@@ -444,7 +458,8 @@ export class Cluster {
   #createCore(node: Omit<TestNode, "core">): Core {
     const runs: TermRun[] = [];
     for (const record of node.durableLog) {
-      if (runs.at(-1)?.term !== record.term) runs.push({ firstIndex: record.firstIndex, term: record.term });
+      if (runs.at(-1)?.term !== record.term)
+        runs.push({ firstIndex: record.firstIndex, term: record.term });
     }
     const configurations = node.durableLog.flatMap((record): Configuration[] =>
       record.members === undefined ? [] : [{ index: record.firstIndex, members: record.members }],
@@ -468,10 +483,20 @@ export class Cluster {
 }
 
 /** Whole records from the one that contains `from`, at least one, up to `bytesMax`. */
-function readRecords(log: readonly LogRecord[], from: LogIndex, bytesMax: number): readonly LogRecord[] {
+function readRecords(
+  log: readonly LogRecord[],
+  from: LogIndex,
+  bytesMax: number,
+): readonly LogRecord[] {
   const at = log.findIndex((record) => record.lastIndex >= from);
   if (at < 0) return [];
   return log.slice(at, at + Math.max(1, Math.floor(bytesMax / RECORD_BYTES)));
+}
+
+/** What the core sees of a record. */
+function outlineOf(record: LogRecord): RecordOutline {
+  const { firstIndex, lastIndex, term, members } = record;
+  return { firstIndex, lastIndex, term, ...(members === undefined ? {} : { members }) };
 }
 
 /** The voters of the configuration that a node holds in force. */
@@ -494,7 +519,9 @@ export function renderMessage(m: RaftMessage): string {
     case "voteReply":
       return `${head} ${m.answer}`;
     case "append": {
-      const records = m.records.map((r) => `${r.firstIndex}${r.lastIndex > r.firstIndex ? `-${r.lastIndex}` : ""}/${r.term}`);
+      const records = m.records.map(
+        (r) => `${r.firstIndex}${r.lastIndex > r.firstIndex ? `-${r.lastIndex}` : ""}/${r.term}`,
+      );
       return `${head} prev ${m.prevIndex}/${m.prevTerm} [${records.join(" ")}] commit ${m.commitIndex}`;
     }
     case "appendReply":
@@ -520,7 +547,9 @@ function renderEvent(event: CoreEvent): string {
     case "leader":
       return `leader ${event.leader ?? "-"} in term ${event.term}`;
     case "configuration": {
-      const members = event.configuration.members.map((m) => `${m.id}${m.role === "voter" ? "" : " (learner)"}`);
+      const members = event.configuration.members.map(
+        (m) => `${m.id}${m.role === "voter" ? "" : " (learner)"}`,
+      );
       return `configuration ${event.configuration.index} ${event.reason}: ${members.join(", ")}`;
     }
     case "transfer":

@@ -122,9 +122,14 @@ describe("receipts", () => {
 describe("divergence on committed ground", () => {
   it("another term at or below the commit index stops voting and appending, and truncates nothing", () => {
     const solo = new Solo({ log: [1, 1, 1], commitIndex: 3 });
-    expect(solo.step(2, append(2, 1, 1, [2]))).toMatchObject([{ result: "diverged", matchIndex: 2 }]);
+    expect(solo.step(2, append(2, 1, 1, [2]))).toMatchObject([
+      { result: "diverged", matchIndex: 2 },
+    ]);
     expect(solo.order).toBeNull();
-    expect([solo.core.lastIndex, solo.core.status().mute]).toEqual([3, expect.stringContaining("index 2")]);
+    expect([solo.core.lastIndex, solo.core.status().mute]).toEqual([
+      3,
+      expect.stringContaining("index 2"),
+    ]);
     expect(solo.events).toContainEqual({ type: "diverged", peer: 2, index: 2 });
     expect(solo.step(2, append(2, 3, 1, [2]))).toMatchObject([{ result: "diverged" }]);
     expect(solo.core.lastIndex).toBe(3);
@@ -132,15 +137,24 @@ describe("divergence on committed ground", () => {
 
   it("another chain at the same index and term does the same, and the leader is told", () => {
     const solo = new Solo({ log: [1, 1] });
-    expect(solo.step(2, append(2, 2, 1, [2]), 2)).toMatchObject([{ result: "diverged", matchIndex: 2 }]);
-    solo.nowMs += 1000;
-    expect(solo.step(3, { type: "vote", term: 9, round: 1, lastIndex: 9, lastTerm: 9, ordered: false })).toMatchObject([
-      { answer: "refused" },
+    expect(solo.step(2, append(2, 2, 1, [2]), 2)).toMatchObject([
+      { result: "diverged", matchIndex: 2 },
     ]);
+    solo.nowMs += 1000;
+    expect(
+      solo.step(3, { type: "vote", term: 9, round: 1, lastIndex: 9, lastTerm: 9, ordered: false }),
+    ).toMatchObject([{ answer: "refused" }]);
     const leader = new Solo().lead();
     leader.step(2, {
-      type: "appendReply", term: 1, round: leader.lastRound(), result: "diverged",
-      prevIndex: 0, matchIndex: 1, hintIndex: 0, hintTerm: 0, durableIndex: 1,
+      type: "appendReply",
+      term: 1,
+      round: leader.lastRound(),
+      result: "diverged",
+      prevIndex: 0,
+      matchIndex: 1,
+      hintIndex: 0,
+      hintTerm: 0,
+      durableIndex: 1,
     });
     expect(leader.core.status().peers[0]?.state).toBe("diverged");
     expect(leader.events).toContainEqual({ type: "diverged", peer: 2, index: 1 });
@@ -156,7 +170,12 @@ describe("lost data", () => {
     solo.pass(50);
     const round = solo.lastRound();
     solo.step(2, { type: "heartbeatReply", term: 1, round, durableIndex: 0, commitIndex: 0 });
-    expect(solo.events).toContainEqual({ type: "lostData", peer: 2, matchIndex: 1, durableIndex: 0 });
+    expect(solo.events).toContainEqual({
+      type: "lostData",
+      peer: 2,
+      matchIndex: 1,
+      durableIndex: 0,
+    });
     expect(solo.core.status().peers[0]?.state).toBe("lost data");
     solo.ack(2, 2);
     expect(solo.core.commitIndex).toBe(1);

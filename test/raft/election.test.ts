@@ -26,9 +26,13 @@ describe("§5.1 terms", () => {
 
   it("a request with a stale term is refused with the current one", () => {
     const solo = new Solo({ term: 4 });
-    expect(solo.step(2, append(3, 0, 0, [3]))).toMatchObject([{ type: "appendReply", term: 4, result: "conflict" }]);
+    expect(solo.step(2, append(3, 0, 0, [3]))).toMatchObject([
+      { type: "appendReply", term: 4, result: "conflict" },
+    ]);
     expect(solo.step(2, heartbeat(3, 0))).toMatchObject([{ type: "heartbeatReply", term: 4 }]);
-    expect(solo.step(2, vote(3, 9, 3))).toMatchObject([{ type: "voteReply", term: 4, answer: "refused" }]);
+    expect(solo.step(2, vote(3, 9, 3))).toMatchObject([
+      { type: "voteReply", term: 4, answer: "refused" },
+    ]);
     expect(solo.core.leader).toBeNull();
     expect(solo.core.lastIndex).toBe(0);
   });
@@ -75,7 +79,9 @@ describe("§5.2 leader election", () => {
     expect(solo.core.role).toBe("candidate");
     solo.answerLast(3, "vote");
     expect(solo.core.role).toBe("leader");
-    expect(solo.events).toContainEqual(expect.objectContaining({ role: "leader", votes: [1, 2, 3] }));
+    expect(solo.events).toContainEqual(
+      expect.objectContaining({ role: "leader", votes: [1, 2, 3] }),
+    );
   });
 
   it("a server votes for at most one candidate in a term, first come first served", () => {
@@ -160,7 +166,10 @@ describe("§5.2 leader election", () => {
     solo.step(2, heartbeat(1, 0));
     solo.pass(TIMINGS.electionMaxMs);
     const event = solo.events.findLast((e) => e.type === "role");
-    expect(event).toMatchObject({ role: "pre-candidate", reason: "nothing heard from leader 2 for 600 ms" });
+    expect(event).toMatchObject({
+      role: "pre-candidate",
+      reason: "nothing heard from leader 2 for 600 ms",
+    });
   });
 });
 
@@ -181,14 +190,18 @@ describe("thesis §9.6 pre-vote", () => {
   it("changes no term, no vote and no timer, neither when asked nor when granted", () => {
     const solo = new Solo();
     const deadlineMs = solo.core.nextDeadlineMs();
-    expect(solo.step(2, preVote(1, 0, 0))).toMatchObject([{ type: "preVoteReply", answer: "granted", term: 1 }]);
+    expect(solo.step(2, preVote(1, 0, 0))).toMatchObject([
+      { type: "preVoteReply", answer: "granted", term: 1 },
+    ]);
     expect([solo.core.term, solo.core.status().votedFor]).toEqual([0, null]);
     expect(solo.core.nextDeadlineMs()).toBe(deadlineMs);
   });
 
   it("is refused with the own term, which the asker adopts", () => {
     const solo = new Solo({ term: 8 });
-    expect(solo.step(2, preVote(6, 0, 0))).toMatchObject([{ answer: "refused", term: 8, askedTerm: 6 }]);
+    expect(solo.step(2, preVote(6, 0, 0))).toMatchObject([
+      { answer: "refused", term: 8, askedTerm: 6 },
+    ]);
     const asker = new Solo({ term: 5 });
     asker.pass(TIMINGS.electionMaxMs);
     asker.step(2, { type: "preVoteReply", term: 8, round: 1, answer: "refused", askedTerm: 6 });
@@ -196,7 +209,9 @@ describe("thesis §9.6 pre-vote", () => {
   });
 
   it("is refused to a log that is behind", () => {
-    expect(new Solo({ log: [1, 2] }).step(2, preVote(5, 1, 1))).toMatchObject([{ answer: "refused", term: 2 }]);
+    expect(new Solo({ log: [1, 2] }).step(2, preVote(5, 1, 1))).toMatchObject([
+      { answer: "refused", term: 2 },
+    ]);
   });
 
   it("an asker that is alone never raises its term", () => {
@@ -232,7 +247,9 @@ describe("thesis §4.2.3 withheld votes", () => {
   it("the leader itself is believed when it campaigns: it leads no more", () => {
     const solo = new Solo();
     solo.step(2, heartbeat(1, 0));
-    expect(solo.step(identityOf(2, "i2", "b2-again"), preVote(2, 9, 9))).toMatchObject([{ answer: "granted" }]);
+    expect(solo.step(identityOf(2, "i2", "b2-again"), preVote(2, 9, 9))).toMatchObject([
+      { answer: "granted" },
+    ]);
   });
 });
 
@@ -260,7 +277,9 @@ describe("who answers and who campaigns", () => {
     expect(solo.step(2, vote(2, 2, 1))).toMatchObject([{ answer: "refused", term: 2 }]);
     solo.pass(TIMINGS.electionMaxMs);
     expect(solo.core.role).toBe("follower");
-    expect(solo.step(3, append(3, 2, 1, [3], 3))).toMatchObject([{ result: "matched", matchIndex: 3 }]);
+    expect(solo.step(3, append(3, 2, 1, [3], 3))).toMatchObject([
+      { result: "matched", matchIndex: 3 },
+    ]);
     expect(solo.core.status().mute).toBeNull();
     solo.pass(TIMINGS.electionMaxMs);
     expect(solo.core.role).toBe("pre-candidate");

@@ -15,10 +15,24 @@ function leading(entries = 0): Solo {
   return solo;
 }
 
-function conflict(solo: Solo, from: number, round: number, prevIndex: number, hintIndex: number, hintTerm: number): void {
+function conflict(
+  solo: Solo,
+  from: number,
+  round: number,
+  prevIndex: number,
+  hintIndex: number,
+  hintTerm: number,
+): void {
   solo.step(from, {
-    type: "appendReply", term: solo.core.term, round, result: "conflict", prevIndex,
-    matchIndex: 0, hintIndex, hintTerm, durableIndex: hintIndex,
+    type: "appendReply",
+    term: solo.core.term,
+    round,
+    result: "conflict",
+    prevIndex,
+    matchIndex: 0,
+    hintIndex,
+    hintTerm,
+    durableIndex: hintIndex,
   });
 }
 
@@ -52,7 +66,9 @@ describe("A: votes and elections", () => {
     expect(solo.hardWrites[0]?.hardState).toMatchObject({ term: 1, votedFor: { id: 2 } });
     expect(solo.finishHardWrite()).toEqual([]);
     expect(solo.hardWrites[0]?.hardState).toMatchObject({ term: 2, votedFor: { id: 3 } });
-    expect(solo.finishHardWrite()).toMatchObject([{ type: "voteReply", term: 2, answer: "granted" }]);
+    expect(solo.finishHardWrite()).toMatchObject([
+      { type: "voteReply", term: 2, answer: "granted" },
+    ]);
   });
 
   it("A3: terms go on after all nodes lost power at once", () => {
@@ -82,7 +98,12 @@ describe("A: votes and elections", () => {
     solo.pass(TIMINGS.electionMaxMs);
     for (const id of [2, 3]) solo.answerLast(id, "preVote");
     for (const bootId of ["b2", "b2-again"]) {
-      solo.step(identityOf(2, "i2", bootId), { type: "voteReply", term: 1, round: 2, answer: "granted" });
+      solo.step(identityOf(2, "i2", bootId), {
+        type: "voteReply",
+        term: 1,
+        round: 2,
+        answer: "granted",
+      });
     }
     expect(solo.core.role).toBe("candidate");
   });
@@ -123,7 +144,10 @@ describe("A: votes and elections", () => {
     const solo = new Solo({ term: 1 });
     solo.step(2, vote(2, 0, 0));
     solo.pass(2 * TIMINGS.electionMaxMs);
-    expect([solo.core.role, solo.core.status().votedFor]).toMatchObject(["pre-candidate", { id: 2 }]);
+    expect([solo.core.role, solo.core.status().votedFor]).toMatchObject([
+      "pre-candidate",
+      { id: 2 },
+    ]);
     const candidate = new Solo();
     candidate.pass(TIMINGS.electionMaxMs);
     candidate.answerLast(2, "preVote");
@@ -134,8 +158,11 @@ describe("A: votes and elections", () => {
 
   it("A8: the same candidate may ask again and gets the same answer", () => {
     const solo = new Solo();
-    for (let i = 0; i < 3; i++) expect(solo.step(2, vote(1, 0, 0))).toMatchObject([{ answer: "granted" }]);
-    expect(solo.step(identityOf(2, "i2", "other"), vote(1, 0, 0))).toMatchObject([{ answer: "refused" }]);
+    for (let i = 0; i < 3; i++)
+      expect(solo.step(2, vote(1, 0, 0))).toMatchObject([{ answer: "granted" }]);
+    expect(solo.step(identityOf(2, "i2", "other"), vote(1, 0, 0))).toMatchObject([
+      { answer: "refused" },
+    ]);
   });
 
   it("A9: no vote for a log that is behind, though its term is newer", () => {
@@ -148,7 +175,8 @@ describe("A: votes and elections", () => {
     cluster.elect(1);
     cluster.run(100);
     const minority = [1, 2];
-    const isCut = (e: { from: { id: number }; to: number }): boolean => minority.includes(e.from.id) !== minority.includes(e.to);
+    const isCut = (e: { from: { id: number }; to: number }): boolean =>
+      minority.includes(e.from.id) !== minority.includes(e.to);
     cluster.propose(1);
     cluster.run(3000, isCut);
     expect(cluster.core(1).commitIndex).toBe(1);
@@ -218,9 +246,15 @@ describe("B: replication and commit", () => {
 
   it("B16, H4: an acknowledgement states exactly what was verified, not the follower's last index", () => {
     const solo = new Solo({ log: [1, 1, 2, 2] });
-    expect(solo.step(3, append(3, 1, 1, []))).toMatchObject([{ result: "matched", matchIndex: 1, durableIndex: 4 }]);
-    expect(solo.step(3, append(3, 1, 1, [1]))).toMatchObject([{ result: "matched", matchIndex: 2 }]);
-    expect(solo.step(3, heartbeat(3, 0))).toMatchObject([{ type: "heartbeatReply", durableIndex: 4 }]);
+    expect(solo.step(3, append(3, 1, 1, []))).toMatchObject([
+      { result: "matched", matchIndex: 1, durableIndex: 4 },
+    ]);
+    expect(solo.step(3, append(3, 1, 1, [1]))).toMatchObject([
+      { result: "matched", matchIndex: 2 },
+    ]);
+    expect(solo.step(3, heartbeat(3, 0))).toMatchObject([
+      { type: "heartbeatReply", durableIndex: 4 },
+    ]);
   });
 
   it("B17, H7: a late success lowers neither matchIndex nor nextIndex", () => {
@@ -230,10 +264,21 @@ describe("B: replication and commit", () => {
     solo.pass(1);
     solo.ack(2, 4);
     solo.step(2, {
-      type: "appendReply", term: 1, round: old - 1, result: "matched",
-      prevIndex: 2, matchIndex: 2, hintIndex: 2, hintTerm: 0, durableIndex: 2,
+      type: "appendReply",
+      term: 1,
+      round: old - 1,
+      result: "matched",
+      prevIndex: 2,
+      matchIndex: 2,
+      hintIndex: 2,
+      hintTerm: 0,
+      durableIndex: 2,
     });
-    expect(solo.core.status().peers[0]).toMatchObject({ matchIndex: 4, nextIndex: 5, state: "replicate" });
+    expect(solo.core.status().peers[0]).toMatchObject({
+      matchIndex: 4,
+      nextIndex: 5,
+      state: "replicate",
+    });
     expect(solo.core.commitIndex).toBe(4);
   });
 
@@ -252,12 +297,21 @@ describe("B: replication and commit", () => {
     conflict(solo, 2, round, 3, 0, 0);
     const next = (): unknown => solo.core.status().peers[0]?.nextIndex;
     expect(next()).toBe(1);
+    solo.sendAll();
     for (let i = 0; i < 3; i++) conflict(solo, 2, round, 3, 0, 0);
     expect(next()).toBe(1);
-    solo.sendAll();
+    expect(solo.sends.filter((send) => send.to === 2)).toEqual([]);
     solo.ack(2, 4);
     for (let i = 0; i < 3; i++) conflict(solo, 2, round, 3, 0, 0);
     expect(solo.core.status().peers[0]).toMatchObject({ matchIndex: 4, nextIndex: 5 });
+  });
+
+  it("B19: a conflict that hints below matchIndex does not bring nextIndex there", () => {
+    const solo = leading(4);
+    while (solo.sends.length > 0) solo.sendAll();
+    solo.ack(2, 3);
+    conflict(solo, 2, solo.lastRound(), 4, 3, 0);
+    expect(solo.core.status().peers[0]).toMatchObject({ matchIndex: 3, nextIndex: 4 });
   });
 
   it("B20: a conflict moves neither matchIndex nor commitIndex", () => {
@@ -291,9 +345,23 @@ describe("B: replication and commit", () => {
   it("B24: an append with a gap or with falling terms is dropped", () => {
     const solo = new Solo();
     const one = { firstIndex: 1, lastIndex: 1, term: 1 };
-    for (const second of [{ firstIndex: 3, lastIndex: 3, term: 1 }, { firstIndex: 2, lastIndex: 1, term: 1 }, { firstIndex: 2, lastIndex: 2, term: 0 }]) {
+    for (const second of [
+      { firstIndex: 3, lastIndex: 3, term: 1 },
+      { firstIndex: 2, lastIndex: 1, term: 1 },
+      { firstIndex: 2, lastIndex: 2, term: 0 },
+    ]) {
       const records = [one, second];
-      expect(solo.step(2, { type: "append", term: 1, round: 1, prevIndex: 0, prevTerm: 0, commitIndex: 0, records })).toEqual([]);
+      expect(
+        solo.step(2, {
+          type: "append",
+          term: 1,
+          round: 1,
+          prevIndex: 0,
+          prevTerm: 0,
+          commitIndex: 0,
+          records,
+        }),
+      ).toEqual([]);
       expect([solo.order, solo.core.lastIndex]).toEqual([null, 0]);
     }
   });
@@ -310,7 +378,8 @@ describe("C: reads", () => {
     const cluster = new Cluster({ voters: [1, 2, 3] });
     cluster.elect(1);
     cluster.run(100);
-    const isOne = (e: { from: { id: number }; to: number }): boolean => e.to === 1 || e.from.id === 1;
+    const isOne = (e: { from: { id: number }; to: number }): boolean =>
+      e.to === 1 || e.from.id === 1;
     cluster.timeout(2);
     cluster.deliverAll(isOne);
     cluster.propose(2);
@@ -326,10 +395,22 @@ describe("C: reads", () => {
     const solo = new Solo({ log: [1, 1] }).lead();
     solo.core.readIndex(1, solo.nowMs);
     solo.settle();
-    solo.step(2, { type: "heartbeatReply", term: 2, round: solo.lastRound(), durableIndex: 2, commitIndex: 0 });
+    solo.step(2, {
+      type: "heartbeatReply",
+      term: 2,
+      round: solo.lastRound(),
+      durableIndex: 2,
+      commitIndex: 0,
+    });
     expect(solo.reads.size).toBe(0);
     solo.ack(2, 3);
-    solo.step(2, { type: "heartbeatReply", term: 2, round: solo.lastRound(), durableIndex: 3, commitIndex: 0 });
+    solo.step(2, {
+      type: "heartbeatReply",
+      term: 2,
+      round: solo.lastRound(),
+      durableIndex: 3,
+      commitIndex: 0,
+    });
     expect([...solo.reads]).toEqual([[1, 3]]);
   });
 
@@ -387,7 +468,10 @@ describe("C: reads", () => {
 describe("D: membership and identity", () => {
   it("D40: no membership change before a commit of the own term", () => {
     const solo = new Solo({ log: [1], learners: [4] }).lead();
-    expect(solo.core.proposeConfiguration({ type: "remove", id: 4 }, 0)).toMatchObject({ ok: false, reason: expect.stringContaining("its term") });
+    expect(solo.core.proposeConfiguration({ type: "remove", id: 4 }, 0)).toMatchObject({
+      ok: false,
+      reason: expect.stringContaining("its term"),
+    });
     solo.ack(2, 2);
     expect(solo.core.proposeConfiguration({ type: "remove", id: 4 }, 0).ok).toBe(true);
   });
@@ -445,7 +529,12 @@ describe("D: membership and identity", () => {
     cluster.crash(3);
     cluster.wipe(2, "i2");
     cluster.run(200);
-    expect(cluster.node(1).events).toContainEqual({ type: "lostData", peer: 2, matchIndex: 2, durableIndex: 0 });
+    expect(cluster.node(1).events).toContainEqual({
+      type: "lostData",
+      peer: 2,
+      matchIndex: 2,
+      durableIndex: 0,
+    });
     cluster.propose(1);
     cluster.run(200);
     expect(cluster.core(1).commitIndex).toBe(2);
@@ -464,7 +553,8 @@ describe("G: liveness and time", () => {
     const cluster = new Cluster({ voters: [1, 2, 3, 4, 5] });
     cluster.elect(1);
     cluster.run(100);
-    const isCut = (e: { from: { id: number }; to: number }): boolean => e.from.id !== 2 && e.to !== 2;
+    const isCut = (e: { from: { id: number }; to: number }): boolean =>
+      e.from.id !== 2 && e.to !== 2;
     cluster.run(8000, isCut);
     const { term } = cluster.core(2);
     expect(cluster.core(2).role).toBe("leader");
@@ -476,7 +566,11 @@ describe("G: liveness and time", () => {
     const cluster = new Cluster({ voters: [1, 2, 3] });
     cluster.elect(1);
     cluster.run(10_000, (e) => e.to === 3);
-    expect([cluster.core(1).role, cluster.core(1).term, cluster.core(3).term]).toEqual(["leader", 1, 1]);
+    expect([cluster.core(1).role, cluster.core(1).term, cluster.core(3).term]).toEqual([
+      "leader",
+      1,
+      1,
+    ]);
   });
 
   it("G67: a leader that does not hear makes room for one that does", () => {
@@ -518,7 +612,13 @@ describe("G: liveness and time", () => {
     let bytes = 0;
     for (let i = 0; i < 200; i++) {
       bytes += solo.sendAll().filter((send) => send.to === 3).length * 100;
-      solo.step(2, { type: "heartbeatReply", term: 1, round: solo.lastRound(), durableIndex: 1, commitIndex: 1 });
+      solo.step(2, {
+        type: "heartbeatReply",
+        term: 1,
+        round: solo.lastRound(),
+        durableIndex: 1,
+        commitIndex: 1,
+      });
       solo.pass(50);
     }
     expect(bytes).toBeLessThan(3000);
@@ -531,8 +631,15 @@ describe("H: what breaks on UDP", () => {
   it("H2: answers of an older term count neither as acknowledgement nor as contact", () => {
     const solo = new Solo({ term: 4 }).lead();
     solo.step(2, {
-      type: "appendReply", term: 4, round: solo.lastRound(), result: "matched",
-      prevIndex: 1, matchIndex: 1, hintIndex: 1, hintTerm: 0, durableIndex: 1,
+      type: "appendReply",
+      term: 4,
+      round: solo.lastRound(),
+      result: "matched",
+      prevIndex: 1,
+      matchIndex: 1,
+      hintIndex: 1,
+      hintTerm: 0,
+      durableIndex: 1,
     });
     expect(solo.core.commitIndex).toBe(0);
     expect(solo.core.status().peers[0]).toMatchObject({ matchIndex: 0, state: "probe" });
@@ -541,7 +648,13 @@ describe("H: what breaks on UDP", () => {
   it("H8: an answer of a former reign does not keep the present one", () => {
     const solo = new Solo().lead();
     for (let i = 0; i < 13; i++) {
-      solo.step(2, { type: "heartbeatReply", term: 0, round: solo.lastRound(), durableIndex: 0, commitIndex: 0 });
+      solo.step(2, {
+        type: "heartbeatReply",
+        term: 0,
+        round: solo.lastRound(),
+        durableIndex: 0,
+        commitIndex: 0,
+      });
       solo.pass(50);
     }
     expect(solo.core.role).toBe("follower");
@@ -565,16 +678,32 @@ describe("H: what breaks on UDP", () => {
 
   it("H12: a leader that learns of a newer term handles the message as a follower of that term", () => {
     const solo = leading(2);
-    expect(solo.step(3, append(9, 1, 1, [9], 2))).toMatchObject([{ type: "appendReply", term: 9, matchIndex: 2 }]);
-    expect([solo.core.role, solo.core.lastIndex, solo.core.commitIndex]).toEqual(["follower", 2, 2]);
+    expect(solo.step(3, append(9, 1, 1, [9], 2))).toMatchObject([
+      { type: "appendReply", term: 9, matchIndex: 2 },
+    ]);
+    expect([solo.core.role, solo.core.lastIndex, solo.core.commitIndex]).toEqual([
+      "follower",
+      2,
+      2,
+    ]);
   });
 
   it("H15: a late snapshot is acknowledged and changes nothing", () => {
     const solo = new Solo({ log: [1, 1, 1, 2], commitIndex: 2 });
     const configuration = { index: 0, members: membersOf([1, 2, 3]) };
-    for (const [lastIndex, lastTerm] of [[2, 1], [3, 1]] as const) {
+    for (const [lastIndex, lastTerm] of [
+      [2, 1],
+      [3, 1],
+    ] as const) {
       expect(
-        solo.step(2, { type: "installSnapshot", term: 2, round: 1, lastIndex, lastTerm, configuration }),
+        solo.step(2, {
+          type: "installSnapshot",
+          term: 2,
+          round: 1,
+          lastIndex,
+          lastTerm,
+          configuration,
+        }),
       ).toMatchObject([{ result: "matched", matchIndex: lastIndex }]);
       expect([solo.order, solo.core.lastIndex]).toEqual([null, 4]);
     }
@@ -583,7 +712,13 @@ describe("H: what breaks on UDP", () => {
   it("H16: answers to old rounds move nothing back", () => {
     const solo = leading(4);
     const rounds: number[] = [];
-    while (solo.sends.some((send) => send.to === 2)) rounds.push(...solo.sendAll().filter((s) => s.to === 2).map((s) => s.round));
+    while (solo.sends.some((send) => send.to === 2))
+      rounds.push(
+        ...solo
+          .sendAll()
+          .filter((s) => s.to === 2)
+          .map((s) => s.round),
+      );
     conflict(solo, 2, rounds[1] ?? 0, 2, 1, 1);
     while (solo.sends.length > 0) solo.sendAll();
     for (const round of rounds) conflict(solo, 2, round, 3, 1, 1);

@@ -1,7 +1,7 @@
 /** Membership by the sentences of §6 and thesis chapter 4. */
 
 import { describe, expect, it } from "vitest";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { changeMembers, MEMBERS_MAX, votingPairsChanged } from "../../src/raft/membership.ts";
 import type { Configuration, Member, MembershipChange } from "../../src/raft/types.ts";
 import { Cluster, TIMINGS, voterIds } from "./cluster.ts";
@@ -28,26 +28,39 @@ describe("changes of a configuration", () => {
 
   it("the last voter can be neither removed nor demoted nor replaced", () => {
     const one: Configuration = { index: 0, members: membersOf([1], [2]) };
-    for (const type of ["remove", "demote"] as const) expect(problem(one, { type, id: 1 })).toMatch(/last voter/);
+    for (const type of ["remove", "demote"] as const)
+      expect(problem(one, { type, id: 1 })).toMatch(/last voter/);
     expect(problem(one, { type: "replace", id: 1, incarnation: "x" })).toMatch(/last voter/);
   });
 
   it("a cluster has at most 16 members", () => {
-    const full: Configuration = { index: 0, members: membersOf(Array.from({ length: MEMBERS_MAX }, (_, at) => at + 1)) };
+    const full: Configuration = {
+      index: 0,
+      members: membersOf(Array.from({ length: MEMBERS_MAX }, (_, at) => at + 1)),
+    };
     expect(problem(full, { type: "addLearner", id: 17, incarnation: "x" })).toMatch(/at most 16/);
   });
 
   it("replacing takes the old pair out and the new one in as a learner", () => {
     const changed = changeMembers(three, { type: "replace", id: 2, incarnation: "new" });
-    expect(changed).toMatchObject({ members: [{ id: 1 }, { id: 2, incarnation: "new", role: "learner" }, { id: 3 }, { id: 4 }] });
+    expect(changed).toMatchObject({
+      members: [{ id: 1 }, { id: 2, incarnation: "new", role: "learner" }, { id: 3 }, { id: 4 }],
+    });
   });
 
   it("any change moves at most one voting pair, so that old and new majorities share a voter", () => {
     const id = fc.integer({ min: 1, max: 6 });
     const incarnation = fc.constantFrom("a", "b", "c");
     const change: fc.Arbitrary<MembershipChange> = fc.oneof(
-      fc.record({ type: fc.constantFrom("addLearner" as const, "replace" as const), id, incarnation }),
-      fc.record({ type: fc.constantFrom("promote" as const, "demote" as const, "remove" as const), id }),
+      fc.record({
+        type: fc.constantFrom("addLearner" as const, "replace" as const),
+        id,
+        incarnation,
+      }),
+      fc.record({
+        type: fc.constantFrom("promote" as const, "demote" as const, "remove" as const),
+        id,
+      }),
     );
     fc.assert(
       fc.property(fc.array(change, { maxLength: 40 }), (changes) => {
@@ -76,7 +89,7 @@ describe("§6 membership changes in the log", () => {
     expect(cluster.core(4).configuration.index).toBe(2);
     expect(cluster.change(1, { type: "promote", id: 4 })).toBeNull();
     cluster.run(300);
-    expect([1, 2, 3, 4].map((id) => voterIds(cluster.core(id)))).toEqual(Array(4).fill([1, 2, 3, 4]));
+    for (const id of [1, 2, 3, 4]) expect(voterIds(cluster.core(id))).toEqual([1, 2, 3, 4]);
   });
 
   it("only one uncommitted configuration at a time", () => {
@@ -84,7 +97,8 @@ describe("§6 membership changes in the log", () => {
     solo.ack(2, 1);
     expect(solo.core.proposeConfiguration({ type: "remove", id: 4 }, 0).ok).toBe(true);
     expect(solo.core.proposeConfiguration({ type: "remove", id: 5 }, 2)).toMatchObject({
-      ok: false, reason: "the change at index 2 is not committed yet",
+      ok: false,
+      reason: "the change at index 2 is not committed yet",
     });
     solo.settle();
     solo.ack(2, 2);
@@ -94,14 +108,18 @@ describe("§6 membership changes in the log", () => {
   it("a change names the configuration that it builds on", () => {
     const solo = new Solo({ learners: [4] }).lead();
     solo.ack(2, 1);
-    expect(solo.core.proposeConfiguration({ type: "remove", id: 4 }, 5)).toMatchObject({ ok: false, reason: expect.stringContaining("meanwhile") });
+    expect(solo.core.proposeConfiguration({ type: "remove", id: 4 }, 5)).toMatchObject({
+      ok: false,
+      reason: expect.stringContaining("meanwhile"),
+    });
   });
 
   it("a learner is promoted only when it has caught up", () => {
     const solo = new Solo({ learners: [4] }).lead();
     solo.ack(2, 1);
     expect(solo.core.proposeConfiguration({ type: "promote", id: 4 }, 0)).toMatchObject({
-      ok: false, reason: "node 4 has not caught up yet: 1 entries behind",
+      ok: false,
+      reason: "node 4 has not caught up yet: 1 entries behind",
     });
     solo.ack(4, 1);
     expect(solo.core.proposeConfiguration({ type: "promote", id: 4 }, 0).ok).toBe(true);
@@ -138,7 +156,9 @@ describe("§6 membership changes in the log", () => {
   it("a replaced voter's old incarnation counts no more", () => {
     const solo = new Solo().lead();
     solo.ack(2, 1);
-    expect(solo.core.proposeConfiguration({ type: "replace", id: 3, incarnation: "new" }, 0).ok).toBe(true);
+    expect(
+      solo.core.proposeConfiguration({ type: "replace", id: 3, incarnation: "new" }, 0).ok,
+    ).toBe(true);
     solo.settle();
     solo.ack({ id: 3, incarnation: "i3", bootId: "b3" }, 2);
     expect(solo.core.commitIndex).toBe(1);
@@ -150,12 +170,19 @@ describe("§6 membership changes in the log", () => {
     const solo = new Solo();
     const members = membersOf([1, 2, 3, 4]);
     solo.step(2, {
-      type: "append", term: 1, round: 1, prevIndex: 0, prevTerm: 0, commitIndex: 0,
+      type: "append",
+      term: 1,
+      round: 1,
+      prevIndex: 0,
+      prevTerm: 0,
+      commitIndex: 0,
       records: [{ firstIndex: 1, lastIndex: 1, term: 1, members }],
     });
     expect(solo.core.configuration).toEqual({ index: 1, members });
     solo.step(3, append(2, 0, 0, [2]));
     expect(solo.core.configuration.index).toBe(0);
-    expect(solo.events).toContainEqual(expect.objectContaining({ type: "configuration", reason: "rolled back" }));
+    expect(solo.events).toContainEqual(
+      expect.objectContaining({ type: "configuration", reason: "rolled back" }),
+    );
   });
 });

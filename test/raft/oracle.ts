@@ -26,7 +26,8 @@ export class Oracle {
     this.#leaderOf.set(term, node.id);
     for (const [index, record] of this.#committed) {
       const own = recordAt(node.log, index);
-      if (!isSame(own, record)) throw new Error(`leader ${node.id} of term ${term} misses committed entry ${index}`);
+      if (!isSame(own, record))
+        throw new Error(`leader ${node.id} of term ${term} misses committed entry ${index}`);
     }
   }
 
@@ -35,13 +36,16 @@ export class Oracle {
     const { bootId } = node.identity;
     for (let index = (this.#checked.get(bootId) ?? 0) + 1; index <= node.commitIndex; index++) {
       const own = recordAt(node.log, index);
-      if (own === undefined) throw new Error(`node ${node.id} committed ${index} which it does not hold`);
+      if (own === undefined)
+        throw new Error(`node ${node.id} committed ${index} which it does not hold`);
       const known = this.#committed.get(index);
       if (known === undefined) {
         this.#mustBeDurable(node, own, index, nodes);
         this.#committed.set(index, own);
       } else if (!isSame(known, own)) {
-        throw new Error(`entry ${index} is "${known.payload}" and "${own.payload}" on node ${node.id}`);
+        throw new Error(
+          `entry ${index} is "${known.payload}" and "${own.payload}" on node ${node.id}`,
+        );
       }
     }
     this.#checked.set(bootId, node.commitIndex);
@@ -58,11 +62,16 @@ export class Oracle {
     this.#seen.set(node.identity.bootId, { commitIndex, term });
     const lastIndex = node.log.at(-1)?.lastIndex ?? 0;
     if (lastIndex !== node.core.lastIndex) {
-      throw new Error(`node ${node.id} holds ${lastIndex} entries, its core says ${node.core.lastIndex}`);
+      throw new Error(
+        `node ${node.id} holds ${lastIndex} entries, its core says ${node.core.lastIndex}`,
+      );
     }
     const durableIndex = node.durableLog.at(-1)?.lastIndex ?? 0;
     const { durableIndex: claimed } = node.core;
-    if (claimed > durableIndex || (claimed > 0 && !isSame(recordAt(node.log, claimed), recordAt(node.durableLog, claimed)))) {
+    if (
+      claimed > durableIndex ||
+      (claimed > 0 && !isSame(recordAt(node.log, claimed), recordAt(node.durableLog, claimed)))
+    ) {
       throw new Error(`node ${node.id} claims ${claimed} durable, its disk holds ${durableIndex}`);
     }
   }
@@ -75,11 +84,20 @@ export class Oracle {
     }
   }
 
-  #mustBeDurable(node: TestNode, record: LogRecord, index: LogIndex, nodes: ReadonlyMap<NodeId, TestNode>): void {
+  #mustBeDurable(
+    node: TestNode,
+    record: LogRecord,
+    index: LogIndex,
+    nodes: ReadonlyMap<NodeId, TestNode>,
+  ): void {
     const voters = votersOf(node.core.configuration);
-    const holders = voters.filter((voter) => isSame(recordAt(nodes.get(voter.id)?.durableLog ?? [], index), record));
+    const holders = voters.filter((voter) =>
+      isSame(recordAt(nodes.get(voter.id)?.durableLog ?? [], index), record),
+    );
     if (holders.length < majorityOf(voters.length)) {
-      throw new Error(`entry ${index} was committed, but is durable on ${holders.length} of ${voters.length} voters only`);
+      throw new Error(
+        `entry ${index} was committed, but is durable on ${holders.length} of ${voters.length} voters only`,
+      );
     }
   }
 }
@@ -89,7 +107,13 @@ export function recordAt(log: readonly LogRecord[], index: LogIndex): LogRecord 
 }
 
 function isSame(a: LogRecord | undefined, b: LogRecord | undefined): boolean {
-  return a !== undefined && b !== undefined && a.payload === b.payload && a.term === b.term && a.lastIndex === b.lastIndex;
+  return (
+    a !== undefined &&
+    b !== undefined &&
+    a.payload === b.payload &&
+    a.term === b.term &&
+    a.lastIndex === b.lastIndex
+  );
 }
 
 function matchLogs(a: readonly LogRecord[], b: readonly LogRecord[]): void {
@@ -99,6 +123,7 @@ function matchLogs(a: readonly LogRecord[], b: readonly LogRecord[]): void {
     const y = b[at];
     if (x === undefined || y === undefined) continue;
     if (x.firstIndex === y.firstIndex && x.term === y.term) agrees = true;
-    if (agrees && !isSame(x, y)) throw new Error(`logs differ at ${x.firstIndex} below an entry that they share`);
+    if (agrees && !isSame(x, y))
+      throw new Error(`logs differ at ${x.firstIndex} below an entry that they share`);
   }
 }

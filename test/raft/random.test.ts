@@ -15,13 +15,16 @@ const STEPS = 1200;
 
 describe("random faults", () => {
   it(`keep the five properties of Figure 3 in ${ONLY ?? RUNS} runs, and a healed cluster goes on`, () => {
-    const seeds = ONLY === undefined ? Array.from({ length: RUNS }, (_, at) => at + 1) : [Number(ONLY)];
+    const seeds =
+      ONLY === undefined ? Array.from({ length: RUNS }, (_, at) => at + 1) : [Number(ONLY)];
     let committed = 0;
     for (const seed of seeds) {
       try {
         committed += new Run(seed).play();
       } catch (error) {
-        throw new Error(`seed ${seed} (replay with RAFT_SEED=${seed}): ${String(error)}`, { cause: error });
+        throw new Error(`seed ${seed} (replay with RAFT_SEED=${seed}): ${String(error)}`, {
+          cause: error,
+        });
       }
     }
     expect(committed).toBeGreaterThan(seeds.length);
@@ -38,7 +41,10 @@ class Run {
   readonly #slowDisk: number;
   readonly #crashes: number;
   readonly #changes: boolean;
-  readonly #reads = new Map<number, { readonly node: NodeId; readonly boots: number; readonly atLeast: number }>();
+  readonly #reads = new Map<
+    number,
+    { readonly node: NodeId; readonly boots: number; readonly atLeast: number }
+  >();
   #nextRead = 1;
   #cut: ReadonlySet<NodeId> = new Set();
 
@@ -66,7 +72,8 @@ class Run {
   #step(): void {
     const cluster = this.#cluster;
     if (this.#random() < this.#crashes) this.#crashOrRestart();
-    if (this.#random() < 0.002) this.#cut = this.#random() < 0.5 ? new Set() : new Set([this.#anyNode().id]);
+    if (this.#random() < 0.002)
+      this.#cut = this.#random() < 0.5 ? new Set() : new Set([this.#anyNode().id]);
     for (const node of cluster.nodes.values()) {
       if (!node.up) continue;
       if (node.core.nextDeadlineMs() <= cluster.nowMs) cluster.tick(node.id);
@@ -157,12 +164,15 @@ class Run {
     cluster.run(8000);
     const leaders = [...cluster.nodes.values()].filter((node) => node.core.role === "leader");
     const leader = leaders.sort((a, b) => b.core.term - a.core.term)[0];
-    if (leader === undefined) throw new Error(`nobody leads after the faults ended${this.#describe()}`);
+    if (leader === undefined)
+      throw new Error(`nobody leads after the faults ended${this.#describe()}`);
     const index = cluster.propose(leader.id);
     cluster.run(1000);
     for (const member of leader.core.configuration.members) {
       const node = cluster.node(member.id);
-      expect(node.core.commitIndex, `commit index of node ${node.id}`).toBeGreaterThanOrEqual(index ?? Infinity);
+      expect(node.core.commitIndex, `commit index of node ${node.id}`).toBeGreaterThanOrEqual(
+        index ?? Infinity,
+      );
     }
     cluster.oracle.logsMatch(cluster.nodes.values());
   }
@@ -171,8 +181,11 @@ class Run {
   #describe(): string {
     return [...this.#cluster.nodes.values()]
       .map(({ id, core }) => {
-        const { role, term, votedFor, lastIndex, durableIndex, commitIndex, configuration, mute } = core.status();
-        const members = configuration.members.map((m) => `${m.id}${m.role === "voter" ? "" : "L"}`).join(",");
+        const { role, term, votedFor, lastIndex, durableIndex, commitIndex, configuration, mute } =
+          core.status();
+        const members = configuration.members
+          .map((m) => `${m.id}${m.role === "voter" ? "" : "L"}`)
+          .join(",");
         return (
           `\n  ${id} ${role} term ${term} vote ${votedFor?.id ?? "-"} last ${lastIndex}/${core.termAt(lastIndex)} ` +
           `durable ${durableIndex} commit ${commitIndex} members ${members}@${configuration.index} ${mute ?? ""}`

@@ -13,7 +13,13 @@ function leading(): Solo {
 }
 
 function confirm(solo: Solo, id: number, round: number): void {
-  solo.step(id, { type: "heartbeatReply", term: solo.core.term, round, durableIndex: 1, commitIndex: 0 });
+  solo.step(id, {
+    type: "heartbeatReply",
+    term: solo.core.term,
+    round,
+    durableIndex: 1,
+    commitIndex: 0,
+  });
 }
 
 describe("thesis §6.4 ReadIndex", () => {
@@ -76,7 +82,10 @@ describe("thesis §6.4 ReadIndex", () => {
     const round = solo.lastTo(2, "heartbeat")?.round ?? 0;
     solo.step(3, heartbeat(5, 0));
     confirm(solo, 2, round);
-    expect([...solo.reads]).toEqual([[1, null], [2, null]]);
+    expect([...solo.reads]).toEqual([
+      [1, null],
+      [2, null],
+    ]);
   });
 
   it("is refused by whoever does not lead", () => {

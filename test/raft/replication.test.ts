@@ -7,14 +7,20 @@ import { append, heartbeat, Solo } from "./solo.ts";
 describe("§5.3 the follower", () => {
   it("refuses an append when it has no entry at prevIndex with prevTerm", () => {
     const solo = new Solo({ log: [1, 1] });
-    expect(solo.step(2, append(2, 5, 2, [2]))).toMatchObject([{ result: "conflict", prevIndex: 5, hintIndex: 2, hintTerm: 1 }]);
-    expect(solo.step(2, append(2, 2, 2, [2]))).toMatchObject([{ result: "conflict", prevIndex: 2, hintIndex: 2, hintTerm: 1 }]);
+    expect(solo.step(2, append(2, 5, 2, [2]))).toMatchObject([
+      { result: "conflict", prevIndex: 5, hintIndex: 2, hintTerm: 1 },
+    ]);
+    expect(solo.step(2, append(2, 2, 2, [2]))).toMatchObject([
+      { result: "conflict", prevIndex: 2, hintIndex: 2, hintTerm: 1 },
+    ]);
     expect(solo.core.lastIndex).toBe(2);
   });
 
   it("appends entries that it does not have", () => {
     const solo = new Solo({ log: [1] });
-    expect(solo.step(2, append(2, 1, 1, [2, 2]))).toMatchObject([{ result: "matched", matchIndex: 3, durableIndex: 3 }]);
+    expect(solo.step(2, append(2, 1, 1, [2, 2]))).toMatchObject([
+      { result: "matched", matchIndex: 3, durableIndex: 3 },
+    ]);
     expect(solo.order).toEqual({ truncateFrom: null, appendFrom: 2, install: false });
   });
 
@@ -40,13 +46,23 @@ describe("§5.3 the follower", () => {
 
   it("hints past all entries of terms that the leader cannot have there", () => {
     const solo = new Solo({ log: [1, 1, 4, 4, 4, 5, 5] });
-    expect(solo.step(2, append(6, 6, 3, []))).toMatchObject([{ result: "conflict", hintIndex: 2, hintTerm: 1 }]);
+    expect(solo.step(2, append(6, 6, 3, []))).toMatchObject([
+      { result: "conflict", hintIndex: 2, hintTerm: 1 },
+    ]);
   });
 
   it("takes a record of several entries as a whole", () => {
     const solo = new Solo({ log: [1] });
     const records = [{ firstIndex: 2, lastIndex: 5, term: 2 }];
-    solo.step(2, { type: "append", term: 2, round: 1, prevIndex: 1, prevTerm: 1, commitIndex: 0, records });
+    solo.step(2, {
+      type: "append",
+      term: 2,
+      round: 1,
+      prevIndex: 1,
+      prevTerm: 1,
+      commitIndex: 0,
+      records,
+    });
     expect([solo.core.lastIndex, solo.core.termAt(4)]).toEqual([5, 2]);
   });
 
@@ -68,7 +84,9 @@ describe("§5.3 the follower", () => {
     const solo = new Solo();
     solo.step(2, append(1, 0, 0, [1, 1]));
     solo.autoDisk = false;
-    expect(solo.step(2, append(1, 0, 0, [1], 0, 5))).toMatchObject([{ result: "matched", matchIndex: 2, round: 5 }]);
+    expect(solo.step(2, append(1, 0, 0, [1], 0, 5))).toMatchObject([
+      { result: "matched", matchIndex: 2, round: 5 },
+    ]);
     expect(solo.order).toBeNull();
   });
 
@@ -158,8 +176,15 @@ describe("§5.3 the leader", () => {
     const solo = new Solo({ log: [1, 1, 4, 4, 5] }).lead();
     solo.sendAll();
     solo.step(2, {
-      type: "appendReply", term: 6, round: solo.lastRound(), result: "conflict",
-      prevIndex: 5, matchIndex: 0, hintIndex: 4, hintTerm: 3, durableIndex: 6,
+      type: "appendReply",
+      term: 6,
+      round: solo.lastRound(),
+      result: "conflict",
+      prevIndex: 5,
+      matchIndex: 0,
+      hintIndex: 4,
+      hintTerm: 3,
+      durableIndex: 6,
     });
     expect(solo.sends).toMatchObject([{ to: 2, fromIndex: 3 }]);
   });
@@ -171,12 +196,25 @@ describe("§5.3 the leader", () => {
     for (let i = 0; i < 6; i++) solo.core.propose(1, 100);
     solo.settle();
     const rounds: number[] = [];
-    while (solo.sends.some((send) => send.to === 2)) rounds.push(...solo.sendAll().filter((s) => s.to === 2).map((s) => s.round));
+    while (solo.sends.some((send) => send.to === 2))
+      rounds.push(
+        ...solo
+          .sendAll()
+          .filter((s) => s.to === 2)
+          .map((s) => s.round),
+      );
     expect(rounds).toHaveLength(6);
     const gap = (round: number, prevIndex: number): void => {
       solo.step(2, {
-        type: "appendReply", term: 1, round, result: "conflict", prevIndex,
-        matchIndex: 0, hintIndex: 1, hintTerm: 1, durableIndex: 1,
+        type: "appendReply",
+        term: 1,
+        round,
+        result: "conflict",
+        prevIndex,
+        matchIndex: 0,
+        hintIndex: 1,
+        hintTerm: 1,
+        durableIndex: 1,
       });
     };
     gap(rounds[1] ?? 0, 2);
@@ -193,15 +231,26 @@ describe("§5.3 the leader", () => {
     solo.sendAll();
     solo.ack(2, 1);
     solo.core.peerBooted({ id: 2, incarnation: "i2", bootId: "again" }, solo.nowMs);
-    expect(solo.core.status().peers[0]).toMatchObject({ state: "probe", matchIndex: 1, nextIndex: 2 });
+    expect(solo.core.status().peers[0]).toMatchObject({
+      state: "probe",
+      matchIndex: 1,
+      nextIndex: 2,
+    });
   });
 
   it("offers the first segment's head to a peer that needs entries from before the log's base", () => {
     const solo = new Solo({ baseIndex: 10, baseTerm: 2, log: [2, 3] }).lead();
     solo.sendAll();
     solo.step(2, {
-      type: "appendReply", term: 4, round: solo.lastRound(), result: "conflict",
-      prevIndex: 12, matchIndex: 0, hintIndex: 0, hintTerm: 0, durableIndex: 0,
+      type: "appendReply",
+      term: 4,
+      round: solo.lastRound(),
+      result: "conflict",
+      prevIndex: 12,
+      matchIndex: 0,
+      hintIndex: 0,
+      hintTerm: 0,
+      durableIndex: 0,
     });
     expect(solo.snapshotsTo).toEqual([2]);
     solo.ack(2, 10);
@@ -219,12 +268,23 @@ describe("§5.3 the leader", () => {
 });
 
 describe("§7 InstallSnapshot", () => {
-  const install = { type: "installSnapshot", term: 3, round: 1, lastIndex: 10, lastTerm: 2 } as const;
-  const configuration = { index: 4, members: [{ id: 1, incarnation: "i1", role: "voter" }] } as const;
+  const install = {
+    type: "installSnapshot",
+    term: 3,
+    round: 1,
+    lastIndex: 10,
+    lastTerm: 2,
+  } as const;
+  const configuration = {
+    index: 4,
+    members: [{ id: 1, incarnation: "i1", role: "voter" }],
+  } as const;
 
   it("replaces the whole log, and is acknowledged at its last index when durable", () => {
     const solo = new Solo({ log: [1, 1] });
-    expect(solo.step(2, { ...install, configuration })).toMatchObject([{ result: "matched", matchIndex: 10 }]);
+    expect(solo.step(2, { ...install, configuration })).toMatchObject([
+      { result: "matched", matchIndex: 10 },
+    ]);
     expect(solo.order).toEqual({ truncateFrom: null, appendFrom: null, install: true });
     expect([solo.core.lastIndex, solo.core.commitIndex, solo.core.termAt(10)]).toEqual([10, 10, 2]);
     expect(solo.core.configuration).toEqual(configuration);

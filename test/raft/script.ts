@@ -83,7 +83,11 @@ class Script {
         return cluster.pass(id);
       case "run":
         cluster.run(id, (envelope) => this.#isCut(envelope));
-        this.#lines.splice(0, Infinity, ...this.#lines.filter((line) => !/ heartbeat(Reply)? /.test(line)));
+        this.#lines.splice(
+          0,
+          Infinity,
+          ...this.#lines.filter((line) => !/ heartbeat(Reply)? /.test(line)),
+        );
         return;
       case "cut":
         this.#cuts = [...this.#cuts, ...words];
@@ -143,7 +147,8 @@ class Script {
     switch (command) {
       case "deliver":
         if (words.length === 0) return cluster.deliverAll((envelope) => this.#isCut(envelope));
-        for (const envelope of takeSome(cluster, matches, words.includes("one"))) cluster.deliver(envelope);
+        for (const envelope of takeSome(cluster, matches, words.includes("one")))
+          cluster.deliver(envelope);
         return;
       case "double":
         for (const envelope of cluster.network.filter(matches)) {
@@ -183,7 +188,11 @@ class Script {
   }
 }
 
-function takeSome(cluster: Cluster, matches: (envelope: Envelope) => boolean, one: boolean): readonly Envelope[] {
+function takeSome(
+  cluster: Cluster,
+  matches: (envelope: Envelope) => boolean,
+  one: boolean,
+): readonly Envelope[] {
   if (!one) return cluster.drop(matches);
   const first = cluster.network.find(matches);
   return first === undefined ? [] : cluster.drop((envelope) => envelope === first);

@@ -33,10 +33,17 @@ export function identityOf(id: NodeId, incarnation = `i${id}`, bootId = `b${id}`
   return { id, incarnation, bootId };
 }
 
-export function membersOf(voters: readonly NodeId[], learners: readonly NodeId[] = []): readonly Member[] {
+export function membersOf(
+  voters: readonly NodeId[],
+  learners: readonly NodeId[] = [],
+): readonly Member[] {
   return [...voters, ...learners]
     .sort((a, b) => a - b)
-    .map((id) => ({ id, incarnation: `i${id}`, role: learners.includes(id) ? "learner" : "voter" }));
+    .map((id) => ({
+      id,
+      incarnation: `i${id}`,
+      role: learners.includes(id) ? "learner" : "voter",
+    }));
 }
 
 /** Term runs of a log given as one term per entry behind `baseIndex`. */
@@ -48,7 +55,11 @@ export function runsOf(terms: readonly Term[], baseIndex: LogIndex = 0): readonl
 
 /** Records of one entry each, from `firstIndex` on. */
 export function recordsOf(firstIndex: LogIndex, terms: readonly Term[]): readonly RecordOutline[] {
-  return terms.map((term, at) => ({ firstIndex: firstIndex + at, lastIndex: firstIndex + at, term }));
+  return terms.map((term, at) => ({
+    firstIndex: firstIndex + at,
+    lastIndex: firstIndex + at,
+    term,
+  }));
 }
 
 export class Solo {
@@ -98,7 +109,11 @@ export class Solo {
   }
 
   /** Gives a message in and returns what goes out. */
-  step(from: NodeId | NodeIdentity, message: RaftMessage, chainDiffersAt: LogIndex | null = null): readonly RaftMessage[] {
+  step(
+    from: NodeId | NodeIdentity,
+    message: RaftMessage,
+    chainDiffersAt: LogIndex | null = null,
+  ): readonly RaftMessage[] {
     const identity = typeof from === "number" ? identityOf(from) : from;
     this.order = this.core.step(identity, message, this.nowMs, chainDiffersAt);
     return this.settle();
@@ -155,14 +170,25 @@ export class Solo {
     for (const order of orders) {
       const isEmpty = order.fromIndex > this.core.lastIndex;
       const lastIndex = isEmpty ? order.fromIndex - 1 : order.fromIndex;
-      this.core.sent(order.to, order.term, order.fromIndex - 1, lastIndex, isEmpty ? 0 : bytes, this.nowMs);
+      this.core.sent(
+        order.to,
+        order.term,
+        order.fromIndex - 1,
+        lastIndex,
+        isEmpty ? 0 : bytes,
+        this.nowMs,
+      );
     }
     this.settle();
     return orders;
   }
 
   /** The follower `id` acknowledges everything up to `matchIndex` under the newest round. */
-  ack(id: NodeId | NodeIdentity, matchIndex: LogIndex, extra: Partial<RaftMessage> = {}): readonly RaftMessage[] {
+  ack(
+    id: NodeId | NodeIdentity,
+    matchIndex: LogIndex,
+    extra: Partial<RaftMessage> = {},
+  ): readonly RaftMessage[] {
     return this.step(id, {
       type: "appendReply",
       term: this.core.term,
@@ -179,7 +205,10 @@ export class Solo {
 
   /** The highest round that went out so far. */
   lastRound(): number {
-    const rounds = [...this.messages.map((outgoing) => outgoing.message.round), ...this.sends.map((send) => send.round)];
+    const rounds = [
+      ...this.messages.map((outgoing) => outgoing.message.round),
+      ...this.sends.map((send) => send.round),
+    ];
     return Math.max(0, ...rounds);
   }
 
@@ -199,7 +228,12 @@ export class Solo {
   }
 }
 
-export function vote(term: Term, lastIndex: LogIndex, lastTerm: Term, ordered = false): RaftMessage {
+export function vote(
+  term: Term,
+  lastIndex: LogIndex,
+  lastTerm: Term,
+  ordered = false,
+): RaftMessage {
   return { type: "vote", term, round: 1, lastIndex, lastTerm, ordered };
 }
 

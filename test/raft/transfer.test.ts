@@ -12,7 +12,11 @@ describe("thesis §3.10 leadership transfer", () => {
     const before = cluster.nowMs;
     cluster.transfer(1, 3);
     cluster.deliverAll();
-    expect([cluster.core(3).role, cluster.core(3).term, cluster.nowMs - before]).toEqual(["leader", 2, 0]);
+    expect([cluster.core(3).role, cluster.core(3).term, cluster.nowMs - before]).toEqual([
+      "leader",
+      2,
+      0,
+    ]);
     cluster.run(100);
     expect(cluster.node(1).events).toContainEqual({ type: "transfer", to: 3, outcome: "done" });
   });
@@ -23,7 +27,13 @@ describe("thesis §3.10 leadership transfer", () => {
     expect(solo.core.transferLeadership(2, solo.nowMs)).toMatchObject({ ok: true, to: 2 });
     expect(solo.core.propose(1, 1)).toMatchObject({ ok: false, reason: "transferring" });
     for (let i = 0; i < TIMINGS.electionMaxMs / 50; i++) {
-      solo.step(2, { type: "heartbeatReply", term: 1, round: solo.lastRound(), durableIndex: 1, commitIndex: 1 });
+      solo.step(2, {
+        type: "heartbeatReply",
+        term: 1,
+        round: solo.lastRound(),
+        durableIndex: 1,
+        commitIndex: 1,
+      });
       solo.pass(50);
     }
     expect(solo.events).toContainEqual({ type: "transfer", to: 2, outcome: "timed out" });
