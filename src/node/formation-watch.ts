@@ -3,7 +3,7 @@
 
 import type { MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import type { DiscoveryReport } from "../discovery/types.ts";
-import type { Address, NodeHello } from "../transport/types.ts";
+import type { NodeHello } from "../transport/types.ts";
 import type { NodeEvent, PeerName, SilenceCause } from "./events.ts";
 import type { FormationObstacle, FormationView } from "./formation-view.ts";
 import { Repeat } from "./repeat.ts";
@@ -164,7 +164,10 @@ function causesOf(view: FormationView, around: FormationSurroundings): SilenceCa
   return causes;
 }
 
-function tryHost(discovery: DiscoveryReport): string | null {
-  const address: Address | undefined = discovery.heard[0]?.address;
-  return address?.host ?? null;
+/** A machine that is not this one, heard in spite of everything. */
+function tryHost({ heard, interfaces }: DiscoveryReport): string | null {
+  const elsewhere = heard.find(
+    ({ address }) => !address.host.startsWith("127.") && !interfaces.includes(address.host),
+  );
+  return elsewhere?.address.host ?? null;
 }
