@@ -29,7 +29,7 @@ export class MemberWatch {
   readonly #silentAfterMs: number;
   #leader: NodeId | null = null;
   #ready = false;
-  /** This node's own role in the newest committed configuration that it knows. */
+  /** This node's own role; that of a learner is kept until its vote is committed. */
   #ownRole: "voter" | "learner" | null = null;
   #silence: { readonly leader: NodeId; readonly heardMs: MonotonicMs } | null = null;
 
@@ -42,6 +42,7 @@ export class MemberWatch {
   /** A change of role or leader, as the core reports it. */
   take(event: CoreEvent, around: MemberSurroundings, nowMs: MonotonicMs): NodeEvent[] {
     const events: NodeEvent[] = [];
+    if (this.#becameVoter(around)) events.push({ type: "admitted", role: "voter" });
     if (event.type === "role") {
       if (event.role === "pre-candidate" && this.#leader !== null && this.#silence === null) {
         this.#noticeSilence(this.#leader, around, nowMs, events);
@@ -106,12 +107,14 @@ export class MemberWatch {
     this.#sayReady(around.self, events);
   }
 
-  /** True once, when a learner has been made a voter. */
+  /** True once, when a learner has been made a voter and that is committed. */
   #becameVoter({ self, status: { configuration, commitIndex } }: MemberSurroundings): boolean {
-    if (commitIndex < configuration.index) return false;
     const before = this.#ownRole;
-    this.#ownRole = configuration.members.find((member) => member.id === self)?.role ?? null;
-    return before === "learner" && this.#ownRole === "voter";
+    const role = configuration.members.find((member) => member.id === self)?.role ?? null;
+    const isNews = before === "learner" && role === "voter";
+    if (isNews && commitIndex < configuration.index) return false;
+    this.#ownRole = role;
+    return isNews;
   }
 
   #noticeSilence(leader: NodeId, around: MemberSurroundings, nowMs: MonotonicMs, events: NodeEvent[]): void {

@@ -40,10 +40,10 @@ export function identitySentence(problem: IdentityProblem, { path, id, executabl
     case "copied":
       return (
         `${path}: ${reason}, so it may not speak as node ${id}: two nodes with one memory could vote twice. ` +
-        `Start the original, or make this one fresh: ${executable} wipe ${id}`
+        `Start the original, or make this one fresh: ${executable} wipe --data-dir ${path}`
       );
     case "unreadable":
-      return `storage damaged: ${path}: ${reason}. Nothing was changed. To start this node empty: ${executable} wipe ${id}`;
+      return `storage damaged: ${path}: ${reason}. Nothing was changed. To start this node empty: ${executable} wipe --data-dir ${path}`;
     case "other cluster":
     case "other id":
       return (

@@ -9,6 +9,8 @@ import { isDirectory, makeDirectory, readSmallFile, removeFile, writeFileAtomica
 const LOCK_FILE = "lock";
 const HOLDER_FILE = "lock.holder";
 const HOLDER_BYTES_MAX = 4_096;
+/** A command that only looks whether a node runs holds the lock for a moment: a start waits that out. */
+const LOOK_MS_MAX = 300;
 
 /** Who holds a directory, for people. Process ids mean something on the machine with this boot id only. */
 export interface LockHolder {
@@ -36,7 +38,7 @@ export function acquireLock(
   holder: LockHolder,
 ): { readonly ok: true; readonly lock: DirectoryLock } | { readonly ok: false; readonly holder: LockHolder | null } {
   makeDirectory(directory);
-  const database = lockedDatabase(directory);
+  const database = lockedDatabase(directory, LOOK_MS_MAX);
   if (database === null) return { ok: false, holder: readHolder(directory) };
   writeHolder(directory, holder);
   const lock = {
@@ -52,17 +54,17 @@ export function acquireLock(
 /** Who runs on this directory now; null when nobody does. Leaves nothing behind. */
 export function lockHolder(directory: string): { readonly holder: LockHolder | null } | null {
   if (!isDirectory(directory) || readSmallFile(join(directory, LOCK_FILE), HOLDER_BYTES_MAX) === null) return null;
-  const database = lockedDatabase(directory);
+  const database = lockedDatabase(directory, 0);
   if (database === null) return { holder: readHolder(directory) };
   database.close();
   return null;
 }
 
-/** Null when somebody else holds it. */
-function lockedDatabase(directory: string): Database | null {
+/** Null when somebody else still holds it after `waitMs`. */
+function lockedDatabase(directory: string, waitMs: number): Database | null {
   const database = new Database(join(directory, LOCK_FILE), { create: true, readwrite: true });
   try {
-    database.run("PRAGMA busy_timeout = 0");
+    database.run(`PRAGMA busy_timeout = ${waitMs}`);
     database.run("PRAGMA journal_mode = MEMORY");
     database.run("BEGIN EXCLUSIVE");
     return database;
