@@ -87,10 +87,11 @@ describe("a data directory", () => {
     const directory = directoryOf(made, 1);
     const foreign = await made.run(["up", "--id", "1", "--cluster", "g4", "--data-dir", directory]);
     expect(foreign).toMatchObject({ code: 8, timedOut: false });
-    expect(foreign.stderr).toMatch(new RegExp(`node 1 of cluster ${made.cluster}`));
+    const owner = new RegExp(`belongs to .*Start that one: .* up --id 1 --cluster ${made.cluster}`);
+    expect(foreign.stderr).toMatch(owner);
     const other = await made.run(["up", "--id", "2", "--data-dir", directory]);
     expect(other).toMatchObject({ code: 8, timedOut: false });
-    expect(other.stderr).toMatch(/node 1 of cluster/);
+    expect(other.stderr).toMatch(owner);
     const back = made.up(1);
     await back.waitForLine(/ready:/);
     expect(await made.must(["log"])).toMatch(/precious/);

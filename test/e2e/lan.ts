@@ -5,6 +5,10 @@ import { spawnSync } from "node:child_process";
 import { onTestFinished } from "vitest";
 import { type Result, type Running, type RunOptions, World } from "./harness.ts";
 
+const STATEFUL = `table inet stateful { chain input { type filter hook input priority 0; policy drop;
+  iifname "lo" accept; ct state established,related accept; }
+}`;
+
 /** Why these tests cannot run here, or null. */
 export const noLanReason = whyNoLan();
 if (noLanReason !== null) console.warn(`skipped: networks of several machines (${noLanReason})`);
@@ -18,7 +22,7 @@ function whyNoLan(): string | null {
   const name = `raft-try-${process.pid}`;
   const made = spawnSync("ip", ["netns", "add", name], { encoding: "utf8" });
   if (made.status !== 0) return made.stderr.trim();
-  const link = spawnSync("ip", ["-n", name, "link", "add", "a", "type", "veth", "peer", "name", "b"], { encoding: "utf8" });
+  const link = spawnSync("ip", ["-n", name, "link", "add", "veth0", "type", "veth", "peer", "name", "veth1"], { encoding: "utf8" });
   const rules = spawnSync("ip", ["netns", "exec", name, "nft", "-f", "-"], { encoding: "utf8", input: STATEFUL });
   spawnSync("ip", ["netns", "delete", name]);
   return link.status !== 0 ? link.stderr.trim() : rules.status !== 0 ? rules.stderr.trim() : null;
@@ -60,14 +64,16 @@ export class Machine {
   /** Loses this share of what comes in from the network, in per cent. */
   lose(percent: number): void {
     this.#rules(`table inet lossy { chain input { type filter hook input priority 0;
-      iifname "eth0" meta l4proto udp numgen random mod 100 < ${percent} drop; } }`);
+      iifname "eth0" meta l4proto udp numgen random mod 100 < ${percent} drop; }
+    }`);
   }
 
   /** Neither sends to that address nor hears it. */
   avoid(address: string): void {
     this.#rules(`table inet avoid {
       chain input { type filter hook input priority 0; ip saddr ${address} drop; }
-      chain output { type filter hook output priority 0; ip daddr ${address} drop; } }`);
+      chain output { type filter hook output priority 0; ip daddr ${address} drop; }
+    }`);
   }
 
   /** Takes the cable out, or puts it back. */
@@ -112,9 +118,6 @@ export function lan(count: number): Machine[] {
   }
   return machines;
 }
-
-const STATEFUL = `table inet stateful { chain input { type filter hook input priority 0; policy drop;
-  iifname "lo" accept; ct state established,related accept; } }`;
 
 function must(command: string, words: readonly string[], input = ""): void {
   const ran = spawnSync(command, words, { encoding: "utf8", input });
