@@ -64,14 +64,23 @@ export class Finder {
   /** Met nodes: this machine's first, then the nearest. */
   nodes(): readonly NodeConnection[] {
     const isOwn = ({ remote: { address } }: Connection): boolean => address.host.startsWith("127.") || this.#ownHosts.has(address.host);
-    return this.#wire
-      .connections()
-      .filter(isNode)
-      .sort((a, b) => Number(isOwn(b)) - Number(isOwn(a)) || (a.rttMs ?? 1e9) - (b.rttMs ?? 1e9));
+    return [...this.#byId().values()].sort((a, b) => Number(isOwn(b)) - Number(isOwn(a)) || (a.rttMs ?? 1e9) - (b.rttMs ?? 1e9));
   }
 
   connection(id: NodeId): NodeConnection | undefined {
-    return this.#wire.connections().filter(isNode).find(({ remote }) => remote.identity.id === id);
+    return this.#byId().get(id);
+  }
+
+  /** Of two processes under one id the one that was heard last: the other has ended, or will be told so. */
+  #byId(): ReadonlyMap<NodeId, NodeConnection> {
+    const latest = new Map<NodeId, NodeConnection>();
+    for (const node of this.#wire.connections()) {
+      if (!isNode(node)) continue;
+      const { id } = node.remote.identity;
+      const known = latest.get(id);
+      if (known === undefined || node.lastHeardMs >= known.lastHeardMs) latest.set(id, node);
+    }
+    return latest;
   }
 
   /** Asks the network and greets every known address, at most once a second. */

@@ -12,6 +12,8 @@ import { RaftError, type LeaderAnswer } from "./types.ts";
 /** A new member gets this long to catch up before it is left a learner. */
 const CATCH_UP_MS = 60_000;
 const LOOK_EVERY_MS = 50;
+/** A new leader has no entry of its term committed yet, or another change is under way. */
+const NOT_READY_MS = 300;
 /** A single request of a longer operation. */
 const STEP_MS = 2_000;
 
@@ -84,23 +86,24 @@ export class Operator {
     return wasVoter ? this.#promoteWhenCaughtUp(id, deadlineMs) : replaced;
   }
 
-  /** One change, compared with the configuration that it was made for; repeated while others change it meanwhile. */
+  /** One change, compared with the configuration that it was made for; repeated while others change it meanwhile,
+   *  and for a moment while the leader is not ready for a change. */
   async change(change: MembershipChange, timeoutMs: number): Promise<Configuration> {
-    const deadlineMs = this.#now() + timeoutMs;
+    const startedMs = this.#now();
     const first = configurationOf(await this.#leaderReport(timeoutMs));
     for (let before = first; ; ) {
-      const leftMs = Math.max(1, deadlineMs - this.#now());
+      const leftMs = Math.max(1, startedMs + timeoutMs - this.#now());
       try {
         const answer = await this.#options.ask({ type: "members", configurationIndex: before.index, change }, "leader", leftMs);
         if (answer.type === "done" && answer.configuration !== null) return answer.configuration;
         return configurationOf(await this.#leaderReport(leftMs));
       } catch (error) {
-        const changed = error instanceof RefusedError && error.refusal.code === "configuration changed" && this.#now() < deadlineMs;
-        if (!changed) throw error;
+        if (!isRefusedChange(error) || this.#now() - startedMs >= timeoutMs) throw error;
         const now = configurationOf(await this.#leaderReport(leftMs));
         // The answer to an earlier copy was lost: its effect is there.
         if (now.index > first.index && holds(now, change, first)) return now;
-        if (now.index === before.index) throw error;
+        if (now.index === before.index && this.#now() - startedMs >= NOT_READY_MS) throw error;
+        if (now.index === before.index) await this.#pause();
         before = now;
       }
     }
@@ -108,13 +111,14 @@ export class Operator {
 
   async #promoteWhenCaughtUp(id: NodeId, deadlineMs: MonotonicMs): Promise<Configuration> {
     for (;;) {
-      const report = await this.#leaderReport(STEP_MS);
-      const match = report.peers.find((peer) => peer.id === id)?.matchIndex ?? 0;
-      if (match >= report.commitIndex) return this.change({ type: "promote", id }, STEP_MS);
-      if (this.#now() >= deadlineMs) {
-        throw new RaftError(`node ${id} is a member but still ${report.commitIndex - match} entries behind: promote it when it has caught up`, 4);
+      try {
+        return await this.change({ type: "promote", id }, STEP_MS);
+      } catch (error) {
+        if (!isRefusedChange(error)) throw error;
+        if (this.#now() >= deadlineMs) {
+          throw new RaftError(`node ${id} is a learner and not a voter yet: ${error.refusal.text}. Promote it when it has caught up`, 4);
+        }
       }
-      await this.#pause();
     }
   }
 
@@ -137,6 +141,10 @@ export class Operator {
   #pause(): Promise<void> {
     return new Promise((resolve) => void this.#options.clock.after(LOOK_EVERY_MS, resolve));
   }
+}
+
+function isRefusedChange(error: unknown): error is RefusedError {
+  return error instanceof RefusedError && error.refusal.code === "configuration changed";
 }
 
 function configurationOf({ configuration }: NodeReport): Configuration {

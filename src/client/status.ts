@@ -28,12 +28,15 @@ export function mergeStatus(heard: readonly Heard[], key: ClusterKey): ClusterSt
   const members = configuration?.members ?? [];
   const founders = configuration === null ? foundersOf(reports) : [];
   const known = new Set([...members.map(({ id }) => id), ...founders]);
-  const strangers = reports.filter(({ id }) => !known.has(id)).map(({ id }) => id);
+  // Also a node under a member's id with other data: wiped, or another seat.
+  const isMember = ({ id, incarnation }: NodeReport): boolean => members.some((one) => one.id === id && one.incarnation === incarnation);
+  const strangers = heard.filter(({ report }) => !founders.includes(report.id) && !isMember(report));
   const context: Context = { heard, leader, reports };
   const rows = [
     ...members.map(({ id, incarnation, role }) => memberRow(id, incarnation, role, context)),
     ...founders.map((id) => founderRow(id, context)),
-    ...[...strangers, ...unheardStrangers(known, strangers, leader)].map((id) => strangerRow(id, context)),
+    ...strangers.map((one) => reachableRow(one, "none", context)),
+    ...unheardStrangers(known, strangers, leader).map((id): StatusRow => ({ ...unreachableRow(id, "none", context), role: "outside" })),
   ];
   const voting = rows.filter(({ member }) => member === "voter");
   const reachable = voting.filter(({ role, mute }) => role !== "unreachable" && mute === null).length;
@@ -146,16 +149,10 @@ function founderRow(id: NodeId, context: Context): StatusRow {
   return { ...unreachableRow(id, "none", context), role: seen.lastContactMs < CONTACT_MS ? "waiting" : "unreachable" };
 }
 
-function strangerRow(id: NodeId, context: Context): StatusRow {
-  const own = context.heard.find(({ report }) => report.id === id);
-  if (own !== undefined) return reachableRow(own, "none", context);
-  return { ...unreachableRow(id, "none", context), role: "outside" };
-}
-
 /** Strangers that only the leader hears, and heard lately. */
-function unheardStrangers(known: ReadonlySet<NodeId>, heard: readonly NodeId[], leader: NodeReport | null): readonly NodeId[] {
+function unheardStrangers(known: ReadonlySet<NodeId>, strangers: readonly Heard[], leader: NodeReport | null): readonly NodeId[] {
   const outside = (leader?.peers ?? []).filter(({ id, member, lastContactMs }) => {
-    return !member && !known.has(id) && !heard.includes(id) && lastContactMs !== null && lastContactMs < CONTACT_MS;
+    return !member && !known.has(id) && !strangers.some(({ report }) => report.id === id) && lastContactMs !== null && lastContactMs < CONTACT_MS;
   });
   return outside.map(({ id }) => id);
 }

@@ -72,7 +72,8 @@ describe("status", () => {
   it("a node under a member's id with other data does not count as that member", () => {
     const wiped = report(2, { incarnation: incarnation(77), state: "outside", configuration: null });
     const status = merge(leader, report(3), wiped);
-    expect(status.rows[1]).toMatchObject({ id: 2, role: "unreachable" });
+    expect(status.rows[1]).toMatchObject({ id: 2, member: "voter", role: "unreachable" });
+    expect(status.rows[3]).toMatchObject({ id: 2, member: "none", role: "outside" });
     expect(status.reachableVoters).toBe(2);
   });
 
