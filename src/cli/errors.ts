@@ -3,14 +3,7 @@
 import type { NodeId, WallMs } from "../base/types.ts";
 import type { HeardCluster, NobodyAnswers } from "../client/types.ts";
 import type { Hints } from "./hints.ts";
-import {
-  shellQuote,
-  dayAndTime,
-  entriesText,
-  hourAndMinute,
-  listOf,
-  nodesText,
-} from "./wording.ts";
+import { shellQuote, dayAndTime, entriesText, listOf, nodesText } from "./wording.ts";
 
 /** A node of the wanted cluster whose data lies on this machine. */
 export interface LocalNode {

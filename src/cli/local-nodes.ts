@@ -66,11 +66,16 @@ export function takenError(node: NodeHere, executable: string): CommandError {
   return new CommandError(heldSentence(held?.holder ?? null, { path, cluster, id, executable }), 8);
 }
 
-/** The node of any directory; null when it holds none. */
-export function nodeIn(directory: string): NodeHere | null {
-  const identity = identityOf(directory);
-  if (identity === null) return null;
-  return { cluster: identity.cluster, id: identity.id, directory, held: heldBy(directory) };
+/** The node of any directory, `otherwise` when the file that says whose it is cannot be read; null when
+ *  the directory holds nothing of ours. */
+export function nodeIn(
+  directory: string,
+  otherwise: { readonly cluster: string; readonly id: NodeId },
+): NodeHere | null {
+  const inspection = orNull(() => inspect(directory));
+  if (inspection === null) return null;
+  const { cluster, id } = inspection.identity ?? otherwise;
+  return { cluster, id, directory, held: heldBy(directory) };
 }
 
 /** Reads what a node holds; null when that is nothing. */

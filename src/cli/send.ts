@@ -5,7 +5,7 @@ import { RaftError } from "../client/types.ts";
 import { ENTRY_BYTES_MAX } from "../storage/record.ts";
 import type { CommandArguments, CommandContext, RaftCommand } from "./command.ts";
 import { unknownOutcomeText } from "./errors.ts";
-import { CommandError, UsageError, type ExitCode } from "./exit-codes.ts";
+import { CommandError, type ExitCode } from "./exit-codes.ts";
 import { receiptJson, receiptLines } from "./receipts.ts";
 import { sendInput } from "./send-input.ts";
 import { FLAGS, parseWhole, SEND_TIMEOUT_MS, SettingsReader } from "./settings.ts";

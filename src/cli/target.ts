@@ -60,6 +60,13 @@ function targetOf(
   return { cluster: choice.cluster, key, hints };
 }
 
+/** The cluster that was typed, or the key file's; null when nothing was said. For commands about data. */
+export function readNamedCluster(reader: SettingsReader, context: CommandContext): string | null {
+  const named = reader.read("cluster", parseClusterName, null);
+  reader.check();
+  return named ?? findKey(reader.text("key-file"), context.machine)?.key.cluster ?? null;
+}
+
 /** `--peers` or RAFT_PEERS. */
 export function readPeers(reader: SettingsReader): readonly string[] {
   return reader.read("peers", parsePeers, []);

@@ -1,14 +1,15 @@
 /** `raft verify`: reads everything that stopped nodes of this machine hold and says whether it is sound. */
 
 import { type DirectoryReport, type FileReport, verifyDirectory } from "../storage/inspect.ts";
+import { DEFAULT_CLUSTER } from "./cluster-choice.ts";
 import type { RaftCommand } from "./command.ts";
 import { CommandError } from "./exit-codes.ts";
-import { nodeIn, nodesHere, takenError } from "./local-nodes.ts";
+import { nodeIn, nodesHere, takenError, type NodeHere } from "./local-nodes.ts";
 import { absolutePath } from "./places.ts";
 import { SettingsReader } from "./settings.ts";
 import { renderTable, type Column } from "./table.ts";
 import { plain } from "./terminal.ts";
-import { readStartTarget, TARGET_FLAGS } from "./target.ts";
+import { readNamedCluster, TARGET_FLAGS } from "./target.ts";
 
 export const verifyCommand: RaftCommand = {
   name: "verify",
@@ -16,27 +17,33 @@ export const verifyCommand: RaftCommand = {
   words: { hint: "[DIR]", min: 0, max: 1 },
   args: TARGET_FLAGS,
   examples: [
-    ["verify", "every node of the cluster on this machine"],
+    ["verify", "every node that has data on this machine"],
     ["verify DIR", "the node in that directory"],
   ],
   exits: [7, 8],
   async run(args, context) {
     const { terminal, machine } = context;
     const reader = new SettingsReader(args, machine.environment);
-    const { cluster } = readStartTarget(reader, context, null);
+    const cluster = readNamedCluster(reader, context);
     const typed = args._[0];
-    const directories =
+    const otherwise = { cluster: cluster ?? DEFAULT_CLUSTER, id: 1 };
+    const nodes =
       typed === undefined
-        ? nodesHere(machine)
-            .filter((node) => node.cluster === cluster)
-            .map(({ directory }) => directory)
-        : [absolutePath(machine, typed)];
-    if (directories.length === 0) {
-      throw new CommandError(`no node of cluster ${cluster} has data on this machine`, 2);
+        ? nodesHere(machine).filter((node) => (cluster ?? node.cluster) === node.cluster)
+        : [nodeIn(absolutePath(machine, typed), otherwise)].filter((node) => node !== null);
+    if (nodes.length === 0) {
+      const what = cluster === null ? "" : `of cluster ${cluster} `;
+      throw new CommandError(
+        typed === undefined
+          ? `no node ${what}has data on this machine`
+          : `${typed} holds no data of raft`,
+        2,
+      );
     }
     let isSound = true;
-    for (const directory of directories) {
-      const report = verifyOne(directory, context.executable);
+    for (const node of nodes) {
+      const { directory } = node;
+      const report = verifyOne(node, context.executable);
       isSound &&= report.ok;
       await terminal.out(`${renderReport(directory, report)}\n`);
     }
@@ -44,13 +51,12 @@ export const verifyCommand: RaftCommand = {
   },
 };
 
-function verifyOne(directory: string, executable: string): DirectoryReport {
-  const node = nodeIn(directory);
-  if (node !== null && node.held !== null) throw takenError(node, executable);
+function verifyOne(node: NodeHere, executable: string): DirectoryReport {
+  if (node.held !== null) throw takenError(node, executable);
   try {
-    return verifyDirectory(directory);
+    return verifyDirectory(node.directory);
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : directory;
+    const reason = thrown instanceof Error ? thrown.message : node.directory;
     throw new CommandError(`cannot be read: ${reason}`, 2);
   }
 }

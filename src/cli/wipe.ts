@@ -2,9 +2,12 @@
 
 import type { NodeId } from "../base/types.ts";
 import { wipeDirectory } from "../storage/identity.ts";
+import { acquireLock } from "../storage/lock.ts";
+import { machineBootId } from "../storage/real-disk.ts";
+import { userAtHost } from "../transport/machine.ts";
+import { DEFAULT_CLUSTER } from "./cluster-choice.ts";
 import type { CommandContext, RaftCommand } from "./command.ts";
 import { CommandError, UsageError, type ExitCode } from "./exit-codes.ts";
-import type { Hints } from "./hints.ts";
 import {
   dataOf,
   nodeIn,
@@ -15,7 +18,7 @@ import {
 } from "./local-nodes.ts";
 import { absolutePath } from "./places.ts";
 import { FLAGS, parseNodeId, SettingsReader } from "./settings.ts";
-import { readStartTarget, TARGET_FLAGS } from "./target.ts";
+import { readNamedCluster, TARGET_FLAGS } from "./target.ts";
 import { dayAndTime, entriesText, listOf } from "./wording.ts";
 
 export const wipeCommand: RaftCommand = {
@@ -33,54 +36,54 @@ export const wipeCommand: RaftCommand = {
   exits: [7, 8, 130],
   async run(args, context) {
     const reader = new SettingsReader(args, context.machine.environment);
-    const typed = reader.word(args._[0], parseNodeId, null);
+    const id = reader.word(args._[0], parseNodeId, null);
     reader.check();
-    const { cluster, hints } = readStartTarget(reader, context, null);
-    const node = chooseNode(reader.text("data-dir"), cluster, typed, context, hints);
+    const cluster = readNamedCluster(reader, context);
+    const dataDir = reader.text("data-dir");
+    const node =
+      dataDir === null
+        ? chooseNode(nodesHere(context.machine), cluster, id, context.executable)
+        : nodeOf(absolutePath(context.machine, dataDir), id, cluster);
     if (node.held !== null) throw takenError(node, context.executable);
     if (args["yes"] !== true && !(await isConfirmed(node, context))) {
       context.terminal.say("nothing was deleted");
       return 0;
     }
-    return wipe(node, context, hints);
+    return wipe(node, context);
   },
 };
 
-function chooseNode(
-  dataDir: string | null,
-  cluster: string,
+/** The node in a typed directory, even when the file that says whose it is cannot be read. */
+function nodeOf(directory: string, id: NodeId | null, cluster: string | null): NodeHere {
+  const node = nodeIn(directory, { cluster: cluster ?? DEFAULT_CLUSTER, id: id ?? 1 });
+  if (node === null) throw new CommandError(`${directory} holds no data of raft`, 2);
+  if ((id ?? node.id) === node.id && (cluster ?? node.cluster) === node.cluster) return node;
+  throw new UsageError(`${directory} is node ${node.id} of cluster ${node.cluster}`, false);
+}
+
+/** The only node on this machine that was meant. Throws with the choice when there are none or several. */
+export function chooseNode(
+  here: readonly NodeHere[],
+  cluster: string | null,
   id: NodeId | null,
-  context: CommandContext,
-  hints: Hints,
+  executable: string,
 ): NodeHere {
-  if (dataDir !== null) {
-    const directory = absolutePath(context.machine, dataDir);
-    const node = nodeIn(directory);
-    if (node === null) throw new CommandError(`${directory} holds no data of raft`, 2);
-    if (id !== null && id !== node.id)
-      throw new UsageError(
-        `${directory} is node ${node.id} of cluster ${node.cluster}, not node ${id}`,
-        false,
-      );
-    return node;
-  }
-  const nodes = nodesHere(context.machine).filter((node) => node.cluster === cluster);
-  const matching = id === null ? nodes : nodes.filter((node) => node.id === id);
-  const [only, another] = matching;
-  if (only === undefined) {
-    const what = id === null ? "no node" : `no node ${id}`;
-    const others = nodesHere(context.machine).map((node) => `${node.id} of ${node.cluster}`);
-    throw new CommandError(
-      `${what} of cluster ${cluster} has data on this machine${others.length === 0 ? "" : ` (there is ${listOf(others)})`}`,
-      2,
-    );
-  }
-  if (another === undefined) return only;
-  const commands = nodes.map((node) => hints.command(`wipe ${node.id}`)).join("   ");
-  throw new UsageError(
-    `several nodes of cluster ${cluster} have data here; which one?   ${commands}`,
-    false,
+  const matching = here.filter(
+    (node) => (cluster ?? node.cluster) === node.cluster && (id ?? node.id) === node.id,
   );
+  const [only, another] = matching;
+  if (only !== undefined && another === undefined) return only;
+  const meant = `node${id === null ? "" : ` ${id}`}${cluster === null ? "" : ` of cluster ${cluster}`}`;
+  if (only === undefined) {
+    const others = here.map((node) => `${node.id} of ${node.cluster}`);
+    const there = others.length === 0 ? "" : ` (there is ${listOf(others)})`;
+    throw new CommandError(`no ${meant} has data on this machine${there}`, 2);
+  }
+  const several = new Set(matching.map((node) => node.cluster)).size > 1;
+  const commands = matching.map(
+    (node) => `${executable} wipe ${node.id}${several ? ` --cluster ${node.cluster}` : ""}`,
+  );
+  throw new UsageError(`which one?   ${commands.join("   ")}`, false);
 }
 
 async function isConfirmed(
@@ -112,10 +115,24 @@ export function describeNode(node: NodeHere, data: NodeData | null): readonly st
   return lines;
 }
 
-function wipe(node: NodeHere, { terminal }: CommandContext, hints: Hints): ExitCode {
-  wipeDirectory(node.directory);
+function wipe(node: NodeHere, { terminal, executable, clock }: CommandContext): ExitCode {
+  const [user = "", host = ""] = userAtHost().split("@");
+  const taken = acquireLock(node.directory, {
+    user,
+    host,
+    pid: process.pid,
+    address: "",
+    machineBootId: machineBootId(),
+    sinceMs: clock.wallMs(),
+  });
+  if (!taken.ok) throw takenError({ ...node, held: taken }, executable);
+  try {
+    wipeDirectory(node.directory);
+  } finally {
+    taken.lock.release();
+  }
   terminal.say(
-    `node ${node.id} of cluster ${node.cluster} is wiped: ${hints.up(node.id)} starts it anew`,
+    `node ${node.id} of cluster ${node.cluster} is wiped: its next start is that of a new node`,
   );
   return 0;
 }

@@ -118,21 +118,16 @@ export function cutText(text: string, columnsMax: number): string {
   return `${cut}…`;
 }
 
+/** Control characters, and those that turn the direction of text or end a line. */
+const HARMFUL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
+const ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\t": "\\t", "\r": "\\r" };
+
 /** A text that may hold anything, made harmless for a terminal: control characters are written out. */
 export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
-    (character) => {
-      if (character === "\n") return "\\n";
-      if (character === "\t") return "\\t";
-      if (character === "\r") return "\\r";
-      const code = character.codePointAt(0) ?? 0;
-      return code < 256
-        ? `\\x${code.toString(16).padStart(2, "0")}`
-        : `\\u${code.toString(16).padStart(4, "0")}`;
-    },
-  );
+  return text.replace(HARMFUL, (character) => {
+    const code = (character.codePointAt(0) ?? 0).toString(16);
+    return ESCAPES[character] ?? (code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u${code}`);
+  });
 }
 
 /** A word as a POSIX shell needs it, in double quotes where possible because that is what people type. */

@@ -1,7 +1,7 @@
 /** What may be typed: strict flags, the nearest word, free text after --, values and their rules. */
 
 import { parseArgs } from "citty";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkArguments, type WordsExpected } from "../../src/cli/arguments.ts";
 import { LineSplitter, LineTooLong } from "../../src/cli/entry-lines.ts";
