@@ -189,19 +189,19 @@ export class RaftClient {
     throw callFailure(result, { type: "leader" }, this.#around(startedMs));
   }
 
-  /** What all met nodes believe: the leader's own word at once, else the highest term. */
+  /** What all met nodes believe: whom two of them name, at once; else the highest term that any names. */
   async #askWhoLeads(timeoutMs: number): Promise<LeaderHint | null> {
     this.#finder.look(this.#now());
-    const nodes = this.#finder.nodes();
     const { promise, resolve } = Promise.withResolvers<LeaderHint | null>();
-    let best: LeaderHint | null = null;
-    const answers = nodes.map(async ({ remote: { identity } }) => {
+    const named: LeaderHint[] = [];
+    const answers = this.#finder.nodes().map(async ({ remote: { identity } }) => {
       const answer = await this.#ask({ type: "leader" }, identity.id, Math.min(timeoutMs, LEADER_ANSWER_MS)).catch(() => null);
       if (answer?.type !== "leader" || answer.leader === null) return;
-      if (best === null || answer.leader.term > best.term) best = answer.leader;
-      if (answer.leader.id === identity.id && answer.leader.term >= best.term) resolve(answer.leader);
+      const { leader } = answer;
+      if (named.some(({ id, term }) => id === leader.id && term === leader.term)) resolve(leader);
+      named.push(leader);
     });
-    void Promise.all(answers).then(() => resolve(best));
+    void Promise.all(answers).then(() => resolve(named.toSorted((a, b) => b.term - a.term)[0] ?? null));
     return promise;
   }
 
