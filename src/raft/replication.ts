@@ -62,6 +62,8 @@ export function handleSent(
     lastIndex <= state.log.lastIndex,
     `entry ${lastIndex} was sent, the log ends at ${state.log.lastIndex}`,
   );
+  // Nothing could be read there just now: the order stays open and is given again after a while.
+  if (peer.state === "replicate" && lastIndex < order.fromIndex) return;
   peer.order = null;
   peer.commitTold = Math.max(peer.commitTold, Math.min(state.commitIndex, lastIndex));
   startTiming(peer, lastIndex, state.nowMs);

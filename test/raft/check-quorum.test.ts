@@ -1,7 +1,7 @@
 /** A leader without a majority, or without a disk, steps down (thesis §6.2). */
 
 import { describe, expect, it } from "vitest";
-import { TIMINGS } from "./cluster.ts";
+import { TIMINGS } from "./test-node.ts";
 import { Solo } from "./solo.ts";
 
 describe("check-quorum", () => {

@@ -1,87 +1,27 @@
 /** A small cluster of cores with an explicit network and explicit disks: a script decides what is delivered,
  *  what becomes durable and what is lost. An oracle watches every step. */
 
-import { createCore } from "../../src/raft/core.ts";
-import { memberOf, votersOf } from "../../src/raft/membership.ts";
-import type { LogIndex, NodeId, NodeIdentity, Term } from "../../src/base/types.ts";
+import type { LogIndex, NodeId, Term } from "../../src/base/types.ts";
 import type {
   AppendOrder,
   Configuration,
   Core,
-  CoreEvent,
-  HardState,
   Member,
   MembershipChange,
-  RaftLimits,
   RaftMessage,
-  RaftTimings,
   Ready,
-  RecordOutline,
-  TermRun,
-  WriteId,
 } from "../../src/raft/types.ts";
 import { Oracle } from "./oracle.ts";
-
-export interface LogRecord {
-  readonly firstIndex: LogIndex;
-  readonly lastIndex: LogIndex;
-  readonly term: Term;
-  readonly payload: string;
-  readonly members?: readonly Member[];
-}
-
-export interface Envelope {
-  readonly from: NodeIdentity;
-  readonly to: NodeId;
-  readonly message: RaftMessage;
-  readonly records: readonly LogRecord[];
-}
-
-export interface TestNode {
-  readonly id: NodeId;
-  identity: NodeIdentity;
-  core: Core;
-  up: boolean;
-  boots: number;
-  /** In memory; what a crash leaves of it is `durableLog`. */
-  log: LogRecord[];
-  durableLog: LogRecord[];
-  logWrite: { readonly id: WriteId; readonly log: readonly LogRecord[] } | null;
-  hard: HardState;
-  hardWrite: { readonly id: WriteId; readonly hardState: HardState } | null;
-  /** Writes end by themselves when true. */
-  autoDisk: boolean;
-  commitIndex: LogIndex;
-  reads: Map<number, LogIndex | null>;
-  events: CoreEvent[];
-  voteFromCommitIndex: LogIndex;
-}
-
-export interface ClusterOptions {
-  readonly voters: readonly NodeId[];
-  readonly learners?: readonly NodeId[];
-  /** Nodes that run but are not members. */
-  readonly outsiders?: readonly NodeId[];
-  readonly seed?: number;
-  readonly timings?: RaftTimings;
-  readonly limits?: Partial<RaftLimits>;
-  /** The term of each entry that a node starts with. */
-  readonly logs?: Readonly<Record<number, readonly Term[]>>;
-  readonly terms?: Readonly<Record<number, Term>>;
-  readonly voteFromCommitIndex?: Readonly<Record<number, LogIndex>>;
-  readonly trace?: (line: string) => void;
-}
-
-export const TIMINGS: RaftTimings = { heartbeatMs: 50, electionMinMs: 300, electionMaxMs: 600 };
-const LIMITS: RaftLimits = {
-  inflightBytesMax: 1000,
-  appendBytesMax: 400,
-  uncommittedBytesMax: 100_000,
-  uncommittedEntriesMax: 1000,
-};
-
-/** Bytes that each test record is said to have. */
-export const RECORD_BYTES = 100;
+import { renderEvent, renderMessage } from "./render.ts";
+import {
+  createNodeCore,
+  createTestNode,
+  outlineOf,
+  readRecords,
+  RECORD_BYTES,
+  TIMINGS,
+} from "./test-node.ts";
+import type { ClusterOptions, Envelope, TestNode } from "./test-node.ts";
 
 export class Cluster {
   readonly nodes = new Map<NodeId, TestNode>();
@@ -105,7 +45,7 @@ export class Cluster {
     this.#founding = { index: 0, members };
     this.oracle = new Oracle();
     for (const id of [...members.map((m) => m.id), ...(options.outsiders ?? [])]) {
-      this.nodes.set(id, this.#createNode(id));
+      this.nodes.set(id, createTestNode(id, options, this.#founding, this.nowMs));
     }
   }
 
@@ -295,7 +235,7 @@ export class Cluster {
     const lastTerm = node.log.at(-1)?.term ?? 0;
     if (lastTerm > node.hard.term) node.hard = { term: lastTerm, votedFor: null };
     node.commitIndex = 0;
-    node.core = this.#createCore(node);
+    node.core = createNodeCore(node, this.#options, this.#founding, this.nowMs);
     node.up = true;
     this.#trace(`${id} restarted`);
     for (const other of this.#running()) {
@@ -427,136 +367,5 @@ export class Cluster {
 
   #trace(line: string): void {
     this.#options.trace?.(line);
-  }
-
-  #createNode(id: NodeId): TestNode {
-    const terms = this.#options.logs?.[id] ?? [];
-    const log = terms.map((term, at): LogRecord => {
-      return { firstIndex: at + 1, lastIndex: at + 1, term, payload: `old ${at + 1}.${term}` };
-    });
-    const term = this.#options.terms?.[id] ?? terms.at(-1) ?? 0;
-    const identity: NodeIdentity = { id, incarnation: `i${id}`, bootId: `b${id}.1` };
-    const unborn = {
-      id,
-      identity,
-      up: true,
-      boots: 1,
-      log,
-      durableLog: [...log],
-      logWrite: null,
-      hard: { term, votedFor: null },
-      hardWrite: null,
-      autoDisk: true,
-      commitIndex: 0,
-      reads: new Map<number, LogIndex | null>(),
-      events: [],
-      voteFromCommitIndex: this.#options.voteFromCommitIndex?.[id] ?? 0,
-    };
-    return { ...unborn, core: this.#createCore(unborn) };
-  }
-
-  #createCore(node: Omit<TestNode, "core">): Core {
-    const runs: TermRun[] = [];
-    for (const record of node.durableLog) {
-      if (runs.at(-1)?.term !== record.term)
-        runs.push({ firstIndex: record.firstIndex, term: record.term });
-    }
-    const configurations = node.durableLog.flatMap((record): Configuration[] =>
-      record.members === undefined ? [] : [{ index: record.firstIndex, members: record.members }],
-    );
-    return createCore({
-      self: node.identity,
-      hardState: node.hard,
-      baseIndex: 0,
-      baseTerm: 0,
-      runs,
-      lastIndex: node.durableLog.at(-1)?.lastIndex ?? 0,
-      configurations: [this.#founding, ...configurations],
-      commitIndex: 0,
-      voteFromCommitIndex: node.voteFromCommitIndex,
-      timings: this.#options.timings ?? TIMINGS,
-      limits: { ...LIMITS, ...this.#options.limits },
-      seed: (this.#options.seed ?? 1) * 1000 + node.id * 10 + node.boots,
-      nowMs: this.nowMs,
-    });
-  }
-}
-
-/** Whole records from the one that contains `from`, at least one, up to `bytesMax`. */
-function readRecords(
-  log: readonly LogRecord[],
-  from: LogIndex,
-  bytesMax: number,
-): readonly LogRecord[] {
-  const at = log.findIndex((record) => record.lastIndex >= from);
-  if (at < 0) return [];
-  return log.slice(at, at + Math.max(1, Math.floor(bytesMax / RECORD_BYTES)));
-}
-
-/** What the core sees of a record. */
-function outlineOf(record: LogRecord): RecordOutline {
-  const { firstIndex, lastIndex, term, members } = record;
-  return { firstIndex, lastIndex, term, ...(members === undefined ? {} : { members }) };
-}
-
-/** The voters of the configuration that a node holds in force. */
-export function voterIds(core: Core): readonly NodeId[] {
-  return votersOf(core.configuration).map((member) => member.id);
-}
-
-export function roleIn(core: Core, id: NodeId): Member["role"] | null {
-  return memberOf(core.configuration, id)?.role ?? null;
-}
-
-export function renderMessage(m: RaftMessage): string {
-  const head = `${m.type} t${m.term} r${m.round}`;
-  switch (m.type) {
-    case "preVote":
-      return `${head} last ${m.lastIndex}/${m.lastTerm}`;
-    case "vote":
-      return `${head} last ${m.lastIndex}/${m.lastTerm}${m.ordered ? " ordered" : ""}`;
-    case "preVoteReply":
-    case "voteReply":
-      return `${head} ${m.answer}`;
-    case "append": {
-      const records = m.records.map(
-        (r) => `${r.firstIndex}${r.lastIndex > r.firstIndex ? `-${r.lastIndex}` : ""}/${r.term}`,
-      );
-      return `${head} prev ${m.prevIndex}/${m.prevTerm} [${records.join(" ")}] commit ${m.commitIndex}`;
-    }
-    case "appendReply":
-      if (m.result === "matched") return `${head} matched ${m.matchIndex}`;
-      return `${head} ${m.result} at ${m.prevIndex} hint ${m.hintIndex}/${m.hintTerm}`;
-    case "heartbeat":
-      return `${head} commit ${m.commitIndex}`;
-    case "heartbeatReply":
-      return `${head} durable ${m.durableIndex} commit ${m.commitIndex}`;
-    case "timeoutNow":
-      return head;
-    case "installSnapshot":
-      return `${head} last ${m.lastIndex}/${m.lastTerm}`;
-  }
-}
-
-function renderEvent(event: CoreEvent): string {
-  switch (event.type) {
-    case "role": {
-      const votes = event.votes.length > 0 ? ` (votes: ${event.votes.join(", ")})` : "";
-      return `${event.role} in term ${event.term}: ${event.reason}${votes}`;
-    }
-    case "leader":
-      return `leader ${event.leader ?? "-"} in term ${event.term}`;
-    case "configuration": {
-      const members = event.configuration.members.map(
-        (m) => `${m.id}${m.role === "voter" ? "" : " (learner)"}`,
-      );
-      return `configuration ${event.configuration.index} ${event.reason}: ${members.join(", ")}`;
-    }
-    case "transfer":
-      return `transfer to ${event.to} ${event.outcome}`;
-    case "lostData":
-      return `peer ${event.peer} lost data: ${event.durableIndex} of ${event.matchIndex} is left`;
-    case "diverged":
-      return `diverged from ${event.peer} at ${event.index}`;
   }
 }

@@ -1,7 +1,8 @@
 /** Leader election by the sentences of §5.1, §5.2 and §5.4.1, with pre-vote and withheld votes (thesis §4.2.3, §9.6). */
 
 import { describe, expect, it } from "vitest";
-import { Cluster, TIMINGS } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
+import { TIMINGS } from "./test-node.ts";
 import { append, heartbeat, identityOf, preVote, Solo, vote } from "./solo.ts";
 
 describe("§5.1 terms", () => {

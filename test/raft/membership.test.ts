@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import * as fc from "fast-check";
 import { changeMembers, MEMBERS_MAX, votingPairsChanged } from "../../src/raft/membership.ts";
 import type { Configuration, Member, MembershipChange } from "../../src/raft/types.ts";
-import { Cluster, TIMINGS, voterIds } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
+import { TIMINGS, voterIds } from "./test-node.ts";
 import { append, membersOf, Solo } from "./solo.ts";
 
 function problem(configuration: Configuration, change: MembershipChange): string | null {

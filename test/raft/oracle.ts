@@ -2,7 +2,7 @@
 
 import { majorityOf, votersOf } from "../../src/raft/membership.ts";
 import type { LogIndex, NodeId, Term } from "../../src/base/types.ts";
-import type { LogRecord, TestNode } from "./cluster.ts";
+import type { LogRecord, TestNode } from "./test-node.ts";
 
 export class Oracle {
   readonly #leaderOf = new Map<Term, NodeId>();

@@ -5,8 +5,9 @@ import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../src/base/random.ts";
 import type { Random } from "../../src/base/random.ts";
 import type { NodeId } from "../../src/base/types.ts";
-import { Cluster, roleIn } from "./cluster.ts";
-import type { TestNode } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
+import { roleIn } from "./test-node.ts";
+import type { TestNode } from "./test-node.ts";
 
 /** RAFT_SEED replays one run, RAFT_RUNS asks for more of them. */
 const ONLY = process.env["RAFT_SEED"];

@@ -1,7 +1,7 @@
 /** Linearizable reads by the sentences of thesis §6.4 and §8. */
 
 import { describe, expect, it } from "vitest";
-import { TIMINGS } from "./cluster.ts";
+import { TIMINGS } from "./test-node.ts";
 import { heartbeat, Solo } from "./solo.ts";
 
 /** A leader of three whose no-op is committed. */

@@ -1,7 +1,8 @@
 /** Log replication by the sentences of §5.3 and Figure 2, and how the leader sends. */
 
 import { describe, expect, it } from "vitest";
-import { Cluster, TIMINGS } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
+import { TIMINGS } from "./test-node.ts";
 import { append, heartbeat, Solo } from "./solo.ts";
 
 describe("§5.3 the follower", () => {
@@ -152,6 +153,22 @@ describe("§5.3 the leader", () => {
     solo.sends = [];
     solo.pass(250);
     expect(solo.sends.map((send) => send.to)).toEqual([2, 3]);
+  });
+
+  it("an order of which nothing could be read is given again after a while, not at once", () => {
+    const solo = new Solo().lead();
+    solo.sendAll();
+    solo.ack(2, 1);
+    solo.core.propose(1, 100);
+    solo.settle();
+    const order = solo.sends.pop();
+    expect(order).toMatchObject({ to: 2, fromIndex: 2 });
+    solo.sends = [];
+    solo.core.sent(2, 1, 1, 1, 0, solo.nowMs);
+    solo.settle();
+    expect(solo.sends).toEqual([]);
+    solo.pass(250);
+    expect(solo.sends.filter((send) => send.to === 2)).toMatchObject([{ fromIndex: 2 }]);
   });
 
   it("sends only heartbeats to a peer that does not answer, and entries again with its first answer", () => {

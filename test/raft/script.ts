@@ -15,8 +15,9 @@
  *    status                                                                                       */
 
 import type { NodeId } from "../../src/base/types.ts";
-import { Cluster, renderMessage } from "./cluster.ts";
-import type { Envelope } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
+import { renderMessage } from "./render.ts";
+import type { Envelope } from "./test-node.ts";
 
 /** Runs a transcript and gives it back with what happens now. Lines that begin with two spaces are output. */
 export function runTranscript(text: string): string {

@@ -17,7 +17,7 @@ import type {
   TermRun,
   Vote,
 } from "../../src/raft/types.ts";
-import { TIMINGS } from "./cluster.ts";
+import { TIMINGS } from "./test-node.ts";
 
 export interface SoloOptions extends Partial<Omit<CoreOptions, "self" | "hardState">> {
   readonly id?: NodeId;
@@ -255,4 +255,36 @@ export function append(
 ): RaftMessage {
   const records = recordsOf(prevIndex + 1, terms);
   return { type: "append", term, round, prevIndex, prevTerm, commitIndex, records };
+}
+
+/** A leader of three whose no-op is committed, with `entries` more that nobody acknowledged. */
+export function leading(entries = 0): Solo {
+  const solo = new Solo().lead();
+  solo.sendAll();
+  solo.ack(2, 1);
+  for (let i = 0; i < entries; i++) solo.core.propose(1, 100);
+  solo.settle();
+  return solo;
+}
+
+/** The follower `from` finds nothing at `prevIndex`. */
+export function conflict(
+  solo: Solo,
+  from: NodeId,
+  round: number,
+  prevIndex: LogIndex,
+  hintIndex: LogIndex,
+  hintTerm: Term,
+): void {
+  solo.step(from, {
+    type: "appendReply",
+    term: solo.core.term,
+    round,
+    result: "conflict",
+    prevIndex,
+    matchIndex: 0,
+    hintIndex,
+    hintTerm,
+    durableIndex: hintIndex,
+  });
 }

@@ -1,7 +1,8 @@
 /** Leadership transfer by the sentences of thesis §3.10. */
 
 import { describe, expect, it } from "vitest";
-import { Cluster, TIMINGS } from "./cluster.ts";
+import { Cluster } from "./cluster.ts";
+import { TIMINGS } from "./test-node.ts";
 import { heartbeat, Solo } from "./solo.ts";
 
 describe("thesis §3.10 leadership transfer", () => {
