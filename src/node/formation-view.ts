@@ -190,30 +190,35 @@ function strangers(
 
 /** Shows another record than this node's own, or one that does not name this very directory; or
  *  was wiped after this node had signed with it. */
-function isForeign({ id, incarnation, record }: Formation, hello: NodeHello): boolean {
+function isForeign(formation: Formation, hello: NodeHello): boolean {
+  const { id, incarnation, record } = formation;
   if (record === null) {
     return hello.founding !== null && namedIncarnation(hello.founding, id) !== incarnation;
   }
   if (hello.founding !== null) return !sameRecord(hello.founding, record);
   const named = namedIncarnation(record, hello.id);
-  return named !== null && named !== hello.incarnation;
+  if (named === null || named === hello.incarnation) return false;
+  return !formation.metAs(hello.id).some((other) => other.hello.incarnation === named);
 }
 
-/** Founders of this member's own record that have come back under another incarnation. */
+/** Founders of this member's own record that have come back under another incarnation, where too
+ *  few of the old ones are here to go on without them. */
 function newFounders(formation: Formation, hellos: readonly NodeHello[]): FormationObstacle[] {
   const { record } = formation;
   if (record === null) return [];
   const rivals = hellos.filter(
     ({ founding }) => founding !== null && !sameRecord(founding, record),
   );
-  const peers = hellos.filter(({ id, incarnation, founding }) => {
-    const named = namedIncarnation(record, id);
-    return founding === null && named !== null && named !== incarnation;
-  });
-  const heard = new Set([formation.id, ...hellos.map(({ id }) => id)]);
-  const otherMembers = record.founders.map(({ id }) => id).filter((id) => !heard.has(id));
   const found: FormationObstacle[] = [];
   if (rivals.length > 0) found.push({ type: "two foundings", peers: rivals });
+  const present = new Set([formation.id]);
+  for (const { id, incarnation } of hellos) {
+    if (namedIncarnation(record, id) === incarnation) present.add(id);
+  }
+  if (present.size * 2 > record.founders.length) return found;
+  const ids = record.founders.map(({ id }) => id).filter((id) => !present.has(id));
+  const peers = hellos.filter(({ id, founding }) => founding === null && ids.includes(id));
+  const otherMembers = ids.filter((id) => !peers.some((peer) => peer.id === id));
   if (peers.length > 0) found.push({ type: "new founders", peers, otherMembers });
   return found;
 }

@@ -266,6 +266,30 @@ describe("what people are told", () => {
     ]);
   });
 
+  it("says nothing of a dead founder's directory where its successor has signed", () => {
+    const one = founder(1);
+    one.heard(helloOf({ id: 2 }), true);
+    const two = helloOf({
+      id: 2,
+      incarnation: "2b",
+      bootId: "2b.1",
+      founding: recordOf("1a", "2b", "3a"),
+    });
+    expect(one.heard(two, true)).toHaveLength(1);
+    one.recordSynced();
+    expect(one.view().obstacles.map(({ type }) => type)).toEqual(["doubled"]);
+    one.heard(helloOf({ id: 3, founding: two.founding }), true);
+    expect(one.view()).toMatchObject({ standing: "member", obstacles: [{ type: "doubled" }] });
+  });
+
+  it("says nothing of a new founder to the members of a cluster that lives without it", () => {
+    const options = { cluster: CLUSTER, id: 1, incarnation: "1a", founders: [1, 2, 3], record: R };
+    const one = new Formation({ ...options, member: true });
+    one.heard(helloOf({ id: 3, founding: R, member: true }), true);
+    one.heard(helloOf({ id: 2, incarnation: "2b" }), true);
+    expect(one.view().obstacles).toEqual([]);
+  });
+
   it("tells an id outside a living cluster that it waits to be admitted", () => {
     const outsider = founder(22);
     outsider.heard(helloOf({ id: 1, founding: R, member: true }), true);
