@@ -23,7 +23,9 @@ export function nobodyAnswersText(
 ): string {
   const lines = [`nobody answers for cluster ${nobody.cluster}`];
   const where = nobody.interfaces.length === 0 ? "" : `on ${listOf(nobody.interfaces)}, `;
-  const ways = nobody.ways.length === 0 ? "" : `by ${listOf(nobody.ways)}, `;
+  const shouted = nobody.ways.filter((way) => way === "multicast" || way === "broadcast");
+  const asked = nobody.ways.length > shouted.length ? "at the addresses that are known, " : "";
+  const ways = shouted.length === 0 ? asked : `by ${listOf(shouted)}, ${asked}`;
   lines.push(field("asked", `${where}${ways}for ${nobody.seconds.toFixed(1)} s`));
   const others = nobody.heard.filter(
     (heard) => heard.cluster !== nobody.cluster || heard.keyDiffers,
@@ -58,7 +60,9 @@ function nextSteps(
   hints: Hints,
 ): readonly string[] {
   const stopped = here.find((node) => !node.running);
-  const steps = [`start ${here.length > 0 ? "it" : "one"}: ${hints.up(stopped?.id ?? 1)}`];
+  const steps: string[] = [];
+  if (stopped !== undefined) steps.push(`start it: ${hints.up(stopped.id)}`);
+  else if (here.length === 0) steps.push(`start one: ${hints.up(1)}`);
   const other = nobody.heard.find((heard) => heard.cluster !== nobody.cluster);
   const sameName = nobody.heard.find(
     (heard) => heard.cluster === nobody.cluster && heard.keyDiffers,

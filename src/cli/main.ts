@@ -5,6 +5,7 @@ import { homedir } from "node:os";
 import { dirname } from "node:path";
 import { runCommand } from "citty";
 import { version } from "../../package.json";
+import { DiskFailure } from "../storage/disk-error.ts";
 import { systemClock } from "../transport/clock.ts";
 import { checkArguments } from "./arguments.ts";
 import type { CommandContext, RaftCommand } from "./command.ts";
@@ -17,6 +18,9 @@ import { shellQuote } from "./wording.ts";
 
 /** A client command that was told to end has this long to say what became of its work. */
 const LAST_WORDS_MS = 1_000;
+
+/** What the system says of a place that was chosen wrongly; anything else is the disk's own trouble. */
+const PLACE_CODES = new Set(["EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EISDIR"]);
 
 /** What is executed lies in a virtual folder once it is compiled. */
 const isCompiled = import.meta.path.includes("$bunfs") || import.meta.path.includes("~BUN");
@@ -141,6 +145,10 @@ function failureOf(error: unknown, typed: readonly string[]): Failure {
   if (error instanceof CommandError) {
     const exitCode = controller.signal.aborted ? 130 : error.exitCode;
     return { exitCode, message: error.message, details: error.details };
+  }
+  if (error instanceof DiskFailure) {
+    const exitCode = PLACE_CODES.has(error.code) ? 2 : 7;
+    return { exitCode, message: `the disk refuses: ${error.message}`, details: {} };
   }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   const asksForStack = typed.includes("-v") || typed.includes("--verbose");

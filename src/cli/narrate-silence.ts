@@ -4,7 +4,7 @@ import type { NodeId } from "../base/types.ts";
 import type { NodeEvent, SilenceCause } from "../node/events.ts";
 import type { Memory } from "./narrate.ts";
 import { differentSizeLine } from "./narrate-clashes.ts";
-import { nodesText, spanText } from "./wording.ts";
+import { nodesText } from "./wording.ts";
 
 /** One line for how long, one for each cause; the bare fact with the usual suspicion when nothing was measured. */
 export function silenceLines(
@@ -12,7 +12,7 @@ export function silenceLines(
   memory: Memory,
 ): readonly string[] {
   const seconds = Math.round(event.seconds);
-  const span = seconds < 60 ? `${seconds} s` : spanText(seconds * 1_000);
+  const span = seconds < 60 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
   const whom = event.ids.length === 1 ? `a node ${event.ids[0] ?? ""}` : nodesText(event.ids);
   const silent = `nothing heard from ${whom} for ${span}.`;
   const measured = event.causes.filter((cause) => cause.type !== "unknown");

@@ -22,6 +22,7 @@ export async function detach(settings: UpSettings, context: CommandContext): Pro
   const file = openAppend(log);
   const [command = "", ...first] = context.selfCommand;
   const child = spawn(command, [...first, ...withoutDetach(context.typed)], {
+    argv0: context.executable,
     detached: true,
     stdio: ["ignore", file, file],
     env: machine.environment,

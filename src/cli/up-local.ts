@@ -138,7 +138,8 @@ export class LocalTeller {
     }
     if (this.#isNoNews(event, wallMs)) return;
     const text = this.#narrators.get(id)?.(event, wallMs) ?? null;
-    if (text === null || this.#isToldByAnother(text, wallMs)) return;
+    if (text === null) return;
+    if (event.type !== "stopping" && this.#isToldByAnother(text, wallMs)) return;
     for (const line of text.split("\n")) this.line(id, line);
   }
 
