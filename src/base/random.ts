@@ -1,4 +1,4 @@
-/** A small seeded generator (sfc32): the same seed gives the same numbers on every machine and runtime. */
+/** A small seeded generator (sfc32): one seed gives the same numbers on every machine. */
 
 /** Each call gives the next number in [0, 1). Not for secrets. */
 export type Random = () => number;

@@ -31,11 +31,16 @@ export interface NodeIdentity {
   readonly bootId: BootId;
 }
 
-/** The sorted (id, incarnation) pairs that founded the cluster, once and for good. Every founder makes the
- *  same one by itself, so nothing local (no time) is in it. */
+/** The sorted (id, incarnation) pairs that founded the cluster, once and for good. Every founder
+ *  makes the same one by itself, so nothing local (no time) is in it. */
 export interface FoundingRecord {
   readonly cluster: string;
   readonly founders: readonly { readonly id: NodeId; readonly incarnation: Incarnation }[];
   /** null for a first founding; later: recovered or restored from. */
-  readonly parent: null | { readonly clusterId: ClusterId; readonly index: LogIndex; readonly term: Term; readonly chain: number };
+  readonly parent: null | {
+    readonly clusterId: ClusterId;
+    readonly index: LogIndex;
+    readonly term: Term;
+    readonly chain: number;
+  };
 }

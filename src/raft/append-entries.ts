@@ -34,7 +34,8 @@ export function heedLeader(
   return true;
 }
 
-/** A heartbeat verifies nothing: it commits no more than this leader's appends have verified here. */
+/** A heartbeat verifies nothing: it commits no more than this leader's appends have verified
+ *  here. */
 export function handleHeartbeat(state: CoreState, from: NodeIdentity, heartbeat: Heartbeat): void {
   if (heedLeader(state, from, heartbeat)) {
     commitThrough(state, Math.min(heartbeat.commitIndex, state.following.verifiedIndex));
@@ -81,7 +82,8 @@ export function handleAppend(
   following.verifiedIndex = Math.max(following.verifiedIndex, verifiedHere);
   // New entries are acknowledged when they are durable; a repeated message is answered at once.
   if (order === null) following.ackDue = true;
-  // Not min(leaderCommit, last index here): what follows the verified entries may be another leader's.
+  // Not min(leaderCommit, last index here): what follows the verified entries may be another
+  // leader's.
   commitThrough(state, Math.min(append.commitIndex, verifiedHere));
   return order;
 }
@@ -106,7 +108,8 @@ export function takeAcknowledgement(state: CoreState): void {
   });
 }
 
-/** More is durable: the leader hears of it if it covers something verified and not yet acknowledged. */
+/** More is durable: the leader hears of it if it covers something verified and not yet
+ *  acknowledged. */
 export function acknowledgeDurable(state: CoreState): void {
   const { following, durability } = state;
   if (Math.min(following.verifiedIndex, durability.durableIndex) > following.ackedIndex) {
@@ -121,8 +124,8 @@ interface News {
   readonly conflictsAt: LogIndex | null;
 }
 
-/** Entries that are here already are skipped, never truncated: an old or doubled append conflicts with
- *  nothing, and what follows its entries may be newer (Figure 2, step 3). */
+/** Entries that are here already are skipped, never truncated: an old or doubled append conflicts
+ *  with nothing, and what follows its entries may be newer (Figure 2, step 3). */
 function firstNewRecord(state: CoreState, records: readonly RecordOutline[]): News | null {
   const { log } = state;
   for (const [at, record] of records.entries()) {
@@ -173,8 +176,8 @@ function truncateLog(state: CoreState, index: LogIndex): void {
   state.outbox.event({ type: "configuration", configuration, reason: "rolled back" });
 }
 
-/** The same place with other contents on committed ground: one of the two logs is wrong, and this node
- *  cannot tell which. It keeps everything, stops voting and appending, and says so. */
+/** The same place with other contents on committed ground: one of the two logs is wrong, and this
+ *  node cannot tell which. It keeps everything, stops voting and appending, and says so. */
 function diverge(state: CoreState, from: NodeIdentity, append: Append, index: LogIndex): null {
   reportDivergence(state, from.id, index);
   return refuse(state, from, append, "diverged", index);
@@ -195,7 +198,8 @@ function refuse(
   matchIndex: LogIndex,
 ): null {
   const { log, durability } = state;
-  // Entries of terms above prevTerm cannot be the leader's at or below prevIndex; committed ones agree.
+  // Entries of terms above prevTerm cannot be the leader's at or below prevIndex; committed ones
+  // agree.
   const hintIndex = Math.max(
     log.lastIndexOfTermAtMost(append.prevIndex, append.prevTerm),
     Math.min(state.commitIndex, append.prevIndex),

@@ -1,4 +1,5 @@
-/** A leader that cannot reach a majority, or cannot write, makes room for another (§6.2; thesis §6.2). */
+/** A leader that cannot reach a majority, or cannot write, makes room for another (§6.2; thesis
+ *  §6.2). */
 
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import { majorityOf, votersOf } from "./membership.ts";
@@ -31,8 +32,8 @@ export function quorumDeadlineMs(state: CoreState, leadership: Leadership): Mono
   return majority + state.timings.electionMaxMs;
 }
 
-/** A leader whose disk has owed a write for an election timeout can lead nobody: its heartbeats would keep
- *  the others waiting while nothing is written. */
+/** A leader whose disk has owed a write for an election timeout can lead nobody: its heartbeats
+ *  would keep the others waiting while nothing is written. */
 export function checkOwnDisk(state: CoreState): void {
   const stalledMs = stalledDiskMs(state);
   if (stalledMs === null) return;
@@ -40,8 +41,8 @@ export function checkOwnDisk(state: CoreState): void {
   becomeFollower(state, state.hard.term, null, reason);
 }
 
-/** When each voter of the configuration in force last answered; this node itself always does. A peer that
- *  lost its data may have lost its term and vote too: it counts as silent. */
+/** When each voter of the configuration in force last answered; this node itself always does. A
+ *  peer that lost its data may have lost its term and vote too: it counts as silent. */
 function votersContact(
   state: CoreState,
   leadership: Leadership,

@@ -14,9 +14,10 @@ const scratch = new Float64Array(MEMBERS_MAX);
 
 /** Moves the leader's commit index up to the highest index that a majority holds durably.
  *
- *  Only an entry of the leader's own term may be counted (§5.4.2, Figure 8): an older entry on a majority
- *  can still be overwritten. Older entries are then committed with it, by Log Matching. The leader's own
- *  disk is one voter among others: any majority commits, and entries in its memory count for nothing. */
+ *  Only an entry of the leader's own term may be counted (§5.4.2, Figure 8): an older entry on a
+ *  majority can still be overwritten. Older entries are then committed with it, by Log Matching.
+ *  The leader's own disk is one voter among others: any majority commits, and entries in its memory
+ *  count for nothing. */
 export function advanceCommitIndex(state: CoreState, leadership: Leadership): void {
   const index = majorityIndex(state, leadership);
   if (index <= state.commitIndex || state.log.termAt(index) !== state.hard.term) return;
@@ -64,7 +65,8 @@ export function majorityIndex(state: CoreState, leadership: Leadership): LogInde
   return scratch[voters >> 1] ?? 0;
 }
 
-/** A leader that is no voter of a committed configuration hands over and follows (§6, thesis §4.2.2). */
+/** A leader that is no voter of a committed configuration hands over and follows (§6, thesis
+ *  §4.2.2). */
 function stepDownIfRemoved(state: CoreState, leadership: Leadership): void {
   const configuration = state.configurations.inForce;
   if (configuration.index > state.commitIndex || isSelfVoter(state)) return;

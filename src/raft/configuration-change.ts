@@ -10,9 +10,10 @@ import type { Configuration, ConfigurationResult, MembershipChange } from "./typ
 /** A learner may lag this many entries behind the leader when it is promoted (thesis §4.2.1). */
 export const PROMOTE_LAG_ENTRIES_MAX = 1024;
 
-/** Appends a configuration entry, in force at once, or says why not. One uncommitted configuration entry at
- *  a time, inherited ones included: the own-term commit covers those. Without the own-term rule two leaders
- *  could build on configurations that do not know of each other (dissertation, single-server erratum). */
+/** Appends a configuration entry, in force at once, or says why not. One uncommitted configuration
+ *  entry at a time, inherited ones included: the own-term commit covers those. Without the own-term
+ *  rule two leaders could build on configurations that do not know of each other (dissertation,
+ *  single-server erratum). */
 export function proposeConfiguration(
   state: CoreState,
   change: MembershipChange,

@@ -46,7 +46,8 @@ import type {
   WriteId,
 } from "./types.ts";
 
-/** A core that goes on from what its disk held: everything recovered is durable, nobody leads yet. */
+/** A core that goes on from what its disk held: everything recovered is durable, nobody leads
+ *  yet. */
 export function createCore(options: CoreOptions): Core {
   return new RaftCore(options);
 }
@@ -342,7 +343,8 @@ function dispatch(
   }
 }
 
-/** The leader orders this node to campaign (thesis §3.10): no pre-vote, and the others withhold nothing. */
+/** The leader orders this node to campaign (thesis §3.10): no pre-vote, and the others withhold
+ *  nothing. */
 function handleTimeoutNow(state: CoreState, from: NodeIdentity, message: TimeoutNow): void {
   const isFromLeader = state.leader?.id === from.id && message.term === state.hard.term;
   if (!isFromLeader || state.role !== "follower" || !canCampaign(state)) return;

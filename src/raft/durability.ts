@@ -1,4 +1,5 @@
-/** What of the log is on this node's disk, by write and not by index (Figure 2: persistent state). */
+/** What of the log is on this node's disk, by write and not by index (Figure 2: persistent
+ *  state). */
 
 import { assert } from "../base/assert.ts";
 import type { LogIndex, MonotonicMs } from "../base/types.ts";
@@ -11,8 +12,9 @@ interface Write {
   lastIndex: LogIndex;
 }
 
-/** An index alone cannot say what is durable: entry 7 may be truncated and written anew while the write of
- *  the first entry 7 is under way. So each write remembers what it covers, and truncations clip it. */
+/** An index alone cannot say what is durable: entry 7 may be truncated and written anew while the
+ *  write of the first entry 7 is under way. So each write remembers what it covers, and truncations
+ *  clip it. */
 export class Durability {
   #durableIndex: LogIndex;
   readonly #writes: Write[] = [];
@@ -34,7 +36,8 @@ export class Durability {
     this.#writes.push({ writeId, startedMs: nowMs, lastIndex });
   }
 
-  /** Writes end in the order in which they began: a batch is written after the one before it is synced. */
+  /** Writes end in the order in which they began: a batch is written after the one before it is
+   *  synced. */
   done(writeId: WriteId): void {
     const write = this.#writes.shift();
     assert(write?.writeId === writeId, `write ${writeId} ended before write ${write?.writeId}`);

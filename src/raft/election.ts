@@ -1,4 +1,5 @@
-/** Leader election: who votes for whom (§5.2, §5.4.1), and when votes are withheld (thesis §4.2.3). */
+/** Leader election: who votes for whom (§5.2, §5.4.1), and when votes are withheld (thesis
+ *  §4.2.3). */
 
 import type { NodeIdentity, Term, LogIndex } from "../base/types.ts";
 import { isVoteFor } from "./hard-state.ts";
@@ -8,8 +9,8 @@ import { lastTermOf, muteReason, resetElectionTimer, reply } from "./state.ts";
 import type { CoreState } from "./state.ts";
 import type { PreVoteReply, VoteReply, VoteRequest } from "./types.ts";
 
-/** Answers by term, vote and log alone, whatever role or configuration this node has: the candidate counts
- *  the voters of its own configuration, which this node may not know yet (thesis §4.2.2). */
+/** Answers by term, vote and log alone, whatever role or configuration this node has: the candidate
+ *  counts the voters of its own configuration, which this node may not know yet (thesis §4.2.2). */
 export function handleVoteRequest(
   state: CoreState,
   from: NodeIdentity,
@@ -59,9 +60,9 @@ export function countReply(
   countVotes(state);
 }
 
-/** Whether a leader was heard within the smallest election timeout: then an election is not needed, and
- *  a node that was removed or partitioned must not cause one. A campaign by that very leader says that it
- *  leads no more. */
+/** Whether a leader was heard within the smallest election timeout: then an election is not needed,
+ *  and a node that was removed or partitioned must not cause one. A campaign by that very leader
+ *  says that it leads no more. */
 export function isLeaderAlive(state: CoreState, candidate: NodeIdentity): boolean {
   if (state.role === "leader") return true;
   if (state.leader === null) return false;
@@ -70,7 +71,8 @@ export function isLeaderAlive(state: CoreState, candidate: NodeIdentity): boolea
   return state.nowMs - state.leaderContactMs < state.timings.electionMinMs;
 }
 
-/** The candidate's log is at least as complete as this one: last term first, then length (§5.4.1). */
+/** The candidate's log is at least as complete as this one: last term first, then length
+ *  (§5.4.1). */
 export function isUpToDate(
   state: CoreState,
   last: { readonly lastTerm: Term; readonly lastIndex: LogIndex },

@@ -4,8 +4,8 @@ import { assert } from "../base/assert.ts";
 import type { NodeIdentity, Term } from "../base/types.ts";
 import type { HardState, Vote, WriteId } from "./types.ts";
 
-/** Term and vote change together and are written together. While what is in memory is not yet durable
- *  the hard state is *pending*: no message and no own vote may depend on it. */
+/** Term and vote change together and are written together. While what is in memory is not yet
+ *  durable the hard state is *pending*: no message and no own vote may depend on it. */
 export class HardStateWriter {
   #current: HardState;
   #durable: HardState;
@@ -55,7 +55,8 @@ export class HardStateWriter {
   }
 }
 
-/** A vote binds to one process of one data directory: two processes of a copied directory share the rest. */
+/** A vote binds to one process of one data directory: two processes of a copied directory share the
+ *  rest. */
 export function isVoteFor(vote: Vote, node: NodeIdentity): boolean {
   return (
     vote.id === node.id && vote.incarnation === node.incarnation && vote.bootId === node.bootId

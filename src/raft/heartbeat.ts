@@ -1,4 +1,5 @@
-/** Heartbeats: they keep leadership, carry the commit index, and are the rounds of ReadIndex (§5.2, thesis §6.4). */
+/** Heartbeats: they keep leadership, carry the commit index, and are the rounds of ReadIndex (§5.2,
+ *  thesis §6.4). */
 
 import type { LogIndex } from "../base/types.ts";
 import type { Progress } from "./progress.ts";
@@ -26,8 +27,9 @@ export function tellCommitIndex(state: CoreState, leadership: Leadership): void 
   }
 }
 
-/** The commit index as far as this peer is known to hold the log: a heartbeat verifies nothing, so it must
- *  not commit an entry that no append has verified there (§5.3; the follower's tail may be another's). */
+/** The commit index as far as this peer is known to hold the log: a heartbeat verifies nothing, so
+ *  it must not commit an entry that no append has verified there (§5.3; the follower's tail may be
+ *  another's). */
 export function tellableCommitIndex(state: CoreState, peer: Progress): LogIndex {
   return peer.state === "lost data" ? 0 : Math.min(state.commitIndex, peer.matchIndex);
 }

@@ -1,4 +1,5 @@
-/** Who counts: configurations in the log, and the rules for changing them (§6; thesis chapter 4). */
+/** Who counts: configurations in the log, and the rules for changing them (§6; thesis chapter
+ *  4). */
 
 import { assert } from "../base/assert.ts";
 import type { Incarnation, LogIndex, NodeId } from "../base/types.ts";
@@ -7,8 +8,8 @@ import type { Configuration, Member, MembershipChange } from "./types.ts";
 /** Members of a cluster, learners included. */
 export const MEMBERS_MAX = 16;
 
-/** The configurations of the retained log, oldest first. The newest is in force as soon as it is appended,
- *  committed or not (thesis §4.1); a truncation brings the one before it back. */
+/** The configurations of the retained log, oldest first. The newest is in force as soon as it is
+ *  appended, committed or not (thesis §4.1); a truncation brings the one before it back. */
 export class ConfigurationHistory {
   #configurations: Configuration[];
 
@@ -23,7 +24,8 @@ export class ConfigurationHistory {
     return newest;
   }
 
-  /** Whether the configuration in force, or the one that a rollback of it would bring back, has this voter. */
+  /** Whether the configuration in force, or the one that a rollback of it would bring back, has
+   *  this voter. */
   mayHaveVoter(id: NodeId, incarnation: Incarnation): boolean {
     return this.#configurations
       .slice(-2)
@@ -51,7 +53,8 @@ export class ConfigurationHistory {
     return this.inForce !== before;
   }
 
-  /** Forgets configurations that no truncation can bring back: older than the newest committed one. */
+  /** Forgets configurations that no truncation can bring back: older than the newest committed
+   *  one. */
   committed(commitIndex: LogIndex): void {
     while (
       this.#configurations.length > 1 &&
@@ -89,8 +92,9 @@ export function majorityOf(voters: number): number {
   return Math.floor(voters / 2) + 1;
 }
 
-/** The members after a change, or a sentence that says why it cannot be. A single entry changes the set of
- *  voting (id, incarnation) pairs by at most one, so any two majorities still share a voter (thesis §4.1). */
+/** The members after a change, or a sentence that says why it cannot be. A single entry changes the
+ *  set of voting (id, incarnation) pairs by at most one, so any two majorities still share a voter
+ *  (thesis §4.1). */
 export function changeMembers(
   before: Configuration,
   change: MembershipChange,

@@ -3,7 +3,8 @@
 import type { LogIndex, NodeId, Term } from "../base/types.ts";
 import type { CoreEvent, OutgoingMessage, Ready, SendOrder } from "./types.ts";
 
-/** Messages that wait for a hard state write; the oldest is dropped beyond this, like a lost datagram. */
+/** Messages that wait for a hard state write; the oldest is dropped beyond this, like a lost
+ *  datagram. */
 const HELD_MAX = 128;
 
 const NONE: readonly never[] = Object.freeze([]);

@@ -32,7 +32,8 @@ export function handlePreVoteReply(
 ): void {
   if (reply.answer === "refused" && reply.term > state.hard.term) {
     const { candidacy } = state;
-    // Only an asker learns from it: a late refusal must not end a leadership that was won meanwhile.
+    // Only an asker learns from it: a late refusal must not end a leadership that was won
+    // meanwhile.
     if (candidacy === null || !isCountedVoter(state, from)) return;
     return becomeFollower(state, reply.term, null, `node ${from.id} is in term ${reply.term}`);
   }

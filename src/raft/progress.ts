@@ -1,4 +1,5 @@
-/** What a leader knows of one peer's log, and what is under way to it (§5.3; nextIndex and matchIndex of Figure 2). */
+/** What a leader knows of one peer's log, and what is under way to it (§5.3; nextIndex and
+ *  matchIndex of Figure 2). */
 
 import type { Incarnation, LogIndex, MonotonicMs, NodeId } from "../base/types.ts";
 import { RangeQueue } from "./range-queue.ts";
@@ -8,7 +9,8 @@ export const RETRY_MIN_MS = 10;
 export const RETRY_MAX_MS = 250;
 const RETRY_FIRST_MS = 100;
 
-/** How long a snapshot may be under way before it is ordered again; its chunks have retries of their own. */
+/** How long a snapshot may be under way before it is ordered again; its chunks have retries of
+ *  their own. */
 export const SNAPSHOT_RETRY_MS = 1000;
 
 /**          reply matched                      entries gone here
@@ -23,7 +25,8 @@ export interface Progress {
   state: "probe" | "replicate" | "snapshot" | "diverged" | "lost data";
   /** Verified against this log and durable there. Never falls within a leadership. */
   matchIndex: LogIndex;
-  /** The round echoed by the reply that raised matchIndex: older replies say nothing about lost data. */
+  /** The round echoed by the reply that raised matchIndex: older replies say nothing about lost
+   *  data. */
   matchRound: number;
   nextIndex: LogIndex;
   /** Sent and not acknowledged. */
@@ -75,8 +78,9 @@ export function createProgress(
   };
 }
 
-/** How long to wait for an acknowledgement: smoothed round trip plus four deviations, doubled with every retry. An acknowledgement waits for the
- *  peer's disk, so the measured round trips hold its write as well. */
+/** How long to wait for an acknowledgement: smoothed round trip plus four deviations, doubled with
+ *  every retry. An acknowledgement waits for the peer's disk, so the measured round trips hold its
+ *  write as well. */
 export function retryMs(progress: Progress): number {
   const base =
     progress.smoothedMs === null ? RETRY_FIRST_MS : progress.smoothedMs + 4 * progress.deviationMs;
@@ -84,8 +88,8 @@ export function retryMs(progress: Progress): number {
   return Math.min(RETRY_MAX_MS, bounded);
 }
 
-/** Times one entry at a time, from its first sending: a peer whose disk is slower than the timer must be able
- *  to slow the timer down, or every entry would be sent twice for ever. */
+/** Times one entry at a time, from its first sending: a peer whose disk is slower than the timer
+ *  must be able to slow the timer down, or every entry would be sent twice for ever. */
 export function startTiming(progress: Progress, lastIndex: LogIndex, nowMs: MonotonicMs): void {
   if (progress.timed === null && lastIndex > progress.matchIndex) {
     progress.timed = { lastIndex, sentMs: nowMs };

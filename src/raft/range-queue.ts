@@ -1,4 +1,5 @@
-/** Ranges of entries in log order with their sizes: what is in flight to a peer, what is uncommitted. */
+/** Ranges of entries in log order with their sizes: what is in flight to a peer, what is
+ *  uncommitted. */
 
 import type { LogIndex } from "../base/types.ts";
 

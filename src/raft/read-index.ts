@@ -17,9 +17,9 @@ export function acceptRead(state: CoreState, leadership: Leadership, readId: num
   return true;
 }
 
-/** Answers the open round if a majority confirmed it, and opens the next one for the reads that wait.
- *  A round serves only reads that came before it was sent: an answer to an earlier question says nothing
- *  about whether this node still led when the read arrived. */
+/** Answers the open round if a majority confirmed it, and opens the next one for the reads that
+ *  wait. A round serves only reads that came before it was sent: an answer to an earlier question
+ *  says nothing about whether this node still led when the read arrived. */
 export function advanceReads(state: CoreState, leadership: Leadership): void {
   for (;;) {
     const open = leadership.readsOpen;

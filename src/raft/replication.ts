@@ -20,7 +20,8 @@ import type { CoreState, Leadership } from "./state.ts";
 import { orderTimeoutNow } from "./transfer.ts";
 import type { AppendReply, HeartbeatReply } from "./types.ts";
 
-/** Orders what can be sent now: at most one order per peer is open until the node reports it as sent. */
+/** Orders what can be sent now: at most one order per peer is open until the node reports it as
+ *  sent. */
 export function orderSends(state: CoreState, leadership: Leadership): void {
   for (const peer of leadership.peers.values()) {
     if (!mayOrder(state, peer)) continue;
@@ -112,7 +113,8 @@ export function retryAppends(state: CoreState, leadership: Leadership): void {
     const unacknowledged = peer.state === "replicate" && peer.nextIndex > peer.matchIndex + 1;
     if (unacknowledged || peer.state === "probe") {
       peer.stepBackRound = state.round;
-      // A probe keeps its place; what was sent optimistically starts again behind what is known to be there.
+      // A probe keeps its place; what was sent optimistically starts again behind what is known to
+      // be there.
       const { timed } = peer;
       becomeProbe(peer, peer.state === "probe" ? peer.nextIndex : peer.matchIndex + 1);
       peer.timed = timed;
@@ -123,8 +125,8 @@ export function retryAppends(state: CoreState, leadership: Leadership): void {
   }
 }
 
-/** A new process of that member: what was under way to the old one is lost. matchIndex stays, for what was
- *  acknowledged was durable; a lower durable index from now on means that it was lost. */
+/** A new process of that member: what was under way to the old one is lost. matchIndex stays, for
+ *  what was acknowledged was durable; a lower durable index from now on means that it was lost. */
 export function handlePeerBooted(leadership: Leadership, from: NodeIdentity): void {
   const peer = leadership.peers.get(from.id);
   if (peer === undefined || peer.incarnation !== from.incarnation) return;
@@ -167,7 +169,8 @@ function orderSnapshot(state: CoreState, peer: Progress): void {
   state.outbox.snapshot(peer.id, state.hard.term, nextRound(state));
 }
 
-/** The peer that a reply counts for, or null: a stranger's, an older term's, or the end of this leadership. */
+/** The peer that a reply counts for, or null: a stranger's, an older term's, or the end of this
+ *  leadership. */
 function heedReply(
   state: CoreState,
   from: NodeIdentity,
@@ -236,8 +239,9 @@ function handleMatched(
   advanceCommitIndex(state, leadership);
 }
 
-/** Fast backtracking (§5.3, end): skips the terms that the two logs cannot share. A conflict counts only for
- *  the probe it answers, and for appends once per round trip, so doubled and late ones do no harm. */
+/** Fast backtracking (§5.3, end): skips the terms that the two logs cannot share. A conflict counts
+ *  only for the probe it answers, and for appends once per round trip, so doubled and late ones do
+ *  no harm. */
 function handleConflict(state: CoreState, peer: Progress, reply: AppendReply): void {
   if (peer.state !== "probe" && peer.state !== "replicate") return;
   if (reply.prevIndex <= peer.matchIndex) return;

@@ -28,8 +28,8 @@ import { renderNodes } from "./words.ts";
  *     +-------------------------- or higher term -----+--- higher term, no quorum, -----+
  *                                                          own disk stalled, removed        */
 
-/** Votes are asked again from whoever has not answered: first after a heartbeat's time, but within these
- *  bounds, then half as often every time. */
+/** Votes are asked again from whoever has not answered: first after a heartbeat's time, but within
+ *  these bounds, then half as often every time. */
 const VOTE_RESEND_MIN_MS = 10;
 const VOTE_RESEND_MAX_MS = 250;
 
@@ -142,7 +142,8 @@ export function requestVotes(state: CoreState): void {
   candidacy.resends += 1;
 }
 
-/** Begins every leadership with a no-op of its own term, so that what it inherits can commit (§8). */
+/** Begins every leadership with a no-op of its own term, so that what it inherits can commit
+ *  (§8). */
 function becomeLeader(state: CoreState, votes: readonly NodeId[]): void {
   assert(state.role === "candidate" && !state.hard.pending, "only an elected candidate leads");
   const term = state.hard.term;

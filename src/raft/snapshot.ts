@@ -1,4 +1,5 @@
-/** InstallSnapshot (§7): here the head of the leader's first segment, which is the whole snapshot. */
+/** InstallSnapshot (§7): here the head of the leader's first segment, which is the whole
+ *  snapshot. */
 
 import type { NodeIdentity } from "../base/types.ts";
 import { heedLeader } from "./append-entries.ts";
@@ -6,8 +7,8 @@ import { reply } from "./state.ts";
 import type { CoreState } from "./state.ts";
 import type { AppendOrder, InstallSnapshot } from "./types.ts";
 
-/** Begins the log anew behind the snapshot, unless the log already holds the snapshot's last entry: a late
- *  or doubled snapshot is acknowledged and changes nothing. */
+/** Begins the log anew behind the snapshot, unless the log already holds the snapshot's last entry:
+ *  a late or doubled snapshot is acknowledged and changes nothing. */
 export function handleInstallSnapshot(
   state: CoreState,
   from: NodeIdentity,

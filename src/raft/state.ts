@@ -1,4 +1,5 @@
-/** The state of one core (Figure 2), and the few questions and moves that every section of the paper needs. */
+/** The state of one core (Figure 2), and the few questions and moves that every section of the
+ *  paper needs. */
 
 import { seededRandom } from "../base/random.ts";
 import type { Random } from "../base/random.ts";
@@ -65,7 +66,8 @@ export interface Leadership {
   readonly noopIndex: LogIndex;
   readonly peers: Map<NodeId, Progress>;
   heartbeatAtMs: MonotonicMs;
-  /** When peers that fell behind are told a new commit index; Infinity when there is nothing to tell. */
+  /** When peers that fell behind are told a new commit index; Infinity when there is nothing to
+   *  tell. */
   tellCommitAtMs: MonotonicMs;
   readonly uncommitted: RangeQueue;
   transfer: Transfer | null;
@@ -190,8 +192,8 @@ export function muteReason(state: CoreState): string | null {
   return null;
 }
 
-/** How long this node's disk has owed a write for longer than an election timeout, or null: a leader or
- *  candidate that cannot write is of no use, however well it sends heartbeats. */
+/** How long this node's disk has owed a write for longer than an election timeout, or null: a
+ *  leader or candidate that cannot write is of no use, however well it sends heartbeats. */
 export function stalledDiskMs(state: CoreState): number | null {
   const oldestMs = oldestWriteMs(state);
   if (oldestMs === null || state.nowMs < oldestMs + state.timings.electionMaxMs) return null;
@@ -205,8 +207,8 @@ export function oldestWriteMs(state: CoreState): MonotonicMs | null {
   return Math.min(logMs, state.hardWriteStartedMs);
 }
 
-/** A node that an uncommitted entry removes still campaigns, counting the others only: it may be the only
- *  one whose log is complete enough to commit that entry (thesis §4.2.2). */
+/** A node that an uncommitted entry removes still campaigns, counting the others only: it may be
+ *  the only one whose log is complete enough to commit that entry (thesis §4.2.2). */
 export function canCampaign(state: CoreState): boolean {
   const { id, incarnation } = state.self;
   if (!state.configurations.mayHaveVoter(id, incarnation)) return false;
@@ -237,7 +239,8 @@ export function setLeader(
   state.handedTo = null;
 }
 
-/** The own-term rule that reads and membership changes share (§8; dissertation, single-server erratum). */
+/** The own-term rule that reads and membership changes share (§8; dissertation, single-server
+ *  erratum). */
 export function hasOwnTermCommit(state: CoreState, leadership: Leadership): boolean {
   return state.commitIndex >= leadership.noopIndex;
 }

@@ -4,7 +4,8 @@ import { assert } from "../base/assert.ts";
 import type { LogIndex, Term } from "../base/types.ts";
 import type { TermRun } from "./types.ts";
 
-/** Terms rise along a log and rarely, so runs of equal terms are few and `termAt` never reads a disk.
+/** Terms rise along a log and rarely, so runs of equal terms are few and `termAt` never reads a
+ *  disk.
  *
  *      baseIndex      runs: first index, term         lastIndex
  *          |  1,1 1,1 | 3,3 3,3 3,3 | 4,4 ...             |
@@ -85,8 +86,9 @@ export class TermRuns {
     this.#lastIndex = index;
   }
 
-  /** The largest index at or below `index` whose term is at most `term`, never below the base: everything
-   *  between belongs to terms in which the other log cannot have entries (fast backtracking, §5.3 end). */
+  /** The largest index at or below `index` whose term is at most `term`, never below the base:
+   *  everything between belongs to terms in which the other log cannot have entries (fast
+   *  backtracking, §5.3 end). */
   lastIndexOfTermAtMost(index: LogIndex, term: Term): LogIndex {
     let candidate = Math.min(index, this.#lastIndex);
     while (candidate > this.#baseIndex) {
@@ -97,7 +99,8 @@ export class TermRuns {
     return this.#baseIndex;
   }
 
-  /** The run that holds `index`, which is above the base. The newest run answers nearly every question. */
+  /** The run that holds `index`, which is above the base. The newest run answers nearly every
+   *  question. */
   #runOf(index: LogIndex): number {
     let high = this.#firsts.length - 1;
     if ((this.#firsts[high] ?? 0) <= index) return high;

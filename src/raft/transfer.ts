@@ -59,7 +59,8 @@ export function orderTimeoutNow(state: CoreState, leadership: Leadership): void 
   state.outbox.event({ type: "transfer", to: transfer.to, outcome: "ordered" });
 }
 
-/** After one election timeout the leader takes entries again; gives up on a target that is no voter now. */
+/** After one election timeout the leader takes entries again; gives up on a target that is no voter
+ *  now. */
 export function expireTransfer(state: CoreState, leadership: Leadership): void {
   const transfer = leadership.transfer;
   if (transfer === null) return;

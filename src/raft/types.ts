@@ -66,7 +66,8 @@ export interface PreVoteRequest {
   readonly lastTerm: Term;
 }
 
-/** `term` is the refuser's current term if "refused" (the asker adopts it); else an echo of the request's. */
+/** `term` is the refuser's current term if "refused" (the asker adopts it); else an echo of the
+ *  request's. */
 export interface PreVoteReply {
   readonly type: "preVoteReply";
   readonly term: Term;
@@ -94,7 +95,8 @@ export interface VoteReply {
   readonly answer: "granted" | "refused" | "withheld";
 }
 
-/** AppendEntries with records (§5.3). The bytes travel beside this outline and never enter the core. */
+/** AppendEntries with records (§5.3). The bytes travel beside this outline and never enter the
+ *  core. */
 export interface Append {
   readonly type: "append";
   readonly term: Term;
@@ -109,8 +111,8 @@ export interface Append {
 }
 
 /** matched: everything up to matchIndex is verified against this leader's log AND durable here.
- *  conflict: nothing matched at prevIndex; hint = where this log may agree (fast backtracking, §5.3 end).
- *  Sent only once durable; the node never acknowledges from memory. */
+ *  conflict: nothing matched at prevIndex; hint = where this log may agree (fast backtracking, §5.3
+ *  end). Sent only once durable; the node never acknowledges from memory. */
 export interface AppendReply {
   readonly type: "appendReply";
   readonly term: Term;
@@ -121,19 +123,23 @@ export interface AppendReply {
   readonly prevIndex: LogIndex;
   readonly matchIndex: LogIndex;
   /** conflict: where this log may agree, at most min(prevIndex, last index here), and its term.
-   *  matched: verified here, perhaps not durable yet (at least matchIndex); sending it again is no use. */
+   *  matched: verified here, perhaps not durable yet (at least matchIndex); sending it again is no
+   *  use. */
   readonly hintIndex: LogIndex;
   readonly hintTerm: Term;
-  /** The highest index durable here; below the leader's matchIndex means that this disk lost data. */
+  /** The highest index durable here; below the leader's matchIndex means that this disk lost
+   *  data. */
   readonly durableIndex: LogIndex;
 }
 
-/** Keeps leadership, carries commitIndex (capped at what the follower is known to hold), serves ReadIndex. */
+/** Keeps leadership, carries commitIndex (capped at what the follower is known to hold), serves
+ *  ReadIndex. */
 export interface Heartbeat {
   readonly type: "heartbeat";
   readonly term: Term;
   readonly round: number;
-  /** min(leader's commitIndex, this follower's matchIndex): all of it is verified (KNOWN-BUG class B15). */
+  /** min(leader's commitIndex, this follower's matchIndex): all of it is verified (KNOWN-BUG class
+   *  B15). */
   readonly commitIndex: LogIndex;
 }
 
@@ -153,7 +159,8 @@ export interface TimeoutNow {
 }
 
 /** InstallSnapshot (§7): here the head of the leader's first segment, which is the whole snapshot.
- *  The head's bytes travel beside this outline. Acknowledged by an AppendReply "matched" at lastIndex. */
+ *  The head's bytes travel beside this outline. Acknowledged by an AppendReply "matched" at
+ *  lastIndex. */
 export interface InstallSnapshot {
   readonly type: "installSnapshot";
   readonly term: Term;
@@ -183,8 +190,9 @@ export type RaftMessage =
 export type WriteId = number;
 
 /** Send records to `to`, starting with the record that contains `fromIndex`, up to `bytesMax` bytes
- *  (at least one record). Dropped by the node unless the core's term is still `term`; after sending, the
- *  node reports `core.sent(...)`. A `probe` with nothing to send still goes out (empty append). */
+ *  (at least one record). Dropped by the node unless the core's term is still `term`; after
+ *  sending, the node reports `core.sent(...)`. A `probe` with nothing to send still goes out (empty
+ *  append). */
 export interface SendOrder {
   readonly to: NodeId;
   readonly term: Term;
@@ -195,7 +203,8 @@ export interface SendOrder {
 }
 
 /** What a follower's node must do with the bytes of the append that it just gave to `step`:
- *  first truncate (if not null), then append the records from `appendFrom` on (null: none of them). */
+ *  first truncate (if not null), then append the records from `appendFrom` on (null: none of
+ *  them). */
 export interface AppendOrder {
   readonly truncateFrom: LogIndex | null;
   readonly appendFrom: LogIndex | null;
@@ -237,14 +246,14 @@ export type CoreEvent =
 
 export interface OutgoingMessage {
   readonly to: NodeId;
-  /** A reply goes to the very process that asked, or nowhere: another process of that id must not count it.
-   *  null: to the member of that id. */
+  /** A reply goes to the very process that asked, or nowhere: another process of that id must not
+   *  count it. null: to the member of that id. */
   readonly replyTo: NodeIdentity | null;
   readonly message: RaftMessage;
 }
 
-/** Everything the core wants done since the last `takeReady`. Messages in it may leave at once: the core itself
- *  holds back what depends on a write until `hardStateDone` / `writeDone`. */
+/** Everything the core wants done since the last `takeReady`. Messages in it may leave at once: the
+ *  core itself holds back what depends on a write until `hardStateDone` / `writeDone`. */
 export interface Ready {
   /** Make this durable, then call hardStateDone(writeId). At most one is outstanding. */
   readonly hardState: { readonly writeId: WriteId; readonly hardState: HardState } | null;
@@ -261,7 +270,8 @@ export interface Ready {
   /** index null: the read failed (leadership lost, or no own-term commit in time); ask again. */
   readonly reads: readonly { readonly readId: number; readonly index: LogIndex | null }[];
   readonly events: readonly CoreEvent[];
-  /** Set once, on becoming leader: append a no-op record of this term at this index (§8, thesis §6.4). The core counts it as appended already. */
+  /** Set once, on becoming leader: append a no-op record of this term at this index (§8, thesis
+   *  §6.4). The core counts it as appended already. */
   readonly noop: { readonly index: LogIndex; readonly term: Term } | null;
 }
 
@@ -288,7 +298,8 @@ export interface CoreOptions {
   readonly baseTerm: Term;
   readonly runs: readonly TermRun[];
   readonly lastIndex: LogIndex;
-  /** Oldest first: the one in force at baseIndex, then every configuration entry retained. Never empty. */
+  /** Oldest first: the one in force at baseIndex, then every configuration entry retained. Never
+   *  empty. */
   readonly configurations: readonly Configuration[];
   /** Known committed from disk (a floor), at least baseIndex. */
   readonly commitIndex: LogIndex;
@@ -354,9 +365,10 @@ export interface Core {
   readonly commitIndex: LogIndex;
   readonly durableIndex: LogIndex;
   readonly configuration: Configuration;
-  /** A message that came in from a met peer. For `append` and `installSnapshot` the node has verified the
-   *  records' chain among themselves; `chainDiffersAt` names an index where (index, term) agree but the
-   *  chain does not (divergence), or null. Returns what to do with the bytes, at once. */
+  /** A message that came in from a met peer. For `append` and `installSnapshot` the node has
+   *  verified the records' chain among themselves; `chainDiffersAt` names an index where (index,
+   *  term) agree but the chain does not (divergence), or null. Returns what to do with the bytes,
+   *  at once. */
   step(
     from: NodeIdentity,
     message: RaftMessage,
@@ -366,11 +378,14 @@ export interface Core {
   /** Call at or after nextDeadlineMs(). */
   tick(nowMs: MonotonicMs): void;
   nextDeadlineMs(): MonotonicMs;
-  /** Reserves indexes for one record of `entries` entries, `bytes` long; the node then makes and appends it. */
+  /** Reserves indexes for one record of `entries` entries, `bytes` long; the node then makes and
+   *  appends it. */
   propose(entries: number, bytes: number): ProposeResult;
-  /** The node then makes and appends a configuration record at configuration.index. `expectedIndex`: compare-and-set. */
+  /** The node then makes and appends a configuration record at configuration.index.
+   *  `expectedIndex`: compare-and-set. */
   proposeConfiguration(change: MembershipChange, expectedIndex: LogIndex): ConfigurationResult;
-  /** The read is answered through Ready.reads, or at once with a reason when this node does not lead. */
+  /** The read is answered through Ready.reads, or at once with a reason when this node does not
+   *  lead. */
   readIndex(
     readId: number,
     nowMs: MonotonicMs,
@@ -397,12 +412,13 @@ export interface Core {
   peerBooted(peer: NodeIdentity, nowMs: MonotonicMs): void;
   /** The peer's receive window, bytes, from HELLO. */
   setPeerWindow(id: NodeId, bytes: number): void;
-  /** The node's agreement check found that `peer` holds another chain at `index`, which both know committed:
-   *  from now on this node neither votes nor appends. */
+  /** The node's agreement check found that `peer` holds another chain at `index`, which both know
+   *  committed: from now on this node neither votes nor appends. */
   reportDivergence(peer: NodeId, index: LogIndex): void;
   /** The term of a retained entry (or of baseIndex); undefined when unknown here. */
   termAt(index: LogIndex): Term | undefined;
-  /** Members of the configuration in force that a majority could not do without: used for receipts. Ids whose durable log holds `index`. */
+  /** Members of the configuration in force that a majority could not do without: used for receipts.
+   *  Ids whose durable log holds `index`. */
   holdersOf(index: LogIndex): readonly NodeId[];
   takeReady(): Ready;
   status(): CoreStatus;

@@ -1,5 +1,5 @@
-/** A small cluster of cores with an explicit network and explicit disks: a script decides what is delivered,
- *  what becomes durable and what is lost. An oracle watches every step. */
+/** A small cluster of cores with an explicit network and explicit disks: a script decides what is
+ *  delivered, what becomes durable and what is lost. An oracle watches every step. */
 
 import type { LogIndex, NodeId, Term } from "../../src/base/types.ts";
 import type {
@@ -243,7 +243,8 @@ export class Cluster {
     }
   }
 
-  /** The data directory is gone: nothing is left but the id, under a new or the same incarnation. */
+  /** The data directory is gone: nothing is left but the id, under a new or the same
+   *  incarnation. */
   wipe(id: NodeId, incarnation: string): void {
     const node = this.node(id);
     this.crash(id);

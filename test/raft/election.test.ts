@@ -1,4 +1,5 @@
-/** Leader election by the sentences of §5.1, §5.2 and §5.4.1, with pre-vote and withheld votes (thesis §4.2.3, §9.6). */
+/** Leader election by the sentences of §5.1, §5.2 and §5.4.1, with pre-vote and withheld votes
+ *  (thesis §4.2.3, §9.6). */
 
 import { describe, expect, it } from "vitest";
 import { Cluster } from "./cluster.ts";

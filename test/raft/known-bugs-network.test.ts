@@ -1,4 +1,5 @@
-/** Known bugs of real Raft implementations, one test each, named by its number in the list: liveness, time, and what breaks on UDP. */
+/** Known bugs of real Raft implementations, one test each, named by its number in the list:
+ *  liveness, time, and what breaks on UDP. */
 
 import { describe, expect, it } from "vitest";
 import { Cluster } from "./cluster.ts";

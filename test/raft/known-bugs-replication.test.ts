@@ -1,4 +1,5 @@
-/** Known bugs of real Raft implementations, one test each, named by its number in the list: replication and commit. */
+/** Known bugs of real Raft implementations, one test each, named by its number in the list:
+ *  replication and commit. */
 
 import { describe, expect, it } from "vitest";
 import { Cluster } from "./cluster.ts";

@@ -1,4 +1,5 @@
-/** Known bugs of real Raft implementations, one test each, named by its number in the list: votes and elections. */
+/** Known bugs of real Raft implementations, one test each, named by its number in the list: votes
+ *  and elections. */
 
 import { describe, expect, it } from "vitest";
 import { Cluster } from "./cluster.ts";

@@ -6,7 +6,8 @@ import type { LogRecord, TestNode } from "./test-node.ts";
 
 export class Oracle {
   readonly #leaderOf = new Map<Term, NodeId>();
-  /** Every record that any node has seen committed, by its last index, and one flat list by index. */
+  /** Every record that any node has seen committed, by its last index, and one flat list by
+   *  index. */
   readonly #committed = new Map<LogIndex, LogRecord>();
   readonly #checked = new Map<string, LogIndex>();
   #highest: LogIndex = 0;
@@ -76,7 +77,8 @@ export class Oracle {
     }
   }
 
-  /** Log Matching: entries of one index and term are the same everywhere, and so is all before them. */
+  /** Log Matching: entries of one index and term are the same everywhere, and so is all before
+   *  them. */
   logsMatch(nodes: Iterable<TestNode>): void {
     const logs = [...nodes].map((node) => node.log);
     for (const [at, a] of logs.entries()) {

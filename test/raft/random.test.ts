@@ -1,5 +1,5 @@
-/** Random networks, disks and crashes under a seed. The oracle of the cluster throws when a property of
- *  Figure 3 breaks; a run that was healed must elect and commit. */
+/** Random networks, disks and crashes under a seed. The oracle of the cluster throws when a
+ *  property of Figure 3 breaks; a run that was healed must elect and commit. */
 
 import { describe, expect, it } from "vitest";
 import { seededRandom } from "../../src/base/random.ts";

@@ -19,7 +19,8 @@ import { Cluster } from "./cluster.ts";
 import { renderMessage } from "./render.ts";
 import type { Envelope } from "./test-node.ts";
 
-/** Runs a transcript and gives it back with what happens now. Lines that begin with two spaces are output. */
+/** Runs a transcript and gives it back with what happens now. Lines that begin with two spaces are
+ *  output. */
 export function runTranscript(text: string): string {
   const script = new Script();
   const out: string[] = [];

@@ -125,7 +125,8 @@ export class Solo {
     return this.settle();
   }
 
-  /** Takes what is ready, and with `autoDisk` ends every write. Returns the messages that went out. */
+  /** Takes what is ready, and with `autoDisk` ends every write. Returns the messages that went
+   *  out. */
   settle(): readonly RaftMessage[] {
     const out: OutgoingMessage[] = [];
     for (;;) {

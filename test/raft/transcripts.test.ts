@@ -1,4 +1,5 @@
-/** Protocols as text: every file in transcripts/ is run and must come out as it is written. `-u` rewrites them. */
+/** Protocols as text: every file in transcripts/ is run and must come out as it is written. `-u`
+ *  rewrites them. */
 
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
