@@ -1,6 +1,9 @@
-/** The strict layer before citty, whose parser takes any mistyped flag for a new one, swallows the next flag
- *  as a value and looks for --help inside free text. Here every word is checked against the command's own
- *  flags; what remains is handed on in one canonical form (`--name=value ... -- word word`). Pure. */
+/** The strict layer before citty, whose parser takes any mistyped flag for a new one, swallows
+ *  the next flag
+ *  as a value and looks for --help inside free text. Here every word is checked against the
+ *  command's own
+ *  flags; what remains is handed on in one canonical form (`--name=value ... -- word word`).
+ *  Pure. */
 
 import { nearestWord } from "./nearest.ts";
 import type { FlagDefinition } from "./settings.ts";
@@ -39,7 +42,8 @@ interface Reading {
   help: boolean;
 }
 
-/** Checks everything that was typed after the command's name. `typed` is how the command is invoked ("./raft send"). */
+/** Checks everything that was typed after the command's name. `typed` is how the command is
+ *  invoked ("./raft send"). */
 export function checkArguments(
   raw: readonly string[],
   args: Readonly<Record<string, FlagDefinition>>,

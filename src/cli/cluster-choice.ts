@@ -21,7 +21,8 @@ export interface ClusterChoice {
   readonly needsFlag: boolean;
 }
 
-/** Named, else the key file's, else the only one with a node on this machine (this user's first), else
+/** Named, else the key file's, else the only one with a node on this machine (this user's
+ *  first), else
  *  `raft`. Two candidates: a UsageError with both names. */
 export function chooseCluster(clues: ClusterClues): ClusterChoice {
   if (clues.named !== null) {

@@ -1,4 +1,5 @@
-/** The commands that this executable has. Each is loaded when it is asked for, so that a short one starts fast. */
+/** The commands that this executable has. Each is loaded when it is asked for, so that a short
+ *  one starts fast. */
 
 import type { RaftCommand } from "./command.ts";
 

@@ -1,4 +1,5 @@
-/** Standard input as entries: one a line, any bytes, empty lines too. Cut into batches that each fit one record. */
+/** Standard input as entries: one a line, any bytes, empty lines too. Cut into batches that each
+ *  fit one record. */
 
 import { ENTRY_BYTES_MAX } from "../storage/record.ts";
 

@@ -14,7 +14,8 @@ export interface LocalNode {
   readonly lastUsedMs: WallMs | null;
 }
 
-/** The fifth state: nobody answers (exit 3). `command` is what was typed after the executable: "status". */
+/** The fifth state: nobody answers (exit 3). `command` is what was typed after the executable:
+ *  "status". */
 export function nobodyAnswersText(
   nobody: NobodyAnswers,
   here: readonly LocalNode[],
@@ -83,7 +84,8 @@ export function nobodyAnswersJson(nobody: NobodyAnswers): Record<string, unknown
   };
 }
 
-/** An outcome that nobody can tell now (exit 5), with the line that finishes it without adding it twice. */
+/** An outcome that nobody can tell now (exit 5), with the line that finishes it without adding
+ *  it twice. */
 export function unknownOutcomeText(
   message: string,
   requestId: string | null,

@@ -1,6 +1,7 @@
 /** What each exit code means, and how a command ends with one. */
 
-/** 0 ok, 1 a bug of ours, 2 usage, 3 nobody answers, 4 not done, 5 unknown, 6 degraded, 7 damaged, 8 refused, 130 Ctrl-C. */
+/** 0 ok, 1 a bug of ours, 2 usage, 3 nobody answers, 4 not done, 5 unknown, 6 degraded, 7
+ *  damaged, 8 refused, 130 Ctrl-C. */
 export type ExitCode = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 130;
 
 /** One short line for each, as `--help` shows them. */

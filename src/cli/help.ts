@@ -1,4 +1,5 @@
-/** The screens of `--help` and the bare screen. They are made of the commands' own definitions, so that they
+/** The screens of `--help` and the bare screen. They are made of the commands' own definitions,
+ *  so that they
  *  can name nothing that does not exist. Pure. */
 
 import type { RaftCommand } from "./command.ts";
@@ -19,12 +20,13 @@ export function renderShortScreen(
 ): string {
   const also = commandNames.filter((name) => !SHOWN_FIRST.includes(name)).join(" ");
   const more = `${executable} COMMAND --help`;
+  const shown = (rest: string, width: number): string => `${executable} ${rest}`.padEnd(width);
   return [
     `raft ${version}: the same log on a few machines`,
     "",
-    `  ${`${executable} up --id 1`.padEnd(24)}a node here; then --id 2 and --id 3 on other machines or in other terminals`,
-    `  ${`${executable} up --local 3`.padEnd(24)}three nodes in this terminal, to try it`,
-    `  ${`${executable} send "hello"`.padEnd(24)}${`${executable} log`.padEnd(16)}${`${executable} status`.padEnd(19)}${executable} leader`,
+    `  ${shown("up --id 1", 24)}a node here; then --id 2 and --id 3 on other machines or in other terminals`,
+    `  ${shown("up --local 3", 24)}three nodes in this terminal, to try it`,
+    `  ${shown('send "hello"', 24)}${shown("log", 16)}${shown("status", 19)}${shown("leader", 0)}`,
     "",
     `  also: ${also}          ${more}`,
   ].join("\n");

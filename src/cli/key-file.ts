@@ -1,4 +1,5 @@
-/** Which key a command uses: `--key-file`, RAFT_KEY_FILE, `raft.key` beside the executable, the user's
+/** Which key a command uses: `--key-file`, RAFT_KEY_FILE, `raft.key` beside the executable, the
+ *  user's
  *  configuration folder; none of them: the cluster is open. */
 
 import { readSmallFile } from "../storage/real-disk.ts";
@@ -26,7 +27,8 @@ export function usualKeyPaths(machine: Machine): readonly string[] {
     .map((directory) => join(directory, KEY_FILE_NAME));
 }
 
-/** The key file in force, or null for an open cluster. Throws a CommandError: 2 when a file cannot be used,
+/** The key file in force, or null for an open cluster. Throws a CommandError: 2 when a file
+ *  cannot be used,
  *  8 when everybody on the machine can read it. */
 export function findKey(typedPath: string | null, machine: Machine): FoundKey | null {
   if (typedPath !== null) {

@@ -1,4 +1,5 @@
-/** The nodes whose data lies on this machine in the usual place: whether they run, and what they hold. */
+/** The nodes whose data lies on this machine in the usual place: whether they run, and what they
+ *  hold. */
 
 import type { NodeId, WallMs } from "../base/types.ts";
 import { heldSentence } from "../node/refusals.ts";
@@ -66,7 +67,8 @@ export function takenError(node: NodeHere, executable: string): CommandError {
   return new CommandError(heldSentence(held?.holder ?? null, { path, cluster, id, executable }), 8);
 }
 
-/** The node of any directory, `otherwise` when the file that says whose it is cannot be read; null when
+/** The node of any directory, `otherwise` when the file that says whose it is cannot be read;
+ *  null when
  *  the directory holds nothing of ours. */
 export function nodeIn(
   directory: string,

@@ -1,4 +1,5 @@
-/** The executable. Reads what was typed, runs that command, turns whatever comes of it into one exit code.
+/** The executable. Reads what was typed, runs that command, turns whatever comes of it into one
+ *  exit code.
  *  The only place that ends the process. */
 
 import { homedir } from "node:os";
@@ -19,7 +20,8 @@ import { shellQuote } from "./wording.ts";
 /** A client command that was told to end has this long to say what became of its work. */
 const LAST_WORDS_MS = 1_000;
 
-/** What the system says of a place that was chosen wrongly; anything else is the disk's own trouble. */
+/** What the system says of a place that was chosen wrongly; anything else is the disk's own
+ *  trouble. */
 const PLACE_CODES = new Set(["EACCES", "EPERM", "EROFS", "ENOENT", "ENOTDIR", "EISDIR"]);
 
 /** What is executed lies in a virtual folder once it is compiled. */

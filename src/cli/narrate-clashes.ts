@@ -1,4 +1,5 @@
-/** Events that a person has to settle: an id claimed twice, founders that disagree, data from another past,
+/** Events that a person has to settle: an id claimed twice, founders that disagree, data from
+ *  another past,
  *  a node that nobody let in, a disk that lost something. */
 
 import type { NodeId } from "../base/types.ts";

@@ -6,7 +6,8 @@ import type { Memory } from "./narrate.ts";
 import { differentSizeLine } from "./narrate-clashes.ts";
 import { nodesText } from "./wording.ts";
 
-/** One line for how long, one for each cause; the bare fact with the usual suspicion when nothing was measured. */
+/** One line for how long, one for each cause; the bare fact with the usual suspicion when
+ *  nothing was measured. */
 export function silenceLines(
   event: Extract<NodeEvent, { readonly type: "silence" }>,
   memory: Memory,

@@ -1,6 +1,7 @@
 /** The word that was probably meant. */
 
-/** How many letters must be inserted, dropped, changed or swapped with a neighbour to turn `a` into `b`. */
+/** How many letters must be inserted, dropped, changed or swapped with a neighbour to turn `a`
+ *  into `b`. */
 export function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, column) => column);
@@ -24,7 +25,8 @@ export function editDistance(a: string, b: string): number {
   return last[b.length] ?? 0;
 }
 
-/** The nearest of `known`, or null when none is near: at most a third of the longer word may differ,
+/** The nearest of `known`, or null when none is near: at most a third of the longer word may
+ *  differ,
  *  and a word that begins like exactly one known word counts as near. */
 export function nearestWord(typed: string, known: readonly string[]): string | null {
   let nearest: string | null = null;

@@ -1,4 +1,5 @@
-/** Where things are on this machine: the data, the configuration folder, the folder of the executable. Pure. */
+/** Where things are on this machine: the data, the configuration folder, the folder of the
+ *  executable. Pure. */
 
 import { posix, win32 } from "node:path";
 import type { NodeId } from "../base/types.ts";
@@ -18,7 +19,8 @@ export interface Machine {
 const NO_HOME =
   "this account has no home directory, so there is no usual place for the data: name one with --data-dir DIR";
 
-/** The folder that holds every cluster's data: the platform's state directory, then `raft`. Throws a
+/** The folder that holds every cluster's data: the platform's state directory, then `raft`.
+ *  Throws a
  *  CommandError (exit 2) when the account has none. */
 export function stateDirectory(machine: Machine): string {
   const directory = maybeStateDirectory(machine);

@@ -6,8 +6,10 @@ import { cutText, entriesText, listOf, printable, tookText } from "./wording.ts"
 /** How much of an entry a receipt repeats. */
 const ECHO_COLUMNS_MAX = 40;
 
-/** "42  term 2, on the disks of nodes 1 and 3, 1.4ms", one line for each entry of the receipt. `entries`
- *  are repeated behind the lines when there are several, so that forgotten quotes are seen at once. */
+/** "42  term 2, on the disks of nodes 1 and 3, 1.4ms", one line for each entry of the receipt.
+ *  `entries`
+ *  are repeated behind the lines when there are several, so that forgotten quotes are seen at
+ *  once. */
 export function receiptLines(receipt: Receipt, entries: readonly string[]): readonly string[] {
   const what = receipt.duplicate
     ? "was already there"
@@ -85,7 +87,8 @@ function membersText(entry: LogEntry): string {
     .join(", ");
 }
 
-/** The object of one entry: text, or base64 for bytes that are not UTF-8. `kind` only with --all. */
+/** The object of one entry: text, or base64 for bytes that are not UTF-8. `kind` only with
+ *  --all. */
 export function entryJson(entry: LogEntry, withKind: boolean): Record<string, unknown> {
   const head = {
     index: entry.index,

@@ -1,4 +1,5 @@
-/** `raft send -`: entries of any number from standard input, in order, in batches, a few under way at a time. */
+/** `raft send -`: entries of any number from standard input, in order, in batches, a few under
+ *  way at a time. */
 
 import { RaftError, type Receipt } from "../client/types.ts";
 import type { CommandArguments, CommandContext } from "./command.ts";
@@ -8,13 +9,15 @@ import { receiptJson, receiptLines, summaryLine } from "./receipts.ts";
 import { entriesText } from "./wording.ts";
 import type { ClientSession } from "./with-client.ts";
 
-/** Batches that were sent and not yet acknowledged. They enter the log in order whatever overtakes what. */
+/** Batches that were sent and not yet acknowledged. They enter the log in order whatever
+ *  overtakes what. */
 const UNDER_WAY_MAX = 4;
 /** Shorter inputs end before progress is worth a line. */
 const PROGRESS_AFTER_MS = 1_000;
 const PROGRESS_EVERY_MS = 200;
 
-/** Sends the whole input. With a request id the batches are cut by their content alone and numbered, so
+/** Sends the whole input. With a request id the batches are cut by their content alone and
+ *  numbered, so
  *  that the same input under the same id takes effect once. */
 export async function sendInput(
   session: ClientSession,

@@ -1,4 +1,5 @@
-/** Every flag that a command may take, in one table: it feeds the parser, the environment and `--help`.
+/** Every flag that a command may take, in one table: it feeds the parser, the environment and
+ *  `--help`.
  *  Values are checked here, and a command is told of all its problems at once. */
 
 import type { NodeId } from "../base/types.ts";
@@ -195,7 +196,8 @@ export function parseHttp(text: string): Parsed<Address> {
   return { ok: true, value: { host, port: port.value } };
 }
 
-/** Reads a command's settings from its flags, then from the environment, and keeps every problem. */
+/** Reads a command's settings from its flags, then from the environment, and keeps every
+ *  problem. */
 export class SettingsReader {
   readonly problems: string[] = [];
   readonly #args: Readonly<Record<string, unknown>>;

@@ -1,4 +1,5 @@
-/** `raft status`: one row per configured member, always; then strangers; then the verdict; then, for each
+/** `raft status`: one row per configured member, always; then strangers; then the verdict; then,
+ *  for each
  *  missing member, the command that brings it back and where. At most 100 columns. Pure. */
 
 import type { WallMs } from "../base/types.ts";

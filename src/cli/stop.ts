@@ -1,4 +1,5 @@
-/** `raft stop`: ends a node, after handing over if it leads; --kill ends it at once, as a crash would. */
+/** `raft stop`: ends a node, after handing over if it leads; --kill ends it at once, as a crash
+ *  would. */
 
 import type { RaftCommand } from "./command.ts";
 import type { NodeId } from "../base/types.ts";
@@ -48,7 +49,8 @@ function parseStopTarget(text: string): Parsed<NodeId | "leader"> {
   return id.ok ? id : { ok: false, rule: "a node's id, 1 to 999, or leader" };
 }
 
-/** The one node of the cluster that runs on this machine. Throws a UsageError when there are none or several. */
+/** The one node of the cluster that runs on this machine. Throws a UsageError when there are
+ *  none or several. */
 export function nodeOfThisMachine(
   here: readonly NodeHere[],
   cluster: string,

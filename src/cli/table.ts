@@ -1,4 +1,5 @@
-/** Tables that fit a terminal: columns two spaces apart, the last one cut when a line would be too long. Pure. */
+/** Tables that fit a terminal: columns two spaces apart, the last one cut when a line would be
+ *  too long. Pure. */
 
 import type { Colour, Paint } from "./terminal.ts";
 import { cutText, textColumns } from "./wording.ts";
@@ -26,7 +27,8 @@ export function renderTable<Row>(
   const widths = columns.map((column, at) =>
     Math.max(column.title.length, ...cells.map((line) => textColumns(line[at] ?? ""))),
   );
-  // An id column of one digit still has the width of its title, so only the last column can give way.
+  // An id column of one digit still has the width of its title, so only the last column can give
+  // way.
   const before = widths.slice(0, -1).reduce((sum, width) => sum + width + GAP.length, 0);
   const lastMax = Math.max(LAST_COLUMN_MIN, TABLE_COLUMNS_MAX - before);
   widths[widths.length - 1] = Math.min(widths.at(-1) ?? 0, lastMax);

@@ -1,4 +1,5 @@
-/** Which cluster a command works on, with which key, asked for how: read from flags, environment and disk. */
+/** Which cluster a command works on, with which key, asked for how: read from flags, environment
+ *  and disk. */
 
 import type { ClusterKey } from "../transport/types.ts";
 import { openKey } from "../transport/key.ts";
@@ -22,7 +23,8 @@ export interface Target {
   readonly hints: Hints;
 }
 
-/** For commands about nodes of this machine that run or ran (clients): the running ones are a clue. */
+/** For commands about nodes of this machine that run or ran (clients): the running ones are a
+ *  clue. */
 export function readTarget(reader: SettingsReader, context: CommandContext): Target {
   return targetOf(reader, context, () =>
     nodesHere(context.machine).filter((node) => node.held !== null),
@@ -60,7 +62,8 @@ function targetOf(
   return { cluster: choice.cluster, key, hints };
 }
 
-/** The cluster that was typed, or the key file's; null when nothing was said. For commands about data. */
+/** The cluster that was typed, or the key file's; null when nothing was said. For commands about
+ *  data. */
 export function readNamedCluster(reader: SettingsReader, context: CommandContext): string | null {
   const named = reader.read("cluster", parseClusterName, null);
   reader.check();

@@ -1,4 +1,5 @@
-/** The two streams of a command: results on stdout, talk on stderr. Colours only where a person looks. */
+/** The two streams of a command: results on stdout, talk on stderr. Colours only where a person
+ *  looks. */
 
 import { createConsola } from "consola/core";
 import { systemClock } from "../transport/clock.ts";
@@ -52,7 +53,8 @@ export function choosePaint(
   return isTerminal && !refused ? ansi : plain;
 }
 
-/** The process's own streams. `onReaderGone` is called when nobody reads stdout any more (`raft log | head`). */
+/** The process's own streams. `onReaderGone` is called when nobody reads stdout any more (`raft
+ *  log | head`). */
 export function openTerminal(
   environment: Readonly<Record<string, string | undefined>>,
   onReaderGone: () => void,

@@ -1,4 +1,5 @@
-/** `raft up -d`: the same command in the background, its log beside the data, its process id printed. */
+/** `raft up -d`: the same command in the background, its log beside the data, its process id
+ *  printed. */
 
 import { spawn } from "node:child_process";
 import { closeDescriptor, makeDirectory, openAppend } from "../storage/real-disk.ts";

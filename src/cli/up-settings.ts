@@ -39,7 +39,8 @@ export const UP_FLAGS = {
   election: FLAGS.election,
 } as const;
 
-/** Set in the environment of the nodes of `--local`: they are children and report to their parent. */
+/** Set in the environment of the nodes of `--local`: they are children and report to their
+ *  parent. */
 export const CHILD_VARIABLE = "RAFT_CHILD_OF";
 
 const HEARTBEAT_MS_MIN = 10;
@@ -74,7 +75,8 @@ export interface LocalSettings extends Common {
 
 export type UpSettings = NodeSettings | LocalSettings;
 
-/** Throws one UsageError with every problem, or a CommandError about the key or the place of the data. */
+/** Throws one UsageError with every problem, or a CommandError about the key or the place of the
+ *  data. */
 export function readUpSettings(args: CommandArguments, context: CommandContext): UpSettings {
   const reader = new SettingsReader(args, context.machine.environment);
   const local = reader.read(

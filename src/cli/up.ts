@@ -1,4 +1,5 @@
-/** `raft up`: one node in the foreground until it is stopped, in the background with -d, or N with --local. */
+/** `raft up`: one node in the foreground until it is stopped, in the background with -d, or N
+ *  with --local. */
 
 import type { NodeEnd } from "../node/events.ts";
 import { startNode } from "../node/node.ts";

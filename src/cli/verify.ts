@@ -1,4 +1,5 @@
-/** `raft verify`: reads everything that stopped nodes of this machine hold and says whether it is sound. */
+/** `raft verify`: reads everything that stopped nodes of this machine hold and says whether it
+ *  is sound. */
 
 import { type DirectoryReport, type FileReport, verifyDirectory } from "../storage/inspect.ts";
 import { DEFAULT_CLUSTER } from "./cluster-choice.ts";

@@ -1,4 +1,5 @@
-/** `raft wipe`: makes a stopped node of this machine new again. It asks, and shows what would be lost. */
+/** `raft wipe`: makes a stopped node of this machine new again. It asks, and shows what would be
+ *  lost. */
 
 import type { NodeId } from "../base/types.ts";
 import { wipeDirectory } from "../storage/identity.ts";
@@ -61,7 +62,8 @@ function nodeOf(directory: string, id: NodeId | null, cluster: string | null): N
   throw new UsageError(`${directory} is node ${node.id} of cluster ${node.cluster}`, false);
 }
 
-/** The only node on this machine that was meant. Throws with the choice when there are none or several. */
+/** The only node on this machine that was meant. Throws with the choice when there are none or
+ *  several. */
 export function chooseNode(
   here: readonly NodeHere[],
   cluster: string | null,
@@ -73,7 +75,8 @@ export function chooseNode(
   );
   const [only, another] = matching;
   if (only !== undefined && another === undefined) return only;
-  const meant = `node${id === null ? "" : ` ${id}`}${cluster === null ? "" : ` of cluster ${cluster}`}`;
+  const which = id === null ? "node" : `node ${id}`;
+  const meant = cluster === null ? which : `${which} of cluster ${cluster}`;
   if (only === undefined) {
     const others = here.map((node) => `${node.id} of ${node.cluster}`);
     const there = others.length === 0 ? "" : ` (there is ${listOf(others)})`;

@@ -30,7 +30,8 @@ export interface ClientSession {
   readonly explain: (error: unknown) => unknown;
 }
 
-/** Opens a client as the flags say, lets `use` work with it, closes it. A failure of the cluster becomes a
+/** Opens a client as the flags say, lets `use` work with it, closes it. A failure of the cluster
+ *  becomes a
  *  CommandError. `command`: what was typed after the executable, for hints. */
 export async function withClient(
   command: string,

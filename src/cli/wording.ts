@@ -122,7 +122,8 @@ export function cutText(text: string, columnsMax: number): string {
 const HARMFUL = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 const ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\t": "\\t", "\r": "\\r" };
 
-/** A text that may hold anything, made harmless for a terminal: control characters are written out. */
+/** A text that may hold anything, made harmless for a terminal: control characters are written
+ *  out. */
 export function printable(text: string): string {
   return text.replace(HARMFUL, (character) => {
     const code = (character.codePointAt(0) ?? 0).toString(16);
@@ -130,7 +131,8 @@ export function printable(text: string): string {
   });
 }
 
-/** A word as a POSIX shell needs it, in double quotes where possible because that is what people type. */
+/** A word as a POSIX shell needs it, in double quotes where possible because that is what people
+ *  type. */
 export function shellQuote(word: string): string {
   if (/^[A-Za-z0-9_@%+=:,./-]+$/.test(word)) return word;
   if (!/["$`\\!]/.test(word)) return `"${word}"`;

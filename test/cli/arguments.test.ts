@@ -1,4 +1,5 @@
-/** What may be typed: strict flags, the nearest word, free text after --, values and their rules. */
+/** What may be typed: strict flags, the nearest word, free text after --, values and their
+ *  rules. */
 
 import { parseArgs } from "citty";
 import * as fc from "fast-check";

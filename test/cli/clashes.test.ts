@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { foundersFlag } from "../../src/cli/narrate-clashes.ts";
-import { at, lab, peer, told } from "./context.ts";
+import { at, lab, peer, told, lines } from "./context.ts";
 
 describe("an id", () => {
   it("that runs elsewhere: who it is, and two ways out", () => {
@@ -10,9 +10,11 @@ describe("an id", () => {
       [at(14, 6), { type: "id in use", other: lab[1], sinceWallMs: at(14, 5), keeps: false }],
     ]);
     expect(text).toBe(
-      `14:06:00  node 1 of cluster raft is already running: ana@lab-07, 10.0.0.7, since 14:05.
-          Same group? Each machine needs its own id:    ./raft up --id 2
-          Another group? Choose a name of your own:     ./raft up --id 1 --cluster NAME      (the same NAME on all your machines)`,
+      lines(
+        "14:06:00  node 1 of cluster raft is already running: ana@lab-07, 10.0.0.7, since 14:05.",
+        "          Same group? Each machine needs its own id:    ./raft up --id 2",
+        "          Another group? Choose a name of your own:     ./raft up --id 1 --cluster NAME      (the same NAME on all your machines)",
+      ),
     );
   });
 
@@ -27,15 +29,19 @@ describe("an id", () => {
 
   it("that is no founder's", () => {
     expect(told(17, [[at(14, 6), { type: "not a founder", founders: [1, 2, 3] }]])).toBe(
-      `14:06:00  node 17 is not a founder of cluster raft (founders: 1, 2, 3). When they have founded it, let it in with ./raft members add 17.
-          To found with these machines instead, on each of them:    ./raft up --id 17 --voters 15,16,17`,
+      lines(
+        "14:06:00  node 17 is not a founder of cluster raft (founders: 1, 2, 3). When they have founded it, let it in with ./raft members add 17.",
+        "          To found with these machines instead, on each of them:    ./raft up --id 17 --voters 15,16,17",
+      ),
     );
   });
 
   it("that is not a member's", () => {
     expect(told(22, [[at(14, 6), { type: "waits outside", members: [1, 2, 3] }]])).toBe(
-      `14:06:00  node 22 is not a member of cluster raft (members: 1, 2, 3); it waits outside.
-          Let it in, on any node of the cluster:        ./raft members add 22          Typed wrongly? Ctrl-C`,
+      lines(
+        "14:06:00  node 22 is not a member of cluster raft (members: 1, 2, 3); it waits outside.",
+        "          Let it in, on any node of the cluster:        ./raft members add 22          Typed wrongly? Ctrl-C",
+      ),
     );
   });
 });
@@ -56,10 +62,12 @@ describe("founders", () => {
 
   it("that signed another record: nobody is a member, and the empty ones may be wiped", () => {
     expect(told(1, [[at(14, 6), { type: "two foundings", peers: [lab[2]] }]])).toBe(
-      `14:06:00  two foundings of cluster raft meet: node 2 (ana@lab-08) signed another one than this node, so somebody was wiped in between. Nobody is a member yet.
-          A node that says so holds no entry and may be wiped:
-            here:                       Ctrl-C, ./raft wipe 1, then ./raft up --id 1
-            on lab-08:                  Ctrl-C, ./raft wipe 2, then ./raft up --id 2`,
+      lines(
+        "14:06:00  two foundings of cluster raft meet: node 2 (ana@lab-08) signed another one than this node, so somebody was wiped in between. Nobody is a member yet.",
+        "          A node that says so holds no entry and may be wiped:",
+        "            here:                       Ctrl-C, ./raft wipe 1, then ./raft up --id 1",
+        "            on lab-08:                  Ctrl-C, ./raft wipe 2, then ./raft up --id 2",
+      ),
     );
   });
 });
@@ -67,9 +75,11 @@ describe("founders", () => {
 describe("the past", () => {
   it("of a member whose data is gone: it cannot vote until it is let back in", () => {
     expect(told(2, [[at(14, 6), { type: "fenced", foundedMs: at(14, 5) }]])).toBe(
-      `14:06:00  node 2 of cluster raft (founded 14 Nov 14:05) is known by other data than this machine has: wiped, reinstalled, or another seat. It cannot vote.
-          Let it back in, on any node of the cluster:   ./raft members replace 2        (this node waits)
-          Not your cluster?                             ./raft up --id 2 --cluster NAME`,
+      lines(
+        "14:06:00  node 2 of cluster raft (founded 14 Nov 14:05) is known by other data than this machine has: wiped, reinstalled, or another seat. It cannot vote.",
+        "          Let it back in, on any node of the cluster:   ./raft members replace 2        (this node waits)",
+        "          Not your cluster?                             ./raft up --id 2 --cluster NAME",
+      ),
     );
   });
 
@@ -83,9 +93,11 @@ describe("the past", () => {
       selfIsOlder: false,
     } as const;
     expect(told(2, [[at(14, 6), event]])).toBe(
-      `14:06:00  node 1 (ana@lab-07) still belongs to an older cluster raft, founded 14 Nov, 42 entries; this node is new.
-          To start anew, on lab-07:     ./raft wipe 1
-          To go on with the old one:    start its nodes 2 or 3 with their data; then ./raft members replace 2`,
+      lines(
+        "14:06:00  node 1 (ana@lab-07) still belongs to an older cluster raft, founded 14 Nov, 42 entries; this node is new.",
+        "          To start anew, on lab-07:     ./raft wipe 1",
+        "          To go on with the old one:    start its nodes 2 or 3 with their data; then ./raft members replace 2",
+      ),
     );
   });
 
@@ -99,9 +111,11 @@ describe("the past", () => {
       selfIsOlder: true,
     } as const;
     expect(told(1, [[at(14, 6), event]])).toBe(
-      `14:06:00  this node belongs to an older cluster raft, founded 14 Nov, 42 entries; node 2 (ana@lab-08) is new.
-          To start anew, here:          Ctrl-C, ./raft wipe 1, then ./raft up --id 1
-          To go on with the old one:    start its node 3 with their data; then ./raft members replace 2`,
+      lines(
+        "14:06:00  this node belongs to an older cluster raft, founded 14 Nov, 42 entries; node 2 (ana@lab-08) is new.",
+        "          To start anew, here:          Ctrl-C, ./raft wipe 1, then ./raft up --id 1",
+        "          To go on with the old one:    start its node 3 with their data; then ./raft members replace 2",
+      ),
     );
   });
 });
@@ -117,9 +131,11 @@ describe("the disk", () => {
       ],
     ]);
     expect(text).toBe(
-      `14:06:00  entries 12 to 14 repaired with the copy of node 3
-14:06:00  entry 12 repaired with the copy of node 3
-14:06:00  0000000003.log, offset 4096: a record does not verify`,
+      lines(
+        "14:06:00  entries 12 to 14 repaired with the copy of node 3",
+        "14:06:00  entry 12 repaired with the copy of node 3",
+        "14:06:00  0000000003.log, offset 4096: a record does not verify",
+      ),
     );
   });
 });

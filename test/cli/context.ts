@@ -1,4 +1,5 @@
-/** What the tests of the command line share: a machine that is not this one, moments, a narrator's ear. */
+/** What the tests of the command line share: a machine that is not this one, moments, a
+ *  narrator's ear. */
 
 import { Hints } from "../../src/cli/hints.ts";
 import { createNarrator } from "../../src/cli/narrate.ts";
@@ -49,4 +50,9 @@ export function told(
     .map(([wallMs, event]) => narrate(event, wallMs))
     .filter((text) => text !== null)
     .join("\n");
+}
+
+/** A golden text, line by line. */
+export function lines(...texts: readonly string[]): string {
+  return texts.join("\n");
 }

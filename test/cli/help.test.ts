@@ -6,6 +6,7 @@ import type { RaftCommand } from "../../src/cli/command.ts";
 import { COMMAND_NAMES, loadCommand, TYPED_NAMES } from "../../src/cli/commands.ts";
 import { renderCommandHelp, renderMainHelp, renderShortScreen } from "../../src/cli/help.ts";
 import { FLAG_ENVIRONMENT, FLAGS } from "../../src/cli/settings.ts";
+import { lines } from "./context.ts";
 
 const commands = (await Promise.all(COMMAND_NAMES.map(loadCommand))).filter(
   (command) => command !== null,
@@ -19,13 +20,15 @@ function words(line: string): string[] {
 describe("bare raft", () => {
   it("prints the short screen", () => {
     expect(renderShortScreen("./raft", "1.0.0", COMMAND_NAMES)).toBe(
-      `raft 1.0.0: the same log on a few machines
-
-  ./raft up --id 1        a node here; then --id 2 and --id 3 on other machines or in other terminals
-  ./raft up --local 3     three nodes in this terminal, to try it
-  ./raft send "hello"     ./raft log      ./raft status      ./raft leader
-
-  also: stop transfer members wipe key clusters verify version          ./raft COMMAND --help`,
+      lines(
+        "raft 1.0.0: the same log on a few machines",
+        "",
+        "  ./raft up --id 1        a node here; then --id 2 and --id 3 on other machines or in other terminals",
+        "  ./raft up --local 3     three nodes in this terminal, to try it",
+        '  ./raft send "hello"     ./raft log      ./raft status      ./raft leader',
+        "",
+        "  also: stop transfer members wipe key clusters verify version          ./raft COMMAND --help",
+      ),
     );
   });
 });

@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { Hints } from "../../src/cli/hints.ts";
 import type { NodeEvent } from "../../src/node/events.ts";
-import { at, lab, peer, told } from "./context.ts";
+import { at, lab, peer, told, lines } from "./context.ts";
 
 const opened: Extract<NodeEvent, { type: "opened" }> = {
   type: "opened",
@@ -34,12 +34,14 @@ describe("waiting", () => {
       [at(14, 5, 19), unknownSilence],
     ]);
     expect(text).toBe(
-      `raft 1.0.0, node 1 of cluster raft, 10.0.0.7:7401, open: anyone on this network can read, write and stop it (./raft key new)
-data in /home/ana/.local/state/raft/raft/1 (new)
-14:05:02  waiting for nodes 2 and 3 before the cluster is founded: ./raft up --id 2 on another machine, or in another terminal of this one
-14:05:09  met node 2 (ana@lab-08, 10.0.0.8); waiting for node 3: ./raft up --id 3
-14:05:19  nothing heard from a node 3 for 10 s. If it runs, a firewall is in between: allow UDP 7400-7499, or name the machines on both sides,
-          here ./raft up --id 1 --peers HOST-OF-3, there ./raft up --id 3 --peers 10.0.0.7`,
+      lines(
+        "raft 1.0.0, node 1 of cluster raft, 10.0.0.7:7401, open: anyone on this network can read, write and stop it (./raft key new)",
+        "data in /home/ana/.local/state/raft/raft/1 (new)",
+        "14:05:02  waiting for nodes 2 and 3 before the cluster is founded: ./raft up --id 2 on another machine, or in another terminal of this one",
+        "14:05:09  met node 2 (ana@lab-08, 10.0.0.8); waiting for node 3: ./raft up --id 3",
+        "14:05:19  nothing heard from a node 3 for 10 s. If it runs, a firewall is in between: allow UDP 7400-7499, or name the machines on both sides,",
+        "          here ./raft up --id 1 --peers HOST-OF-3, there ./raft up --id 3 --peers 10.0.0.7",
+      ),
     );
   });
 
@@ -74,8 +76,10 @@ data in /home/ana/.local/state/raft/raft/1 (new)
       [at(16, 0), { type: "waiting for quorum", for: [2, 3], needed: 2, voters: 3 }],
     ]);
     expect(text.split("\n").slice(1).join("\n")).toBe(
-      `data in /home/ana/.local/state/raft/raft/1: 42 entries, founded 14 Nov 14:05, last used 14 Nov 15:31 (to start anew: ./raft wipe 1)
-16:00:00  waiting for node 2 or 3: two of three voters are needed`,
+      lines(
+        "data in /home/ana/.local/state/raft/raft/1: 42 entries, founded 14 Nov 14:05, last used 14 Nov 15:31 (to start anew: ./raft wipe 1)",
+        "16:00:00  waiting for node 2 or 3: two of three voters are needed",
+      ),
     );
   });
 
@@ -96,9 +100,11 @@ data in /home/ana/.local/state/raft/raft/1 (new)
       ],
     ]);
     expect(text).toBe(
-      `raft 1.0.0, node 1 of cluster raft, 10.0.0.7:40123, key
-data in /home/ana/.local/state/raft/raft/1 (new)
-port 7401 is taken by another program: this node uses 40123 and keeps it for next time`,
+      lines(
+        "raft 1.0.0, node 1 of cluster raft, 10.0.0.7:40123, key",
+        "data in /home/ana/.local/state/raft/raft/1 (new)",
+        "port 7401 is taken by another program: this node uses 40123 and keeps it for next time",
+      ),
     );
   });
 });
@@ -112,10 +118,12 @@ describe("founding", () => {
       [at(14, 5, 24), { type: "ready", self: 1 }],
     ]);
     expect(text).toBe(
-      `14:05:24  met node 3 (ana@lab-09, 10.0.0.9)
-14:05:24  founded cluster raft (5f3c19ab) with nodes 1, 2, 3: any one of them may now fail
-14:05:24  node 2 leads in term 1 (votes: 2, 1)
-14:05:24  ready: ./raft send "hello"   ./raft status   (Ctrl-C stops this node)`,
+      lines(
+        "14:05:24  met node 3 (ana@lab-09, 10.0.0.9)",
+        "14:05:24  founded cluster raft (5f3c19ab) with nodes 1, 2, 3: any one of them may now fail",
+        "14:05:24  node 2 leads in term 1 (votes: 2, 1)",
+        '14:05:24  ready: ./raft send "hello"   ./raft status   (Ctrl-C stops this node)',
+      ),
     );
   });
 
@@ -148,9 +156,11 @@ describe("a peer that dies", () => {
       [at(14, 12, 31), unreachable(2, at(14, 12, 30))],
     ]);
     expect(text).toBe(
-      `14:12:30  node 2, the leader, has been silent for 0.41 s
-14:12:30  this node leads in term 2 (votes: 1, 3), 0.52 s after node 2 was last heard; all 42 entries are here
-14:12:31  node 2 is unreachable: 2 of 3 voters left, none to spare. On lab-08: ./raft up --id 2`,
+      lines(
+        "14:12:30  node 2, the leader, has been silent for 0.41 s",
+        "14:12:30  this node leads in term 2 (votes: 1, 3), 0.52 s after node 2 was last heard; all 42 entries are here",
+        "14:12:31  node 2 is unreachable: 2 of 3 voters left, none to spare. On lab-08: ./raft up --id 2",
+      ),
     );
   });
 
@@ -161,9 +171,11 @@ describe("a peer that dies", () => {
       [at(14, 17, 33), { type: "peer caught up", peer: lab[3], votersHere: 3, voters: 3 }],
     ]);
     expect(text).toBe(
-      `14:15:02  node 3 is unreachable since 14:15:01: 2 of 3 voters left, none to spare. On lab-09: ./raft up --id 3
-14:17:33  node 3 is back, 118 entries behind
-14:17:33  node 3 has caught up: 3 of 3 voters`,
+      lines(
+        "14:15:02  node 3 is unreachable since 14:15:01: 2 of 3 voters left, none to spare. On lab-09: ./raft up --id 3",
+        "14:17:33  node 3 is back, 118 entries behind",
+        "14:17:33  node 3 has caught up: 3 of 3 voters",
+      ),
     );
   });
 
@@ -176,8 +188,10 @@ describe("a peer that dies", () => {
       reason: "",
     };
     expect(told(1, [[at(14, 20, 11), event]])).toBe(
-      `14:20:11  this node no longer leads: nodes 2 and 3 are unreachable, 1 of 3 voters left. Nothing is lost and nothing can be added until one is back:
-          on lab-08 ./raft up --id 2, or on lab-09 ./raft up --id 3`,
+      lines(
+        "14:20:11  this node no longer leads: nodes 2 and 3 are unreachable, 1 of 3 voters left. Nothing is lost and nothing can be added until one is back:",
+        "          on lab-08 ./raft up --id 2, or on lab-09 ./raft up --id 3",
+      ),
     );
   });
 

@@ -10,7 +10,7 @@ import {
   summaryLine,
 } from "../../src/cli/receipts.ts";
 import type { LogEntry, Receipt } from "../../src/client/types.ts";
-import { hints } from "./context.ts";
+import { hints, lines } from "./context.ts";
 
 const receipt: Receipt = {
   index: 42,
@@ -81,8 +81,10 @@ describe("an unknown outcome", () => {
   it("prints the line that finishes it without adding it twice", () => {
     const message = "unknown: node 2 took the entry and fell silent (5.0 s)";
     expect(unknownOutcomeText(message, "9f2c81d0", ["Nova entrada de log"], hints)).toBe(
-      `unknown: node 2 took the entry and fell silent (5.0 s). To finish it without adding it twice:
-./raft send --request-id 9f2c81d0 "Nova entrada de log"`,
+      lines(
+        "unknown: node 2 took the entry and fell silent (5.0 s). To finish it without adding it twice:",
+        './raft send --request-id 9f2c81d0 "Nova entrada de log"',
+      ),
     );
   });
 

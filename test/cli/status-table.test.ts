@@ -5,7 +5,7 @@ import { nobodyAnswersJson, nobodyAnswersText } from "../../src/cli/errors.ts";
 import { Hints } from "../../src/cli/hints.ts";
 import { checkExitCode, renderStatus, statusJson } from "../../src/cli/status-table.ts";
 import type { ClusterStatus, NobodyAnswers, StatusRow } from "../../src/client/types.ts";
-import { at, hints } from "./context.ts";
+import { at, hints, lines } from "./context.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -144,51 +144,59 @@ function rendered(value: ClusterStatus): string {
 describe("raft status", () => {
   it("of a healthy cluster", () => {
     expect(rendered(healthy)).toBe(
-      `ID  ROLE      TERM  LAST  COMMIT  LAG  CONTACT    RTT  FSYNC  ADDRESS        HOST
- 1  follower     1    42      42    0     12ms  0.3ms  0.6ms  10.0.0.7:7401  lab-07
- 2  leader       1    42      42    -        -      -  0.5ms  10.0.0.8:7402  lab-08
- 3  follower     1    42      42    0     31ms  0.2ms  0.7ms  10.0.0.9:7403  lab-09
-
-healthy: cluster raft (open), 3 of 3 voters, leader 2 for 7m, can lose 1`,
+      lines(
+        "ID  ROLE      TERM  LAST  COMMIT  LAG  CONTACT    RTT  FSYNC  ADDRESS        HOST",
+        " 1  follower     1    42      42    0     12ms  0.3ms  0.6ms  10.0.0.7:7401  lab-07",
+        " 2  leader       1    42      42    -        -      -  0.5ms  10.0.0.8:7402  lab-08",
+        " 3  follower     1    42      42    0     31ms  0.2ms  0.7ms  10.0.0.9:7403  lab-09",
+        "",
+        "healthy: cluster raft (open), 3 of 3 voters, leader 2 for 7m, can lose 1",
+      ),
     );
     expect(checkExitCode(healthy)).toBe(0);
   });
 
   it("with one dead", () => {
     expect(rendered(degraded)).toBe(
-      `ID  ROLE         TERM  LAST  COMMIT  LAG  CONTACT    RTT  FSYNC  ADDRESS        HOST
- 1  leader          2    57      57    -        -      -  0.6ms  10.0.0.7:7401  lab-07
- 2  unreachable     1    42      42   15    2m10s      -      -  10.0.0.8:7402  lab-08
- 3  follower        2    57      57    0      8ms  0.2ms  0.7ms  10.0.0.9:7403  lab-09
-
-degraded: cluster raft (open), 2 of 3 voters, leader 1 for 2m, can lose none
-  node 2 silent since 14:12:30: on lab-08 (10.0.0.8)  ./raft up --id 2`,
+      lines(
+        "ID  ROLE         TERM  LAST  COMMIT  LAG  CONTACT    RTT  FSYNC  ADDRESS        HOST",
+        " 1  leader          2    57      57    -        -      -  0.6ms  10.0.0.7:7401  lab-07",
+        " 2  unreachable     1    42      42   15    2m10s      -      -  10.0.0.8:7402  lab-08",
+        " 3  follower        2    57      57    0      8ms  0.2ms  0.7ms  10.0.0.9:7403  lab-09",
+        "",
+        "degraded: cluster raft (open), 2 of 3 voters, leader 1 for 2m, can lose none",
+        "  node 2 silent since 14:12:30: on lab-08 (10.0.0.8)  ./raft up --id 2",
+      ),
     );
     expect(checkExitCode(degraded)).toBe(6);
   });
 
   it("without a leader", () => {
     expect(rendered(leaderless)).toBe(
-      `ID  ROLE           TERM  LAST  COMMIT  LAG  CONTACT  RTT  FSYNC  ADDRESS        HOST
- 1  pre-candidate     2    57      57    -        -    -  0.6ms  10.0.0.7:7401  lab-07
- 2  unreachable       1    42      42    -   12m04s    -      -  10.0.0.8:7402  lab-08
- 3  unreachable       2    57      57    -      41s    -      -  10.0.0.9:7403  lab-09
-
-no leader: cluster raft (open), 1 of 3 voters, 2 are needed; nothing acknowledged is lost, nothing can be added
-  node 2 silent since 14:12:30: on lab-08 (10.0.0.8)  ./raft up --id 2
-  node 3 silent since 14:23:53: on lab-09 (10.0.0.9)  ./raft up --id 3`,
+      lines(
+        "ID  ROLE           TERM  LAST  COMMIT  LAG  CONTACT  RTT  FSYNC  ADDRESS        HOST",
+        " 1  pre-candidate     2    57      57    -        -    -  0.6ms  10.0.0.7:7401  lab-07",
+        " 2  unreachable       1    42      42    -   12m04s    -      -  10.0.0.8:7402  lab-08",
+        " 3  unreachable       2    57      57    -      41s    -      -  10.0.0.9:7403  lab-09",
+        "",
+        "no leader: cluster raft (open), 1 of 3 voters, 2 are needed; nothing acknowledged is lost, nothing can be added",
+        "  node 2 silent since 14:12:30: on lab-08 (10.0.0.8)  ./raft up --id 2",
+        "  node 3 silent since 14:23:53: on lab-09 (10.0.0.9)  ./raft up --id 3",
+      ),
     );
     expect(checkExitCode(leaderless)).toBe(4);
   });
 
   it("before founding", () => {
     expect(rendered(unfounded)).toBe(
-      `ID  ROLE     TERM  LAST  COMMIT  LAG  CONTACT    RTT  FSYNC  ADDRESS        HOST
- 1  waiting     -     -       -    -        -      -  0.6ms  10.0.0.7:7401  lab-07
- 2  waiting     -     -       -    -     15ms  0.3ms  0.5ms  10.0.0.8:7402  lab-08
- 3  unheard     -     -       -    -        -      -      -  -              -
-
-not founded: cluster raft (open) waits for node 3: ./raft up --id 3 on another machine, or in another terminal`,
+      lines(
+        "ID  ROLE     TERM  LAST  COMMIT  LAG  CONTACT    RTT  FSYNC  ADDRESS        HOST",
+        " 1  waiting     -     -       -    -        -      -  0.6ms  10.0.0.7:7401  lab-07",
+        " 2  waiting     -     -       -    -     15ms  0.3ms  0.5ms  10.0.0.8:7402  lab-08",
+        " 3  unheard     -     -       -    -        -      -      -  -              -",
+        "",
+        "not founded: cluster raft (open) waits for node 3: ./raft up --id 3 on another machine, or in another terminal",
+      ),
     );
     expect(checkExitCode(unfounded)).toBe(4);
   });
@@ -214,11 +222,13 @@ not founded: cluster raft (open) waits for node 3: ./raft up --id 3 on another m
   it("when nobody answers", () => {
     const here = [{ id: 1, running: false, entries: 42, lastUsedMs: at(15, 31) }];
     expect(nobodyAnswersText(nobody, here, "status", hints)).toBe(
-      `nobody answers for cluster raft
-  asked   on 10.0.0.7 and 127.0.0.1, by multicast and broadcast, for 2.0 s
-  heard   g4 (leader bob@lab-21), g5 (waiting for node 3)
-  here    node 1 of raft is not running; its data: 42 entries, last used 14 Nov 15:31
-  next    start it: ./raft up --id 1     another name: ./raft status --cluster g4     an address: ./raft status --peers HOST`,
+      lines(
+        "nobody answers for cluster raft",
+        "  asked   on 10.0.0.7 and 127.0.0.1, by multicast and broadcast, for 2.0 s",
+        "  heard   g4 (leader bob@lab-21), g5 (waiting for node 3)",
+        "  here    node 1 of raft is not running; its data: 42 entries, last used 14 Nov 15:31",
+        "  next    start it: ./raft up --id 1     another name: ./raft status --cluster g4     an address: ./raft status --peers HOST",
+      ),
     );
     expect(JSON.stringify(nobodyAnswersJson(nobody))).toBe(
       '{"error":"nobody answers","cluster":"raft","heard":["g4","g5"]}',
