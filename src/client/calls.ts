@@ -11,7 +11,14 @@
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
-import { decodeResponse, encodeRequest, type NodeReport, type RefusalCode, type Request, type Response } from "../transport/requests.ts";
+import {
+  decodeResponse,
+  encodeRequest,
+  type NodeReport,
+  type RefusalCode,
+  type Request,
+  type Response,
+} from "../transport/requests.ts";
 import type { Connection, Frame } from "../transport/types.ts";
 import type { Finder, NodeConnection } from "./finder.ts";
 import { Ledger, REFUSALS, type Refusal, type Verdict } from "./outcomes.ts";
@@ -34,16 +41,34 @@ const ASK_STATUS_MS = 500;
 /** Doublings of the pause between questions for the leader: 80 ms, so that a hand-over is noticed soon. */
 const WAYLESS_MAX = 2;
 /** Whoever says so takes no entries now, and another node may already lead. */
-const LEADS_NOT: ReadonlySet<RefusalCode> = new Set(["not leader", "no leader", "not founded", "not member", "transferring", "stopping"]);
+const LEADS_NOT: ReadonlySet<RefusalCode> = new Set([
+  "not leader",
+  "no leader",
+  "not founded",
+  "not member",
+  "transferring",
+  "stopping",
+]);
 
 export type Target = "leader" | "any" | NodeId;
 export type Answer = Exclude<Response, { type: "refused" }>;
 
 export type CallResult =
   | { readonly type: "answered"; readonly response: Answer; readonly from: NodeConnection }
-  | { readonly type: "refused"; readonly refusal: Refusal; readonly verdict: Verdict; readonly from: NodeConnection }
+  | {
+      readonly type: "refused";
+      readonly refusal: Refusal;
+      readonly verdict: Verdict;
+      readonly from: NodeConnection;
+    }
   /** lastRefusal: why it was not done so far, if any copy was refused. */
-  | { readonly type: "timeout"; readonly verdict: Verdict; readonly lastRefusal: Refusal | null; readonly lastTo: NodeId | null; readonly copies: number };
+  | {
+      readonly type: "timeout";
+      readonly verdict: Verdict;
+      readonly lastRefusal: Refusal | null;
+      readonly lastTo: NodeId | null;
+      readonly copies: number;
+    };
 
 export interface CallOptions {
   readonly request: Request;
@@ -171,7 +196,13 @@ export class Calls {
   /** What is known of the call's copies now. */
   expire(call: Call): CallResult {
     const { ledger, lastRefusal } = call;
-    return { type: "timeout", verdict: ledger.verdict, lastRefusal, lastTo: ledger.lastTo, copies: ledger.copies };
+    return {
+      type: "timeout",
+      verdict: ledger.verdict,
+      lastRefusal,
+      lastTo: ledger.lastTo,
+      copies: ledger.copies,
+    };
   }
 
   setDeadline(call: Call, deadlineMs: MonotonicMs): void {
@@ -189,7 +220,8 @@ export class Calls {
     const { leader } = this.#finder();
     for (const call of this.#calls) {
       const { lastTo } = call.ledger;
-      const moved = call.options.target === "leader" && leader !== null && leader.term > call.followedTerm;
+      const moved =
+        call.options.target === "leader" && leader !== null && leader.term > call.followedTerm;
       if (lastTo === null || moved) this.#attempt(call);
     }
   }
@@ -222,7 +254,11 @@ export class Calls {
       const from = typeof target === "number" ? this.#finder().connection(target) : undefined;
       if (request.type !== "stop" || request.bootId !== bootId || from === undefined) continue;
       this.cancel(call);
-      onResult({ type: "answered", response: { type: "done", text: reason, configuration: null }, from });
+      onResult({
+        type: "answered",
+        response: { type: "done", text: reason, configuration: null },
+        from,
+      });
     }
   }
 
@@ -262,7 +298,8 @@ export class Calls {
     // A last copy that cannot be answered in time would only turn "safe to send again" into "unknown".
     const { ledger } = call;
     const answerMs = Math.min(LAST_COPY_MS, this.#timingOf(call).resendMs ?? LAST_COPY_MS);
-    if (ledger.copies > 0 && ledger.verdict === "safe" && call.deadlineMs - nowMs < answerMs) return this.#rest(call, answerMs);
+    if (ledger.copies > 0 && ledger.verdict === "safe" && call.deadlineMs - nowMs < answerMs)
+      return this.#rest(call, answerMs);
     const { to, hops } = route;
     const requestId = this.#nextId++;
     call.followedTerm = Math.max(call.followedTerm, this.#finder().leader?.term ?? 0);
@@ -278,7 +315,10 @@ export class Calls {
     this.#arm(call, this.#resendMs(call, to));
   }
 
-  #route(call: Call, nowMs: MonotonicMs): { readonly to: NodeConnection; readonly hops: number } | null {
+  #route(
+    call: Call,
+    nowMs: MonotonicMs,
+  ): { readonly to: NodeConnection; readonly hops: number } | null {
     const finder = this.#finder();
     const { target } = call.options;
     if (typeof target === "number") {
@@ -299,7 +339,8 @@ export class Calls {
     const others = finder.nodes().filter(({ remote }) => remote.identity.id !== leader.id);
     const other = others[call.unanswered % Math.max(1, others.length)];
     if (other === undefined) return direct === undefined ? null : { to: direct, hops: 0 };
-    const lost = silent || leader.address === null || nowMs - finder.leaderSinceMs >= MEET_LEADER_MS;
+    const lost =
+      silent || leader.address === null || nowMs - finder.leaderSinceMs >= MEET_LEADER_MS;
     return lost ? { to: other, hops: 1 } : null;
   }
 
@@ -369,8 +410,10 @@ export class Calls {
 
   /** When to send the next copy if nothing comes back: adapts to measured answers, doubles, with jitter. */
   #resendMs(call: Call, to: NodeConnection): number {
-    const measuredMs = this.#timingOf(call).resendMs ?? Math.max(FIRST_RESEND_MS, 3 * (to.rttMs ?? 0));
-    const doubled = measuredMs * 2 ** Math.min(call.unanswered - 1, 5) * (1 + 0.5 * fraction(this.#dice));
+    const measuredMs =
+      this.#timingOf(call).resendMs ?? Math.max(FIRST_RESEND_MS, 3 * (to.rttMs ?? 0));
+    const doubled =
+      measuredMs * 2 ** Math.min(call.unanswered - 1, 5) * (1 + 0.5 * fraction(this.#dice));
     const bounded = Math.min(RETRY_CEILING_MS, Math.max(RETRY_FLOOR_MS, doubled));
     return bounded + call.body.length / BYTES_PER_MS + (call.options.holdMs ?? 0);
   }
@@ -397,9 +440,10 @@ class RoundTrip {
 
   /** null before the first measurement. */
   get resendMs(): number | null {
-    return this.#smoothedMs === null ? null : this.#smoothedMs + Math.max(2 * RETRY_FLOOR_MS, 8 * this.#variationMs);
+    return this.#smoothedMs === null
+      ? null
+      : this.#smoothedMs + Math.max(2 * RETRY_FLOOR_MS, 8 * this.#variationMs);
   }
 }
 
 function nothing(): void {}
-

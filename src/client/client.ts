@@ -51,7 +51,13 @@ export class RaftClient {
   readonly #operator: Operator;
   #closed = false;
 
-  private constructor(options: ClientOptions, world: ClientWorld, wire: ClientWire, finder: Finder, calls: Calls) {
+  private constructor(
+    options: ClientOptions,
+    world: ClientWorld,
+    wire: ClientWire,
+    finder: Finder,
+    calls: Calls,
+  ) {
     this.#options = options;
     this.#world = world;
     this.#wire = wire;
@@ -70,7 +76,10 @@ export class RaftClient {
 
   /** Opens the wire and starts to look for nodes; does not wait for one. `world` is the real one unless a
    *  simulation brings its own. */
-  static async connect(options: ClientOptions, world: ClientWorld = systemWorld): Promise<RaftClient> {
+  static async connect(
+    options: ClientOptions,
+    world: ClientWorld = systemWorld,
+  ): Promise<RaftClient> {
     const parts: { calls?: Calls; finder?: Finder } = {};
     const wire = await world.openWire(options, {
       onMet: () => parts.finder?.met(),
@@ -124,7 +133,8 @@ export class RaftClient {
           return page;
         } catch (error) {
           // Once it ran, no silence ends it: 3 and 4 pass.
-          const passes = error instanceof RaftError && (error.exitCode === 3 || error.exitCode === 4);
+          const passes =
+            error instanceof RaftError && (error.exitCode === 3 || error.exitCode === 4);
           if (!heard || !passes || this.#closed || options.signal?.aborted === true) throw error;
         }
       }
@@ -154,13 +164,15 @@ export class RaftClient {
             if (answer.type !== "status") return;
             firstMs ??= this.#now();
             heard.set(id, { report: answer.report, rttMs: node.rttMs });
-            for (const { address } of answer.report.peers) if (address !== null) this.#finder.greet(address);
+            for (const { address } of answer.report.peers)
+              if (address !== null) this.#finder.greet(address);
           },
           () => undefined,
         );
       }
       const nowMs = this.#now();
-      const late = nowMs - startedMs >= timeoutMs || (firstMs !== null && nowMs - firstMs >= STATUS_GRACE_MS);
+      const late =
+        nowMs - startedMs >= timeoutMs || (firstMs !== null && nowMs - firstMs >= STATUS_GRACE_MS);
       if (late || isComplete([...heard.values()])) break;
       await this.#sleep(STATUS_POLL_MS);
     }
@@ -170,7 +182,9 @@ export class RaftClient {
   }
 
   /** Who leads, as a hint: the term is the fencing token. Without `wait` a cluster without a leader is exit code 4. */
-  async leader(options: { readonly wait?: boolean; readonly timeoutMs?: number } = {}): Promise<LeaderAnswer> {
+  async leader(
+    options: { readonly wait?: boolean; readonly timeoutMs?: number } = {},
+  ): Promise<LeaderAnswer> {
     const startedMs = this.#now();
     const timeoutMs = this.#timeoutMs(options.timeoutMs);
     let leaderless = 0;
@@ -182,10 +196,21 @@ export class RaftClient {
         return { id: hint.id, address, term: hint.term };
       }
       this.#throwConflict();
-      if (options.wait !== true && this.#finder.nodes().length > 0 && ++leaderless >= LEADERLESS_ROUNDS) break;
+      if (
+        options.wait !== true &&
+        this.#finder.nodes().length > 0 &&
+        ++leaderless >= LEADERLESS_ROUNDS
+      )
+        break;
       await this.#sleep(Math.min(LEADER_POLL_MS, leftMs));
     }
-    const result: CallResult = { type: "timeout", verdict: "safe", lastRefusal: null, lastTo: null, copies: 0 };
+    const result: CallResult = {
+      type: "timeout",
+      verdict: "safe",
+      lastRefusal: null,
+      lastTo: null,
+      copies: 0,
+    };
     throw callFailure(result, { type: "leader" }, this.#around(startedMs));
   }
 
@@ -195,28 +220,42 @@ export class RaftClient {
     const { promise, resolve } = Promise.withResolvers<LeaderHint | null>();
     const named: LeaderHint[] = [];
     const answers = this.#finder.nodes().map(async ({ remote: { identity } }) => {
-      const answer = await this.#ask({ type: "leader" }, identity.id, Math.min(timeoutMs, LEADER_ANSWER_MS)).catch(() => null);
+      const answer = await this.#ask(
+        { type: "leader" },
+        identity.id,
+        Math.min(timeoutMs, LEADER_ANSWER_MS),
+      ).catch(() => null);
       if (answer?.type !== "leader" || answer.leader === null) return;
       const { leader } = answer;
       if (named.some(({ id, term }) => id === leader.id && term === leader.term)) resolve(leader);
       named.push(leader);
     });
-    void Promise.all(answers).then(() => resolve(named.toSorted((a, b) => b.term - a.term)[0] ?? null));
+    void Promise.all(answers).then(() =>
+      resolve(named.toSorted((a, b) => b.term - a.term)[0] ?? null),
+    );
     return promise;
   }
 
   /** Stops the process that leads now; never its successor. */
-  stopLeader(options: { readonly kill?: boolean; readonly timeoutMs?: number } = {}): Promise<LeaderAnswer> {
+  stopLeader(
+    options: { readonly kill?: boolean; readonly timeoutMs?: number } = {},
+  ): Promise<LeaderAnswer> {
     return this.#operator.stopLeader(options.kill === true, this.#timeoutMs(options.timeoutMs));
   }
 
   /** Stops the process that runs as node `id` now. */
-  stop(id: NodeId, options: { readonly kill?: boolean; readonly timeoutMs?: number } = {}): Promise<void> {
+  stop(
+    id: NodeId,
+    options: { readonly kill?: boolean; readonly timeoutMs?: number } = {},
+  ): Promise<void> {
     return this.#operator.stop(id, options.kill === true, this.#timeoutMs(options.timeoutMs));
   }
 
   /** Hands leadership to a voter (null: the best one); resolves when another node leads. */
-  transfer(to: NodeId | null = null, options: { readonly timeoutMs?: number } = {}): Promise<LeaderAnswer> {
+  transfer(
+    to: NodeId | null = null,
+    options: { readonly timeoutMs?: number } = {},
+  ): Promise<LeaderAnswer> {
     return this.#operator.transfer(to, this.#timeoutMs(options.timeoutMs));
   }
 
@@ -226,7 +265,10 @@ export class RaftClient {
   }
 
   /** Lets a node in that waits outside: as a learner, and as a voter once it has caught up. */
-  addMember(id: NodeId, options: { readonly learner?: boolean; readonly timeoutMs?: number } = {}): Promise<Configuration> {
+  addMember(
+    id: NodeId,
+    options: { readonly learner?: boolean; readonly timeoutMs?: number } = {},
+  ): Promise<Configuration> {
     return this.#operator.add(id, options.learner === true, options.timeoutMs);
   }
 
@@ -264,8 +306,12 @@ export class RaftClient {
   async #read(request: ReadRequest, options: LogOptions, holdMs: number): Promise<Records> {
     const target = options.node ?? (options.stale === true ? "any" : "leader");
     const timeoutMs = this.#timeoutMs(options.timeoutMs) + holdMs;
-    const answer = await this.#ask(request, target, timeoutMs, { holdMs: holdMs === 0 ? 0 : POLL_MS, signal: options.signal });
-    if (answer.type !== "records") throw new RaftError("not understood: a node answered a read with something else", 4);
+    const answer = await this.#ask(request, target, timeoutMs, {
+      holdMs: holdMs === 0 ? 0 : POLL_MS,
+      signal: options.signal,
+    });
+    if (answer.type !== "records")
+      throw new RaftError("not understood: a node answered a read with something else", 4);
     return answer;
   }
 
@@ -273,7 +319,10 @@ export class RaftClient {
     request: Request,
     target: Target,
     timeoutMs: number,
-    { holdMs = 0, signal }: { readonly holdMs?: number; readonly signal?: AbortSignal | undefined } = {},
+    {
+      holdMs = 0,
+      signal,
+    }: { readonly holdMs?: number; readonly signal?: AbortSignal | undefined } = {},
   ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       this.#refuseIfUnusable();
@@ -323,7 +372,13 @@ export class RaftClient {
   #around(startedMs: MonotonicMs): Circumstances {
     const nowMs = this.#now();
     const { key } = this.#options;
-    return { key, finder: this.#finder, reports: this.#calls.reports, waitedMs: nowMs - startedMs, nowMs };
+    return {
+      key,
+      finder: this.#finder,
+      reports: this.#calls.reports,
+      waitedMs: nowMs - startedMs,
+      nowMs,
+    };
   }
 
   #now(): MonotonicMs {

@@ -25,7 +25,13 @@ export interface Circumstances {
 /** Exit code 3, with what was tried and heard in it. */
 export function nobodyAnswers({ key, finder, waitedMs }: Circumstances): RaftError {
   const { interfaces, ways, heard } = finder.report();
-  const nobody = { cluster: key.cluster, interfaces, ways, seconds: waitedMs / 1_000, heard: heardClusters(heard, key) };
+  const nobody = {
+    cluster: key.cluster,
+    interfaces,
+    ways,
+    seconds: waitedMs / 1_000,
+    heard: heardClusters(heard, key),
+  };
   return new RaftError(`nobody answers for cluster ${key.cluster}`, 3, { nobody });
 }
 
@@ -35,7 +41,11 @@ export function notAdded(why: string): RaftError {
 }
 
 /** Why entries were not acknowledged. `result` null: no copy was ever sent. */
-export function sendFailure(result: CallResult | null, requestId: string | null, around: Circumstances): RaftError {
+export function sendFailure(
+  result: CallResult | null,
+  requestId: string | null,
+  around: Circumstances,
+): RaftError {
   const conflict = around.finder.conflict();
   if (result === null || result.type === "timeout") {
     if ((result?.verdict ?? "safe") === "unknown") {
@@ -45,8 +55,15 @@ export function sendFailure(result: CallResult | null, requestId: string | null,
     if (answering(around).length === 0) return nobodyAnswers(around);
     return notAdded(whyNot(result?.type === "timeout" ? result.lastRefusal : null, around));
   }
-  if (result.type === "answered") return new RaftError("not understood: the node answered something else", 5, named(requestId));
-  return refusedSend(result.refusal, result.verdict, requestId, around, result.from.remote.identity.id);
+  if (result.type === "answered")
+    return new RaftError("not understood: the node answered something else", 5, named(requestId));
+  return refusedSend(
+    result.refusal,
+    result.verdict,
+    requestId,
+    around,
+    result.from.remote.identity.id,
+  );
 }
 
 function refusedSend(
@@ -58,8 +75,15 @@ function refusedSend(
 ): RaftError {
   switch (refusal.code) {
     case "forgotten":
-      if (refusal.number !== null) return new RaftError("already added: look in the log for its index, which is no longer known", 8);
-      return new RaftError("not added now: the cluster has forgotten this request id since. If it was sent before, look in the log before sending it anew", 8);
+      if (refusal.number !== null)
+        return new RaftError(
+          "already added: look in the log for its index, which is no longer known",
+          8,
+        );
+      return new RaftError(
+        "not added now: the cluster has forgotten this request id since. If it was sent before, look in the log before sending it anew",
+        8,
+      );
     case "if last":
       if (verdict === "unknown") return unknown("the entry", from, requestId, around.waitedMs);
       return new RaftError(`not added: the last entry is ${refusal.number ?? 0}`, 8);
@@ -79,11 +103,18 @@ export class RefusedError extends RaftError {
 }
 
 /** Why a request that is not an append failed. */
-export function callFailure(result: CallResult, request: Request, around: Circumstances): RaftError {
-  if (result.type === "answered") return new RaftError("not understood: the node answered something else", 4);
+export function callFailure(
+  result: CallResult,
+  request: Request,
+  around: Circumstances,
+): RaftError {
+  if (result.type === "answered")
+    return new RaftError("not understood: the node answered something else", 4);
   if (result.type === "refused") return refusedCall(result.refusal, result.from.remote.identity.id);
-  const operates = request.type === "stop" || request.type === "transfer" || request.type === "members";
-  if (operates && result.verdict === "unknown") return unknown("the request", result.lastTo, null, around.waitedMs);
+  const operates =
+    request.type === "stop" || request.type === "transfer" || request.type === "members";
+  if (operates && result.verdict === "unknown")
+    return unknown("the request", result.lastTo, null, around.waitedMs);
   const conflict = around.finder.conflict();
   if (conflict !== null) return conflict;
   if (answering(around).length === 0) return nobodyAnswers(around);
@@ -94,16 +125,26 @@ export function callFailure(result: CallResult, request: Request, around: Circum
 function refusedCall(refusal: Refusal, from: NodeId): RaftError {
   const { code, text, number } = refusal;
   const detail = text === "" ? code : text;
-  if (code === "trimmed") return new RefusedError(refusal, `entries before ${number ?? 0} were trimmed`, 8);
+  if (code === "trimmed")
+    return new RefusedError(refusal, `entries before ${number ?? 0} were trimmed`, 8);
   const passing = code === "outdated" || code === "configuration changed";
   if (passing) return new RefusedError(refusal, `not done: ${detail}`, 4);
   return new RefusedError(refusal, `refused by node ${from}: ${detail}`, 8);
 }
 
-function unknown(what: string, to: NodeId | null, requestId: string | null, waitedMs: MonotonicMs): RaftError {
+function unknown(
+  what: string,
+  to: NodeId | null,
+  requestId: string | null,
+  waitedMs: MonotonicMs,
+): RaftError {
   const seconds = (waitedMs / 1_000).toFixed(1);
   const who = to === null ? "a node" : `node ${to}`;
-  return new RaftError(`unknown: ${who} took ${what} and fell silent (${seconds} s)`, 5, named(requestId));
+  return new RaftError(
+    `unknown: ${who} took ${what} and fell silent (${seconds} s)`,
+    5,
+    named(requestId),
+  );
 }
 
 function named(requestId: string | null): { requestId?: string } {
@@ -130,18 +171,37 @@ function whyNot(refusal: Refusal | null, around: Circumstances): string {
   if (member === undefined || member.configuration === null) {
     const waiting = reports.find(({ state }) => state === "waiting");
     if (waiting === undefined) return `${who} but there is no leader`;
-    const missing = waiting.founders.filter((id) => !heard.includes(id) && !waiting.peers.some((peer) => peer.id === id && peer.lastContactMs !== null));
-    const waits = missing.length === 0 ? "is being founded" : `is not founded yet and waits for ${nodesOf(missing)}`;
+    const missing = waiting.founders.filter(
+      (id) =>
+        !heard.includes(id) &&
+        !waiting.peers.some((peer) => peer.id === id && peer.lastContactMs !== null),
+    );
+    const waits =
+      missing.length === 0
+        ? "is being founded"
+        : `is not founded yet and waits for ${nodesOf(missing)}`;
     return `${who} but cluster ${key.cluster} ${waits}`;
   }
-  const voters = member.configuration.members.filter(({ role }) => role === "voter").map(({ id }) => id);
+  const voters = member.configuration.members
+    .filter(({ role }) => role === "voter")
+    .map(({ id }) => id);
   const silent = voters.filter((id) => !heard.includes(id));
   const needed = Math.floor(voters.length / 2) + 1;
-  const silence = silent.length === 0 ? "" : `; ${listOf(silent)} ${silent.length === 1 ? "is" : "are"} silent`;
+  const silence =
+    silent.length === 0 ? "" : `; ${listOf(silent)} ${silent.length === 1 ? "is" : "are"} silent`;
   return `${who} but there is no leader (${needed} of ${voters.length} voters are needed${silence})`;
 }
 
-const LEADERLESS: ReadonlySet<string> = new Set(["not leader", "no leader", "not founded", "not member", "unknown", "stopping", "expected", "overwritten"]);
+const LEADERLESS: ReadonlySet<string> = new Set([
+  "not leader",
+  "no leader",
+  "not founded",
+  "not member",
+  "unknown",
+  "stopping",
+  "expected",
+  "overwritten",
+]);
 
 function nodesOf(ids: readonly NodeId[]): string {
   return `${ids.length === 1 ? "node" : "nodes"} ${listOf(ids)}`;

@@ -16,7 +16,9 @@ const QUERY_EVERY_MS = 1_000;
 /** A denial of leadership is believed this long: a leader of that term may still be finding out. */
 const DENIAL_MS = 200;
 
-export type NodeConnection = Connection & { readonly remote: Extract<Connection["remote"], { kind: "node" }> };
+export type NodeConnection = Connection & {
+  readonly remote: Extract<Connection["remote"], { kind: "node" }>;
+};
 
 export class Finder {
   readonly #wire: ClientWire;
@@ -28,7 +30,8 @@ export class Finder {
   #leader: LeaderHint | null = null;
   /** When #leader was first believed. */
   #leaderSinceMs: MonotonicMs = 0;
-  #denied: { readonly id: NodeId; readonly term: number; readonly untilMs: MonotonicMs } | null = null;
+  #denied: { readonly id: NodeId; readonly term: number; readonly untilMs: MonotonicMs } | null =
+    null;
   #commitIndex: LogIndex | null = null;
   /** Addresses of this machine. */
   #ownHosts: ReadonlySet<string> = new Set();
@@ -63,8 +66,11 @@ export class Finder {
 
   /** Met nodes: this machine's first, then the nearest. */
   nodes(): readonly NodeConnection[] {
-    const isOwn = ({ remote: { address } }: Connection): boolean => address.host.startsWith("127.") || this.#ownHosts.has(address.host);
-    return [...this.#byId().values()].sort((a, b) => Number(isOwn(b)) - Number(isOwn(a)) || (a.rttMs ?? 1e9) - (b.rttMs ?? 1e9));
+    const isOwn = ({ remote: { address } }: Connection): boolean =>
+      address.host.startsWith("127.") || this.#ownHosts.has(address.host);
+    return [...this.#byId().values()].sort(
+      (a, b) => Number(isOwn(b)) - Number(isOwn(a)) || (a.rttMs ?? 1e9) - (b.rttMs ?? 1e9),
+    );
   }
 
   connection(id: NodeId): NodeConnection | undefined {
@@ -120,12 +126,14 @@ export class Finder {
     const denied = this.#denied;
     if (denied?.id === hint.id && denied.term === hint.term && nowMs < denied.untilMs) return;
     if (known !== null && hint.term <= known.term) {
-      if (hint.id === known.id && hint.term === known.term && known.address === null) this.#leader = hint;
+      if (hint.id === known.id && hint.term === known.term && known.address === null)
+        this.#leader = hint;
       return;
     }
     this.#leader = hint;
     this.#leaderSinceMs = nowMs;
-    if (hint.address !== null && this.connection(hint.id) === undefined) this.#wire.greet(hint.address);
+    if (hint.address !== null && this.connection(hint.id) === undefined)
+      this.#wire.greet(hint.address);
     this.#onChange();
   }
 

@@ -13,7 +13,9 @@ export function heardClusters(hints: readonly Hint[], own: ClusterKey): readonly
     const name = `${hint.beacon.cluster} ${hint.beacon.keyTag}`;
     groups.set(name, [...(groups.get(name) ?? []), hint]);
   }
-  return [...groups.values()].map((group) => oneCluster(group, own)).sort((a, b) => (a.cluster < b.cluster ? -1 : 1));
+  return [...groups.values()]
+    .map((group) => oneCluster(group, own))
+    .sort((a, b) => (a.cluster < b.cluster ? -1 : 1));
 }
 
 function oneCluster(hints: readonly Hint[], own: ClusterKey): HeardCluster {
@@ -25,7 +27,11 @@ function oneCluster(hints: readonly Hint[], own: ClusterKey): HeardCluster {
     keyDiffers: cluster === own.cluster && keyTag !== keyTagOf(own),
     leader: leaderOf(nodes.map(({ beacon }) => beacon)),
     waitingFor: waitingFor(nodes.map(({ beacon }) => beacon)),
-    nodes: nodes.map(({ beacon, address }) => ({ id: beacon.id, userHost: beacon.userHost, address })),
+    nodes: nodes.map(({ beacon, address }) => ({
+      id: beacon.id,
+      userHost: beacon.userHost,
+      address,
+    })),
   };
 }
 

@@ -57,10 +57,18 @@ export class Operator {
     const deadlineMs = this.#now() + timeoutMs;
     const before = await this.#options.leader(timeoutMs);
     if (before.id === to) return before;
-    await this.#options.ask({ type: "transfer", term: before.term, to }, "leader", deadlineMs - this.#now());
+    await this.#options.ask(
+      { type: "transfer", term: before.term, to },
+      "leader",
+      deadlineMs - this.#now(),
+    );
     for (;;) {
       const leftMs = deadlineMs - this.#now();
-      if (leftMs <= 0) throw new RaftError(`node ${before.id} still leads: no other voter could take over in time`, 4);
+      if (leftMs <= 0)
+        throw new RaftError(
+          `node ${before.id} still leads: no other voter could take over in time`,
+          4,
+        );
       const now = await this.#options.leader(leftMs);
       if (now.term > before.term) return now;
       await this.#pause();
@@ -74,15 +82,23 @@ export class Operator {
   /** `timeoutMs` undefined: as long as a new member may take to catch up. */
   async add(id: NodeId, learner: boolean, timeoutMs: number | undefined): Promise<Configuration> {
     const deadlineMs = this.#now() + (timeoutMs ?? CATCH_UP_MS);
-    const added = await this.change({ type: "addLearner", id, incarnation: "" }, Math.min(STEP_MS, timeoutMs ?? STEP_MS));
+    const added = await this.change(
+      { type: "addLearner", id, incarnation: "" },
+      Math.min(STEP_MS, timeoutMs ?? STEP_MS),
+    );
     return learner ? added : this.#promoteWhenCaughtUp(id, deadlineMs);
   }
 
   async replace(id: NodeId, timeoutMs: number | undefined): Promise<Configuration> {
     const deadlineMs = this.#now() + (timeoutMs ?? CATCH_UP_MS);
-    const before = configurationOf(await this.#leaderReport(Math.min(STEP_MS, timeoutMs ?? STEP_MS)));
+    const before = configurationOf(
+      await this.#leaderReport(Math.min(STEP_MS, timeoutMs ?? STEP_MS)),
+    );
     const wasVoter = before.members.some((member) => member.id === id && member.role === "voter");
-    const replaced = await this.change({ type: "replace", id, incarnation: "" }, Math.min(STEP_MS, timeoutMs ?? STEP_MS));
+    const replaced = await this.change(
+      { type: "replace", id, incarnation: "" },
+      Math.min(STEP_MS, timeoutMs ?? STEP_MS),
+    );
     return wasVoter ? this.#promoteWhenCaughtUp(id, deadlineMs) : replaced;
   }
 
@@ -91,10 +107,14 @@ export class Operator {
   async change(change: MembershipChange, timeoutMs: number): Promise<Configuration> {
     const startedMs = this.#now();
     const first = configurationOf(await this.#leaderReport(timeoutMs));
-    for (let before = first; ; ) {
+    for (let before = first; ;) {
       const leftMs = Math.max(1, startedMs + timeoutMs - this.#now());
       try {
-        const answer = await this.#options.ask({ type: "members", configurationIndex: before.index, change }, "leader", leftMs);
+        const answer = await this.#options.ask(
+          { type: "members", configurationIndex: before.index, change },
+          "leader",
+          leftMs,
+        );
         if (answer.type === "done" && answer.configuration !== null) return answer.configuration;
         return configurationOf(await this.#leaderReport(leftMs));
       } catch (error) {
@@ -116,7 +136,10 @@ export class Operator {
       } catch (error) {
         if (!isRefusedChange(error)) throw error;
         if (this.#now() >= deadlineMs) {
-          throw new RaftError(`node ${id} is a learner and not a voter yet: ${error.refusal.text}. Promote it when it has caught up`, 4);
+          throw new RaftError(
+            `node ${id} is a learner and not a voter yet: ${error.refusal.text}. Promote it when it has caught up`,
+            4,
+          );
         }
       }
     }
@@ -129,7 +152,8 @@ export class Operator {
       const leader = await this.#options.leader(leftMs);
       const answer = await this.#options.ask({ type: "status" }, leader.id, leftMs);
       if (answer.type === "status" && answer.report.role === "leader") return answer.report;
-      if (this.#now() >= deadlineMs) throw new RaftError("no leader stayed long enough to be asked", 4);
+      if (this.#now() >= deadlineMs)
+        throw new RaftError("no leader stayed long enough to be asked", 4);
       await this.#pause();
     }
   }
@@ -153,7 +177,11 @@ function configurationOf({ configuration }: NodeReport): Configuration {
 }
 
 /** Whether a configuration shows that the change was made. */
-function holds({ members }: Configuration, change: MembershipChange, before: Configuration): boolean {
+function holds(
+  { members }: Configuration,
+  change: MembershipChange,
+  before: Configuration,
+): boolean {
   const member = members.find(({ id }) => id === change.id);
   switch (change.type) {
     case "addLearner":
@@ -165,6 +193,9 @@ function holds({ members }: Configuration, change: MembershipChange, before: Con
     case "remove":
       return member === undefined;
     case "replace":
-      return member !== undefined && member.incarnation !== before.members.find(({ id }) => id === change.id)?.incarnation;
+      return (
+        member !== undefined &&
+        member.incarnation !== before.members.find(({ id }) => id === change.id)?.incarnation
+      );
   }
 }

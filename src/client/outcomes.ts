@@ -53,7 +53,8 @@ export class Ledger {
   refused(copy: number, refusal: Refusal, ifLast: LogIndex | null = null): void {
     if (refusal.code === "unknown") return;
     // The last committed user entry is behind `ifLast` for ever, for every copy.
-    if (refusal.code === "if last" && ifLast !== null && (refusal.number ?? 0) > ifLast) this.#open.clear();
+    if (refusal.code === "if last" && ifLast !== null && (refusal.number ?? 0) > ifLast)
+      this.#open.clear();
     this.#open.delete(copy);
   }
 

@@ -34,16 +34,19 @@ export class Cursor {
   take(page: Records): LogEntry[] {
     if (page.bytes.length === 0) return [];
     const { firstIndex, prevChain } = page;
-    if (firstIndex > this.next) throw new RaftError(`the log has a hole before ${firstIndex}: ${this.next} was asked for`, 7);
+    if (firstIndex > this.next)
+      throw new RaftError(`the log has a hole before ${firstIndex}: ${this.next} was asked for`, 7);
     // Only a page that begins where the last one ended can be compared with it.
     const joins = this.#chain !== null && firstIndex === this.next;
     if (joins && this.#chain !== prevChain) throw contradiction(this.next);
     const verified = verifyRecords(page.bytes, prevChain, firstIndex);
-    if ("reason" in verified) throw new RaftError(`records from ${firstIndex} on arrived damaged: ${verified.reason}`, 7);
+    if ("reason" in verified)
+      throw new RaftError(`records from ${firstIndex} on arrived damaged: ${verified.reason}`, 7);
     const entries: LogEntry[] = [];
     let offset = 0;
     for (const head of verified.heads) {
-      if (head.term < this.#term && head.firstIndex >= this.next) throw contradiction(head.firstIndex);
+      if (head.term < this.#term && head.firstIndex >= this.next)
+        throw contradiction(head.firstIndex);
       if (head.lastIndex >= this.next) this.#entriesOf(head, page.bytes, offset, entries);
       offset += head.bytes;
     }
@@ -53,7 +56,8 @@ export class Cursor {
 
   #entriesOf(head: RecordHead, bytes: Uint8Array, offset: number, entries: LogEntry[]): void {
     const payloads = payloadsOf(bytes, offset);
-    if (payloads === null) throw new RaftError(`the record at ${head.firstIndex} cannot be read`, 7);
+    if (payloads === null)
+      throw new RaftError(`the record at ${head.firstIndex} cannot be read`, 7);
     for (const [at, payload] of payloads.entries()) {
       const index = head.firstIndex + at;
       if (index >= this.next) entries.push(entryOf(head, index, payload));
@@ -64,10 +68,17 @@ export class Cursor {
 }
 
 function contradiction(index: LogIndex): RaftError {
-  return new RaftError(`what is read at ${index} does not follow what was read before it: a node has another log`, 7);
+  return new RaftError(
+    `what is read at ${index} does not follow what was read before it: a node has another log`,
+    7,
+  );
 }
 
-function entryOf({ term, timeMs, kind }: RecordHead, index: LogIndex, payload: Uint8Array): LogEntry {
+function entryOf(
+  { term, timeMs, kind }: RecordHead,
+  index: LogIndex,
+  payload: Uint8Array,
+): LogEntry {
   const bytes = new Uint8Array(payload);
   if (kind === RECORD_KIND.user) return { index, term, timeMs, kind: "entry", bytes };
   if (kind === RECORD_KIND.noop) return { index, term, timeMs, kind: "noop", bytes };
@@ -95,8 +106,17 @@ export async function* readLog(ask: Ask, options: LogOptions): AsyncGenerator<Lo
 }
 
 /** The last `count` entries that are wanted, in order. */
-async function* readLast(ask: Ask, options: LogOptions, count: number): AsyncGenerator<LogEntry, Cursor> {
-  const request = { type: "read", bytesMax: PAGE_BYTES_MAX, consistency: consistencyOf(options), waitMs: 0 } as const;
+async function* readLast(
+  ask: Ask,
+  options: LogOptions,
+  count: number,
+): AsyncGenerator<LogEntry, Cursor> {
+  const request = {
+    type: "read",
+    bytesMax: PAGE_BYTES_MAX,
+    consistency: consistencyOf(options),
+    waitMs: 0,
+  } as const;
   let page = await ask({ ...request, from: 1, last: Math.max(1, count) });
   for (let back = Math.max(64, 2 * count); ; back *= 2) {
     const from = page.firstIndex;
@@ -105,14 +125,17 @@ async function* readLast(ask: Ask, options: LogOptions, count: number): AsyncGen
     const last: LogEntry[] = [];
     while (cursor.next <= until) {
       const entries = cursor.take(page);
-      for (const entry of entries) if (entry.index <= until && isWanted(entry, options)) last.push(entry);
+      for (const entry of entries)
+        if (entry.index <= until && isWanted(entry, options)) last.push(entry);
       last.splice(0, last.length - count);
       if (entries.length === 0 || cursor.next > until) break;
       page = await ask({ ...request, from: cursor.next, last: null });
     }
     // No-ops and configurations stood in between: look further back.
     const enough = last.length >= count || from <= 1;
-    const earlier = enough ? null : await askEarlier(ask, { ...request, from: Math.max(1, until - back), last: null });
+    const earlier = enough
+      ? null
+      : await askEarlier(ask, { ...request, from: Math.max(1, until - back), last: null });
     if (earlier === null || earlier.firstIndex >= from) {
       yield* last;
       return cursor;
@@ -148,7 +171,13 @@ export async function* followLog(ask: Ask, options: LogOptions): AsyncGenerator<
 }
 
 /** `fromStart`: the caller named no first index, so a trimmed log begins where it begins. */
-async function askPage(ask: Ask, cursor: Cursor, options: LogOptions, waitMs: number, fromStart: boolean): Promise<Records> {
+async function askPage(
+  ask: Ask,
+  cursor: Cursor,
+  options: LogOptions,
+  waitMs: number,
+  fromStart: boolean,
+): Promise<Records> {
   const request: ReadRequest = {
     type: "read",
     from: cursor.next,
@@ -177,5 +206,7 @@ function isWanted(entry: LogEntry, { all }: LogOptions): boolean {
 
 /** Where the log begins, if that is why it could not be read. */
 function trimmedAt(error: unknown): LogIndex | null {
-  return error instanceof RefusedError && error.refusal.code === "trimmed" ? (error.refusal.number ?? 1) : null;
+  return error instanceof RefusedError && error.refusal.code === "trimmed"
+    ? (error.refusal.number ?? 1)
+    : null;
 }

@@ -21,7 +21,9 @@ const PRINTED = new RegExp(`^([0-9a-f]{${CLIENT_HEX}})-([0-9a-z]{1,11})-([0-9a-z
 
 /** A client id for a new session. */
 export function newClientId(dice: Dice): string {
-  const hex = Array.from(dice(CLIENT_HEX / 2), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const hex = Array.from(dice(CLIENT_HEX / 2), (byte) => byte.toString(16).padStart(2, "0")).join(
+    "",
+  );
   return hex.padEnd(32, "0");
 }
 

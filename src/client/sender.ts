@@ -6,7 +6,13 @@
  *  one, the rest ends by itself. Pure but for the callbacks. */
 
 import type { LogIndex, MonotonicMs } from "../base/types.ts";
-import { ENTRIES_PER_RECORD_MAX, ENTRY_BYTES_MAX, encodePayloads, PAYLOADS_BYTES_MAX, payloadBytes } from "../storage/record.ts";
+import {
+  ENTRIES_PER_RECORD_MAX,
+  ENTRY_BYTES_MAX,
+  encodePayloads,
+  PAYLOADS_BYTES_MAX,
+  payloadBytes,
+} from "../storage/record.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
 import type { AppendRequest, Response } from "../transport/requests.ts";
@@ -94,12 +100,25 @@ export class Sender {
   }
 
   /** Takes one call's entries; `settle` is called once. Throws RaftError for what can never be added. */
-  submit(payloads: readonly Uint8Array[], options: SubmitOptions, settle: Submission["settle"]): Submission {
+  submit(
+    payloads: readonly Uint8Array[],
+    options: SubmitOptions,
+    settle: Submission["settle"],
+  ): Submission {
     const bytes = checkEntries(payloads);
     const startedMs = this.#options.clock.monotonicMs();
     const name = options.requestId === null ? null : parseRequestId(options.requestId);
     const deadlineMs = startedMs + options.timeoutMs;
-    const submission: Submission = { payloads, bytes, name, ifLast: options.ifLast, startedMs, deadlineMs, settle, settled: false };
+    const submission: Submission = {
+      payloads,
+      bytes,
+      name,
+      ifLast: options.ifLast,
+      startedMs,
+      deadlineMs,
+      settle,
+      settled: false,
+    };
     this.#enqueue(submission);
     return submission;
   }
@@ -110,7 +129,8 @@ export class Sender {
     submission.deadlineMs = this.#options.clock.monotonicMs();
     const flight = this.#flights.find(({ submissions }) => submissions.includes(submission));
     if (flight === undefined) this.#expireQueue();
-    else if (flight.call !== null) this.#options.calls.setDeadline(flight.call, submission.deadlineMs);
+    else if (flight.call !== null)
+      this.#options.calls.setDeadline(flight.call, submission.deadlineMs);
   }
 
   /** Rejects whatever is not answered. */
@@ -120,7 +140,8 @@ export class Sender {
     for (const flight of this.#flights) {
       for (const submission of flight.submissions) {
         submission.deadlineMs = nowMs;
-        if (flight.call !== null) this.#reject(flight, submission, this.#options.calls.expire(flight.call));
+        if (flight.call !== null)
+          this.#reject(flight, submission, this.#options.calls.expire(flight.call));
       }
       if (flight.call !== null) this.#options.calls.cancel(flight.call);
     }
@@ -131,7 +152,9 @@ export class Sender {
 
   #enqueue(submission: Submission): void {
     const entries = submission.payloads.length;
-    const full = this.#queueEntries + entries > QUEUE_ENTRIES_MAX || this.#queueBytes + submission.bytes > QUEUE_BYTES_MAX;
+    const full =
+      this.#queueEntries + entries > QUEUE_ENTRIES_MAX ||
+      this.#queueBytes + submission.bytes > QUEUE_BYTES_MAX;
     if (full) throw notAdded(`${this.#queueEntries} entries wait already`);
     this.#queue.push(submission);
     this.#queueEntries += entries;
@@ -156,7 +179,11 @@ export class Sender {
     for (;;) {
       const next = this.#queue[this.#queueFrom];
       if (next === undefined) return;
-      if (this.#flights.filter(isAlone(next) ? isOfItsOwn : isInOrder).length >= (isAlone(next) ? ALONE_MAX : WINDOW)) return;
+      if (
+        this.#flights.filter(isAlone(next) ? isOfItsOwn : isInOrder).length >=
+        (isAlone(next) ? ALONE_MAX : WINDOW)
+      )
+        return;
       const submissions = this.#takeBatch();
       const count = submissions.reduce((sum, { payloads }) => sum + payloads.length, 0);
       const session = isAlone(next) ? null : this.#openSession();
@@ -200,7 +227,12 @@ export class Sender {
   }
 
   #newSession(): Session {
-    return { clientId: newClientId(this.#options.dice), bornAt: this.#birth(), nextSequence: 1, broken: false };
+    return {
+      clientId: newClientId(this.#options.dice),
+      bornAt: this.#birth(),
+      nextSequence: 1,
+      broken: false,
+    };
   }
 
   #takeBatch(): Submission[] {
@@ -210,7 +242,9 @@ export class Sender {
     for (;;) {
       const next = this.#queue[this.#queueFrom];
       if (next === undefined) break;
-      const fits = entries + next.payloads.length <= MERGED_ENTRIES_MAX && bytes + next.bytes <= MERGED_BYTES_MAX;
+      const fits =
+        entries + next.payloads.length <= MERGED_ENTRIES_MAX &&
+        bytes + next.bytes <= MERGED_BYTES_MAX;
       if (batch.length > 0 && (!fits || isAlone(next))) break;
       batch.push(next);
       entries += next.payloads.length;
@@ -253,8 +287,10 @@ export class Sender {
       case "refused": {
         // In a session that was forgotten or has a hole, and nothing of this request is open.
         const { code } = result.refusal;
-        const moves = code === "forgotten" ? result.refusal.number === null : REFUSALS[code] === "after";
-        if (moves && result.verdict === "safe" && flight.session !== null) return this.#dissolve(flight);
+        const moves =
+          code === "forgotten" ? result.refusal.number === null : REFUSALS[code] === "after";
+        if (moves && result.verdict === "safe" && flight.session !== null)
+          return this.#dissolve(flight);
         return this.#fail(flight, result);
       }
       case "timeout":
@@ -279,7 +315,8 @@ export class Sender {
       index += count;
     }
     for (const { session, call } of this.#flights) {
-      if (session !== null && session === flight.session && call !== null) this.#options.calls.nudge(call);
+      if (session !== null && session === flight.session && call !== null)
+        this.#options.calls.nudge(call);
     }
     this.#wake();
   }
@@ -318,12 +355,16 @@ export class Sender {
   #abandonSession({ session }: Flight): void {
     if (session === null || session.broken) return;
     session.broken = true;
-    const moving = this.#flights.filter((flight) => flight.session === session && flight.call?.ledger.verdict === "safe");
+    const moving = this.#flights.filter(
+      (flight) => flight.session === session && flight.call?.ledger.verdict === "safe",
+    );
     for (const flight of moving) {
       if (flight.call !== null) this.#options.calls.cancel(flight.call);
       this.#leave(flight);
     }
-    this.#requeue(moving.flatMap(({ submissions }) => submissions).filter(({ settled }) => !settled));
+    this.#requeue(
+      moving.flatMap(({ submissions }) => submissions).filter(({ settled }) => !settled),
+    );
   }
 
   #requeue(submissions: readonly Submission[]): void {
@@ -350,11 +391,22 @@ export class Sender {
     if (flight !== null) {
       const before = flight.submissions.slice(0, flight.submissions.indexOf(submission));
       const skipped = before.reduce((sum, { payloads }) => sum + payloads.length, 0);
-      requestId = renderRequestId({ ...flight.id, firstSequence: flight.id.firstSequence + skipped });
+      requestId = renderRequestId({
+        ...flight.id,
+        firstSequence: flight.id.firstSequence + skipped,
+      });
     }
     const nowMs = clock.monotonicMs();
     const waitedMs = nowMs - submission.startedMs;
-    submission.settle(sendFailure(result, requestId, { key, waitedMs, nowMs, finder: finder(), reports: calls.reports }));
+    submission.settle(
+      sendFailure(result, requestId, {
+        key,
+        waitedMs,
+        nowMs,
+        finder: finder(),
+        reports: calls.reports,
+      }),
+    );
   }
 
   #armQueueTimer(deadlineMs: MonotonicMs): void {
@@ -407,9 +459,16 @@ function checkEntries(payloads: readonly Uint8Array[]): number {
   const largest = payloads.reduce((max, { length }) => Math.max(max, length), 0);
   const bytes = payloads.reduce((sum, { length }) => sum + payloadBytes(length), 5);
   if (payloads.length === 0) throw new RaftError("nothing to send", 8);
-  if (largest > ENTRY_BYTES_MAX) throw new RaftError(`not added: an entry of ${largest} bytes, at most ${ENTRY_BYTES_MAX} are taken`, 8);
+  if (largest > ENTRY_BYTES_MAX)
+    throw new RaftError(
+      `not added: an entry of ${largest} bytes, at most ${ENTRY_BYTES_MAX} are taken`,
+      8,
+    );
   if (payloads.length > ENTRIES_PER_RECORD_MAX || bytes > PAYLOADS_BYTES_MAX) {
-    throw new RaftError(`not added: ${payloads.length} entries of ${bytes} bytes at once, at most ${ENTRIES_PER_RECORD_MAX} and ${PAYLOADS_BYTES_MAX} are taken; send them in several calls`, 8);
+    throw new RaftError(
+      `not added: ${payloads.length} entries of ${bytes} bytes at once, at most ${ENTRIES_PER_RECORD_MAX} and ${PAYLOADS_BYTES_MAX} are taken; send them in several calls`,
+      8,
+    );
   }
   return bytes;
 }

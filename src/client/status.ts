@@ -29,18 +29,27 @@ export function mergeStatus(heard: readonly Heard[], key: ClusterKey): ClusterSt
   const founders = configuration === null ? foundersOf(reports) : [];
   const known = new Set([...members.map(({ id }) => id), ...founders]);
   // Also a node under a member's id with other data: wiped, or another seat.
-  const isMember = ({ id, incarnation }: NodeReport): boolean => members.some((one) => one.id === id && one.incarnation === incarnation);
-  const strangers = heard.filter(({ report }) => !founders.includes(report.id) && !isMember(report));
+  const isMember = ({ id, incarnation }: NodeReport): boolean =>
+    members.some((one) => one.id === id && one.incarnation === incarnation);
+  const strangers = heard.filter(
+    ({ report }) => !founders.includes(report.id) && !isMember(report),
+  );
   const context: Context = { heard, leader, reports };
   const rows = [
     ...members.map(({ id, incarnation, role }) => memberRow(id, incarnation, role, context)),
     ...founders.map((id) => founderRow(id, context)),
     ...strangers.map((one) => reachableRow(one, "none", context)),
-    ...unheardStrangers(known, strangers, leader).map((id): StatusRow => ({ ...unreachableRow(id, "none", context), role: "outside" })),
+    ...unheardStrangers(known, strangers, leader).map((id): StatusRow => ({
+      ...unreachableRow(id, "none", context),
+      role: "outside",
+    })),
   ];
   const voting = rows.filter(({ member }) => member === "voter");
-  const reachable = voting.filter(({ role, mute }) => role !== "unreachable" && mute === null).length;
-  const canLose = leader === null ? 0 : Math.max(0, reachable - (Math.floor(voting.length / 2) + 1));
+  const reachable = voting.filter(
+    ({ role, mute }) => role !== "unreachable" && mute === null,
+  ).length;
+  const canLose =
+    leader === null ? 0 : Math.max(0, reachable - (Math.floor(voting.length / 2) + 1));
   return {
     cluster: key.cluster,
     auth: key.auth,
@@ -52,7 +61,9 @@ export function mergeStatus(heard: readonly Heard[], key: ClusterKey): ClusterSt
     voters: voting.length,
     reachableVoters: reachable,
     canLose,
-    waitingFor: founders.filter((id) => rows.some((row) => row.id === id && row.role === "unheard")),
+    waitingFor: founders.filter((id) =>
+      rows.some((row) => row.id === id && row.role === "unheard"),
+    ),
     rows,
     reports,
     peersOfLeader: leader?.peers ?? [],
@@ -78,10 +89,17 @@ function leaderOf(reports: readonly NodeReport[]): NodeReport | null {
 function newestConfiguration(reports: readonly NodeReport[]): NodeReport["configuration"] {
   const founded = reports.filter(({ state }) => state === "member");
   const all = founded.flatMap(({ configuration, commitIndex }) =>
-    configuration === null ? [] : [{ configuration, committed: configuration.index <= commitIndex }],
+    configuration === null
+      ? []
+      : [{ configuration, committed: configuration.index <= commitIndex }],
   );
-  const committed = all.filter((one) => one.committed).toSorted((a, b) => b.configuration.index - a.configuration.index);
-  return (committed[0] ?? all.toSorted((a, b) => a.configuration.index - b.configuration.index)[0])?.configuration ?? null;
+  const committed = all
+    .filter((one) => one.committed)
+    .toSorted((a, b) => b.configuration.index - a.configuration.index);
+  return (
+    (committed[0] ?? all.toSorted((a, b) => a.configuration.index - b.configuration.index)[0])
+      ?.configuration ?? null
+  );
 }
 
 /** Every id that some waiting node was told to found with. */
@@ -90,13 +108,24 @@ function foundersOf(reports: readonly NodeReport[]): readonly NodeId[] {
   return [...new Set(waiting.flatMap(({ founders }) => founders))].sort((a, b) => a - b);
 }
 
-function memberRow(id: NodeId, incarnation: string, member: "voter" | "learner", context: Context): StatusRow {
-  const own = context.heard.find(({ report }) => report.id === id && report.incarnation === incarnation);
+function memberRow(
+  id: NodeId,
+  incarnation: string,
+  member: "voter" | "learner",
+  context: Context,
+): StatusRow {
+  const own = context.heard.find(
+    ({ report }) => report.id === id && report.incarnation === incarnation,
+  );
   if (own !== undefined) return reachableRow(own, member, context);
   return unreachableRow(id, member, context);
 }
 
-function reachableRow({ report, rttMs }: Heard, member: StatusRow["member"], { leader }: Context): StatusRow {
+function reachableRow(
+  { report, rttMs }: Heard,
+  member: StatusRow["member"],
+  { leader }: Context,
+): StatusRow {
   const seen = leader?.peers.find(({ id }) => id === report.id);
   const leads = leader?.id === report.id;
   const role = report.state === "member" ? report.role : report.state;
@@ -108,7 +137,10 @@ function reachableRow({ report, rttMs }: Heard, member: StatusRow["member"], { l
     term: founded ? report.term : null,
     lastIndex: founded ? report.lastIndex : null,
     commitIndex: founded ? report.commitIndex : null,
-    lag: leads || leader === null || !founded ? null : Math.max(0, leader.commitIndex - report.commitIndex),
+    lag:
+      leads || leader === null || !founded
+        ? null
+        : Math.max(0, leader.commitIndex - report.commitIndex),
     lastContactMs: leads ? null : (seen?.lastContactMs ?? null),
     lastHeardWallMs: seen?.lastHeardWallMs ?? null,
     rttMs: leads ? null : (seen?.rttMs ?? rttMs),
@@ -124,7 +156,11 @@ function reachableRow({ report, rttMs }: Heard, member: StatusRow["member"], { l
 }
 
 /** As the leader knows it, or whoever heard from it last. */
-function unreachableRow(id: NodeId, member: StatusRow["member"], { reports, leader }: Context): StatusRow {
+function unreachableRow(
+  id: NodeId,
+  member: StatusRow["member"],
+  { reports, leader }: Context,
+): StatusRow {
   const seen = lastSeen(id, leader === null ? reports : [leader]) ?? lastSeen(id, reports);
   // 0: this leader has never heard from it.
   const lastIndex = seen?.matchIndex || null;
@@ -144,15 +180,33 @@ function unreachableRow(id: NodeId, member: StatusRow["member"], { reports, lead
 function founderRow(id: NodeId, context: Context): StatusRow {
   const own = context.heard.find(({ report }) => report.id === id);
   const seen = lastSeen(id, context.reports);
-  if (own !== undefined) return { ...reachableRow(own, "none", context), lastContactMs: seen?.lastContactMs ?? null, rttMs: seen?.rttMs ?? null };
+  if (own !== undefined)
+    return {
+      ...reachableRow(own, "none", context),
+      lastContactMs: seen?.lastContactMs ?? null,
+      rttMs: seen?.rttMs ?? null,
+    };
   if (seen === null || seen.lastContactMs === null) return emptyRow(id, "none", "unheard");
-  return { ...unreachableRow(id, "none", context), role: seen.lastContactMs < CONTACT_MS ? "waiting" : "unreachable" };
+  return {
+    ...unreachableRow(id, "none", context),
+    role: seen.lastContactMs < CONTACT_MS ? "waiting" : "unreachable",
+  };
 }
 
 /** Strangers that only the leader hears, and heard lately. */
-function unheardStrangers(known: ReadonlySet<NodeId>, strangers: readonly Heard[], leader: NodeReport | null): readonly NodeId[] {
+function unheardStrangers(
+  known: ReadonlySet<NodeId>,
+  strangers: readonly Heard[],
+  leader: NodeReport | null,
+): readonly NodeId[] {
   const outside = (leader?.peers ?? []).filter(({ id, member, lastContactMs }) => {
-    return !member && !known.has(id) && !strangers.some(({ report }) => report.id === id) && lastContactMs !== null && lastContactMs < CONTACT_MS;
+    return (
+      !member &&
+      !known.has(id) &&
+      !strangers.some(({ report }) => report.id === id) &&
+      lastContactMs !== null &&
+      lastContactMs < CONTACT_MS
+    );
   });
   return outside.map(({ id }) => id);
 }
@@ -166,9 +220,24 @@ function lastSeen(id: NodeId, reports: readonly NodeReport[]): PeerReport | null
 
 function emptyRow(id: NodeId, member: StatusRow["member"], role: StatusRow["role"]): StatusRow {
   return {
-    id, member, role, term: null, lastIndex: null, commitIndex: null, lag: null, lastContactMs: null,
-    lastHeardWallMs: null, rttMs: null, fsyncMs: null, address: null, host: null, uptimeMs: null,
-    version: null, firstIndex: null, mute: null, networkDisk: false,
+    id,
+    member,
+    role,
+    term: null,
+    lastIndex: null,
+    commitIndex: null,
+    lag: null,
+    lastContactMs: null,
+    lastHeardWallMs: null,
+    rttMs: null,
+    fsyncMs: null,
+    address: null,
+    host: null,
+    uptimeMs: null,
+    version: null,
+    firstIndex: null,
+    mute: null,
+    networkDisk: false,
   };
 }
 
@@ -181,9 +250,14 @@ function hostOf(userHost: string | null): string | null {
 export function isComplete(heard: readonly Heard[]): boolean {
   const reports = heard.map(({ report }) => report);
   const configuration = newestConfiguration(reports);
-  const expected = configuration === null ? foundersOf(reports) : configuration.members.map(({ id }) => id);
+  const expected =
+    configuration === null ? foundersOf(reports) : configuration.members.map(({ id }) => id);
   const leader = leaderOf(reports);
-  if (reports.length === 0 || (configuration !== null && leader === null && reports.length < expected.length)) return false;
+  if (
+    reports.length === 0 ||
+    (configuration !== null && leader === null && reports.length < expected.length)
+  )
+    return false;
   return expected.every((id) => {
     if (reports.some((report) => report.id === id)) return true;
     const seen = lastSeen(id, leader === null ? reports : [leader]);

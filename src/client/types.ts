@@ -73,7 +73,15 @@ export interface StatusRow {
   readonly id: NodeId;
   readonly member: "voter" | "learner" | "none";
   /** unheard: a founder that was never met. */
-  readonly role: "leader" | "follower" | "pre-candidate" | "candidate" | "waiting" | "outside" | "unreachable" | "unheard";
+  readonly role:
+    | "leader"
+    | "follower"
+    | "pre-candidate"
+    | "candidate"
+    | "waiting"
+    | "outside"
+    | "unreachable"
+    | "unheard";
   readonly term: Term | null;
   readonly lastIndex: LogIndex | null;
   readonly commitIndex: LogIndex | null;
@@ -125,7 +133,11 @@ export interface HeardCluster {
   readonly keyDiffers: boolean;
   readonly leader: { readonly id: NodeId; readonly userHost: string } | null;
   readonly waitingFor: readonly NodeId[];
-  readonly nodes: readonly { readonly id: NodeId; readonly userHost: string; readonly address: Address }[];
+  readonly nodes: readonly {
+    readonly id: NodeId;
+    readonly userHost: string;
+    readonly address: Address;
+  }[];
 }
 
 /** How a call failed. The executable's exit code is in `exitCode` (3, 4, 5, 7 or 8). */
@@ -136,7 +148,11 @@ export class RaftError extends Error {
   readonly requestId: string | null;
   /** What was tried and heard: see NobodyAnswers. */
   readonly nobody: NobodyAnswers | null;
-  constructor(message: string, exitCode: 3 | 4 | 5 | 7 | 8, details: { requestId?: string; nobody?: NobodyAnswers } = {}) {
+  constructor(
+    message: string,
+    exitCode: 3 | 4 | 5 | 7 | 8,
+    details: { requestId?: string; nobody?: NobodyAnswers } = {},
+  ) {
     super(message);
     this.exitCode = exitCode;
     this.requestId = details.requestId ?? null;

@@ -41,7 +41,8 @@ async function openSystemWire(options: ClientOptions, listener: WireListener): P
     self: { kind: "client" },
     hello: null,
     dice: systemDice,
-    datagramBytesMax: ({ host }) => (here.has(host) ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES),
+    datagramBytesMax: ({ host }) =>
+      here.has(host) ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES,
     // The kernel counts its own bookkeeping in the buffer as well.
     receiveWindowBytes: Math.floor(socket.receiveBufferBytes / 2),
     transmit: (datagram, to) => socket.send(datagram, to),

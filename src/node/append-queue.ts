@@ -33,7 +33,12 @@ const SEARCH_RECORDS_MAX = 4_096;
 
 /** What became of handing a request to the core and the log. */
 export type HostAppend =
-  | { readonly ok: true; readonly firstIndex: LogIndex; readonly term: Term; readonly timeMs: WallMs }
+  | {
+      readonly ok: true;
+      readonly firstIndex: LogIndex;
+      readonly term: Term;
+      readonly timeMs: WallMs;
+    }
   | { readonly ok: false; readonly reason: "not leader" | "busy" | "transferring" };
 
 /** The log and the core, as far as this queue asks. */
@@ -67,7 +72,12 @@ interface Waiter<Requester> {
   readonly lastIndex: LogIndex;
   readonly term: Term;
   readonly timeMs: WallMs;
-  readonly requesters: { readonly requester: Requester; readonly offset: number; readonly count: number; readonly duplicate: boolean }[];
+  readonly requesters: {
+    readonly requester: Requester;
+    readonly offset: number;
+    readonly count: number;
+    readonly duplicate: boolean;
+  }[];
 }
 
 interface Held<Requester> {
@@ -80,7 +90,12 @@ type Decision =
   | { readonly type: "append" }
   | { readonly type: "duplicate"; readonly lastSequence: number }
   | { readonly type: "hold" }
-  | { readonly type: "refuse"; readonly code: RefusalCode; readonly text: string; readonly number: number | null };
+  | {
+      readonly type: "refuse";
+      readonly code: RefusalCode;
+      readonly text: string;
+      readonly number: number | null;
+    };
 
 export class AppendQueue<Requester> {
   readonly #host: AppendHost;
@@ -179,7 +194,11 @@ export class AppendQueue<Requester> {
     const last = row?.lastSequence ?? 0;
     const first = request.firstSequence;
     if (first + request.count - 1 <= last) return { type: "duplicate", lastSequence: last };
-    if (first <= last) return refuse("bad request", `entries ${first} to ${last} of this session are in the log, the rest is not`);
+    if (first <= last)
+      return refuse(
+        "bad request",
+        `entries ${first} to ${last} of this session are in the log, the rest is not`,
+      );
     // bornAt 0 is a name that a user chose: it has no birth, and is new whenever it is not remembered.
     if (row === undefined && request.bornAt !== 0 && request.bornAt < host.forgottenAt) {
       return refuse("forgotten", "this session was forgotten: look in the log");
@@ -208,9 +227,18 @@ export class AppendQueue<Requester> {
     }
     const { firstIndex, term, timeMs } = done;
     const previous = this.#waiters.at(-1);
-    assert(previous === undefined || previous.lastIndex < firstIndex, `appended at ${firstIndex} behind ${previous?.lastIndex}`);
+    assert(
+      previous === undefined || previous.lastIndex < firstIndex,
+      `appended at ${firstIndex} behind ${previous?.lastIndex}`,
+    );
     const requesters = [{ requester, offset: 0, count: request.count, duplicate: false }];
-    this.#waiters.push({ firstIndex, lastIndex: firstIndex + request.count - 1, term, timeMs, requesters });
+    this.#waiters.push({
+      firstIndex,
+      lastIndex: firstIndex + request.count - 1,
+      term,
+      timeMs,
+      requesters,
+    });
     return true;
   }
 
@@ -218,7 +246,12 @@ export class AppendQueue<Requester> {
   #duplicate(request: AppendRequest, requester: Requester, lastSequence: number): void {
     const head = this.#find(request);
     if (head === undefined) {
-      return this.#refuse(requester, "forgotten", "it is in the log already; where is no longer known: look in the log", lastSequence);
+      return this.#refuse(
+        requester,
+        "forgotten",
+        "it is in the log already; where is no longer known: look in the log",
+        lastSequence,
+      );
     }
     const offset = request.firstSequence - head.firstSequence;
     if (head.lastIndex <= this.#host.commitIndex) {
@@ -265,7 +298,11 @@ export class AppendQueue<Requester> {
   #hold(request: AppendRequest, requester: Requester, nowMs: MonotonicMs): void {
     const queue = this.#held.get(request.clientId) ?? [];
     const bytes = request.payloads.length;
-    if (queue.length >= HELD_PER_CLIENT_MAX || this.#heldCount >= HELD_MAX || this.#heldBytes + bytes > HELD_BYTES_MAX) {
+    if (
+      queue.length >= HELD_PER_CLIENT_MAX ||
+      this.#heldCount >= HELD_MAX ||
+      this.#heldBytes + bytes > HELD_BYTES_MAX
+    ) {
       return this.#refuseHeld({ request, requester, untilMs: nowMs });
     }
     const at = queue.findIndex((other) => other.request.firstSequence > request.firstSequence);
@@ -284,7 +321,8 @@ export class AppendQueue<Requester> {
     for (;;) {
       const queue = this.#held.get(clientId);
       const next = queue?.[0];
-      if (queue === undefined || next === undefined || this.#decide(next.request).type === "hold") return;
+      if (queue === undefined || next === undefined || this.#decide(next.request).type === "hold")
+        return;
       this.#dropHeld(queue, next);
       this.#take(next.request, next.requester, nowMs);
     }
@@ -304,7 +342,8 @@ export class AppendQueue<Requester> {
         this.#dropHeld(queue, held);
         this.#refuseHeld(held);
       }
-      for (const { untilMs } of queue) this.#heldDeadlineMs = Math.min(this.#heldDeadlineMs, untilMs);
+      for (const { untilMs } of queue)
+        this.#heldDeadlineMs = Math.min(this.#heldDeadlineMs, untilMs);
     }
   }
 
@@ -336,7 +375,10 @@ export class AppendQueue<Requester> {
     const commitIndex = this.#host.commitIndex;
     for (const { requester, offset, count, duplicate } of requesters) {
       const index = firstIndex + offset;
-      this.#answers.push({ requester, response: { type: "appended", index, count, term, timeMs, duplicate, holders, commitIndex } });
+      this.#answers.push({
+        requester,
+        response: { type: "appended", index, count, term, timeMs, duplicate, holders, commitIndex },
+      });
     }
   }
 
@@ -351,17 +393,27 @@ export class AppendQueue<Requester> {
     const open = this.#waiters.slice(this.#waitersFrom);
     this.#waiters = open.filter((waiter) => this.#host.termAt(waiter.firstIndex) === waiter.term);
     this.#waitersFrom = 0;
-    for (const waiter of open) if (!this.#waiters.includes(waiter)) this.#refuseAll(waiter, "unknown");
+    for (const waiter of open)
+      if (!this.#waiters.includes(waiter)) this.#refuseAll(waiter, "unknown");
   }
 
-  #refuse(requester: Requester, code: RefusalCode, text: string, number: number | null = null): void {
+  #refuse(
+    requester: Requester,
+    code: RefusalCode,
+    text: string,
+    number: number | null = null,
+  ): void {
     const leader = this.#host.leaderHint();
     this.#answers.push({ requester, response: { type: "refused", code, text, leader, number } });
   }
 
   /** Drops the answered front once it is the larger part: constant work per record. */
   #compact(): void {
-    if (this.#waitersFrom < this.#waiters.length && this.#waitersFrom < Math.max(1_024, this.#waiters.length / 2)) return;
+    if (
+      this.#waitersFrom < this.#waiters.length &&
+      this.#waitersFrom < Math.max(1_024, this.#waiters.length / 2)
+    )
+      return;
     this.#waiters = this.#waiters.slice(this.#waitersFrom);
     this.#waitersFrom = 0;
   }

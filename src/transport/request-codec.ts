@@ -21,8 +21,25 @@ const REPORT_BYTES_MAX = 1 << 20;
 const TEXT_CHARACTERS_MAX = 4_096;
 const MEMBERS_MAX = 64;
 
-const REQUEST = { append: 0, read: 1, readIndex: 2, status: 3, leader: 4, stop: 5, transfer: 6, members: 7 } as const;
-const RESPONSE = { appended: 0, records: 1, readIndex: 2, status: 3, leader: 4, done: 5, refused: 6 } as const;
+const REQUEST = {
+  append: 0,
+  read: 1,
+  readIndex: 2,
+  status: 3,
+  leader: 4,
+  stop: 5,
+  transfer: 6,
+  members: 7,
+} as const;
+const RESPONSE = {
+  appended: 0,
+  records: 1,
+  readIndex: 2,
+  status: 3,
+  leader: 4,
+  done: 5,
+  refused: 6,
+} as const;
 const CONSISTENCY = ["linearizable", "stale"] as const;
 const ROLES = ["voter", "learner"] as const;
 const CHANGES = ["addLearner", "promote", "demote", "remove", "replace"] as const;
@@ -141,11 +158,24 @@ function readRequest(reader: FieldReader): Request {
     case REQUEST.leader:
       return { type: "leader" };
     case REQUEST.stop:
-      return { type: "stop", bootId: reader.id16(), kill: reader.flag(), by: reader.text(TEXT_CHARACTERS_MAX) };
+      return {
+        type: "stop",
+        bootId: reader.id16(),
+        kill: reader.flag(),
+        by: reader.text(TEXT_CHARACTERS_MAX),
+      };
     case REQUEST.transfer:
-      return { type: "transfer", term: reader.count(), to: reader.isNull() ? null : reader.nodeId() };
+      return {
+        type: "transfer",
+        term: reader.count(),
+        to: reader.isNull() ? null : reader.nodeId(),
+      };
     default:
-      return { type: "members", configurationIndex: reader.count(), change: reader.record(readChange) };
+      return {
+        type: "members",
+        configurationIndex: reader.count(),
+        change: reader.record(readChange),
+      };
   }
 }
 

@@ -88,7 +88,12 @@ export class FakeCluster {
   readonly host = new FakeHost();
   readonly nodes = new Map<number, FakeNode>();
   readonly payloads: Uint8Array[] = [];
-  readonly requests: { readonly node: number; readonly request: Request; readonly hops: number; readonly atMs: number }[] = [];
+  readonly requests: {
+    readonly node: number;
+    readonly request: Request;
+    readonly hops: number;
+    readonly atMs: number;
+  }[] = [];
   #queue = new AppendQueue<(response: Response) => void>(this.host);
   leader: number | null = null;
   commitMs = 2;
@@ -110,8 +115,16 @@ export class FakeCluster {
     };
     for (let id = 1; id <= size; id++) {
       this.nodes.set(id, {
-        id, address: { host: `10.0.0.${id}`, port: 7400 + id }, alive: true, hearsClient: true, heardByClient: true,
-        boot: 1, clusterId: "5f".repeat(16), leader: null, script: null, hint: true,
+        id,
+        address: { host: `10.0.0.${id}`, port: 7400 + id },
+        alive: true,
+        hearsClient: true,
+        heardByClient: true,
+        boot: 1,
+        clusterId: "5f".repeat(16),
+        leader: null,
+        script: null,
+        hint: true,
       });
     }
   }
@@ -153,7 +166,12 @@ export class FakeCluster {
   get world(): ClientWorld {
     const dice = mulberry(99);
     return {
-      clock: { monotonicMs: () => this.time.nowMs, wallMs: () => this.time.nowMs, after: (ms, run) => this.time.after(ms, run), soon: (run) => void this.time.after(0, run) },
+      clock: {
+        monotonicMs: () => this.time.nowMs,
+        wallMs: () => this.time.nowMs,
+        after: (ms, run) => this.time.after(ms, run),
+        soon: (run) => void this.time.after(0, run),
+      },
       dice: (count) => Uint8Array.from({ length: count }, () => Math.floor(dice() * 256)),
       openWire: (_, listener) => {
         this.#listener = listener;
@@ -167,36 +185,58 @@ export class FakeCluster {
     const decoder = new TextDecoder();
     return this.host.heads
       .filter((head) => head.kind === RECORD_KIND.user && head.lastIndex <= this.host.commitIndex)
-      .flatMap((head) => splitPayloads(this.payloads[head.firstIndex] ?? new Uint8Array()).map((bytes) => decoder.decode(bytes)));
+      .flatMap((head) =>
+        splitPayloads(this.payloads[head.firstIndex] ?? new Uint8Array()).map((bytes) =>
+          decoder.decode(bytes),
+        ),
+      );
   }
 
   #wire(): ClientWire {
     return {
       connections: () => this.#connections,
       greet: (address) => {
-        const node = [...this.nodes.values()].find((one) => one.address.host === address.host && one.address.port === address.port);
+        const node = [...this.nodes.values()].find(
+          (one) => one.address.host === address.host && one.address.port === address.port,
+        );
         if (node !== undefined) this.time.after(2 * this.latencyMs, () => this.#meet(node));
       },
       send: (connection, frame) => this.#deliver(() => this.#arrive(connection, frame)),
       query: () => {
         for (const node of this.nodes.values()) {
-          if (node.alive && node.hint && node.heardByClient) this.time.after(this.latencyMs, () => this.#listener?.onHint(hintOf(node)));
+          if (node.alive && node.hint && node.heardByClient)
+            this.time.after(this.latencyMs, () => this.#listener?.onHint(hintOf(node)));
         }
       },
       addresses: () => Promise.resolve([]),
-      report: () => ({ interfaces: ["127.0.0.1"], ways: ["multicast"], heard: [...this.nodes.values()].filter((node) => node.hint && node.heardByClient && node.alive).map(hintOf), deaf: [], problems: [] }),
+      report: () => ({
+        interfaces: ["127.0.0.1"],
+        ways: ["multicast"],
+        heard: [...this.nodes.values()]
+          .filter((node) => node.hint && node.heardByClient && node.alive)
+          .map(hintOf),
+        deaf: [],
+        problems: [],
+      }),
       close: () => Promise.resolve(),
     };
   }
 
   #meet(node: FakeNode): void {
     if (!node.alive || !node.hearsClient || !node.heardByClient) return;
-    const known = this.#connections.find(({ remote }) => remote.kind === "node" && remote.identity.id === node.id);
+    const known = this.#connections.find(
+      ({ remote }) => remote.kind === "node" && remote.identity.id === node.id,
+    );
     if (known?.remote.kind === "node" && known.remote.identity.bootId === bootOf(node)) return;
     const hello = helloOf(node);
     const { incarnation, bootId } = hello;
     const connection: Connection = {
-      remote: { kind: "node", identity: { id: node.id, incarnation, bootId }, hello, address: node.address },
+      remote: {
+        kind: "node",
+        identity: { id: node.id, incarnation, bootId },
+        hello,
+        address: node.address,
+      },
       rttMs: 2 * this.latencyMs,
       lastHeardMs: this.time.nowMs,
     };
@@ -212,7 +252,8 @@ export class FakeCluster {
   #arrive(connection: Connection, frame: Frame): void {
     if (frame.type !== "request" || connection.remote.kind !== "node") return;
     const node = this.node(connection.remote.identity.id);
-    if (!node.alive || !node.hearsClient || connection.remote.identity.bootId !== bootOf(node)) return;
+    if (!node.alive || !node.hearsClient || connection.remote.identity.bootId !== bootOf(node))
+      return;
     const request = decodeRequest(frame.body);
     if (typeof request === "string") throw new Error(request);
     this.requests.push({ node: node.id, request, hops: frame.hops, atMs: this.time.nowMs });
@@ -222,7 +263,11 @@ export class FakeCluster {
         this.#deliver(() => {
           if (!node.alive || !node.heardByClient) return;
           Object.assign(connection, { lastHeardMs: this.time.nowMs });
-          this.#listener?.onFrame(connection, { type: "response", requestId: frame.requestId, body });
+          this.#listener?.onFrame(connection, {
+            type: "response",
+            requestId: frame.requestId,
+            body,
+          });
         });
       }
     };
@@ -232,28 +277,61 @@ export class FakeCluster {
     this.#serve(node, request, frame.hops, answer);
   }
 
-  #serve(node: FakeNode, request: Request, hops: number, answer: (response: Response) => void): void {
+  #serve(
+    node: FakeNode,
+    request: Request,
+    hops: number,
+    answer: (response: Response) => void,
+  ): void {
     const leads = this.leader === node.id;
     switch (request.type) {
       case "leader":
-        return answer({ type: "leader", leader: node.leader, commitIndex: this.host.commitIndex, bootId: bootOf(node), configurationIndex: 0 });
+        return answer({
+          type: "leader",
+          leader: node.leader,
+          commitIndex: this.host.commitIndex,
+          bootId: bootOf(node),
+          configurationIndex: 0,
+        });
       case "status":
         return answer({ type: "status", report: this.report(node) });
       case "append":
         if (leads) return this.#append(request, answer);
         if (hops > 0 && this.leader !== null) {
           const leader = this.leader;
-          return void this.time.after(this.latencyMs, () => this.leader === leader && this.#append(request, answer));
+          return void this.time.after(
+            this.latencyMs,
+            () => this.leader === leader && this.#append(request, answer),
+          );
         }
-        return answer({ type: "refused", code: node.leader === null ? "no leader" : "not leader", text: "", leader: node.leader, number: null });
+        return answer({
+          type: "refused",
+          code: node.leader === null ? "no leader" : "not leader",
+          text: "",
+          leader: node.leader,
+          number: null,
+        });
       case "read":
         return this.#read(node, request, answer);
       case "stop":
-        if (request.bootId !== bootOf(node)) return answer({ type: "refused", code: "outdated", text: "that process has ended already", leader: null, number: null });
+        if (request.bootId !== bootOf(node))
+          return answer({
+            type: "refused",
+            code: "outdated",
+            text: "that process has ended already",
+            leader: null,
+            number: null,
+          });
         answer({ type: "done", text: "stopping", configuration: null });
         return void this.time.after(2, () => this.kill(node.id));
       default:
-        return answer({ type: "refused", code: "bad request", text: "not scripted", leader: null, number: null });
+        return answer({
+          type: "refused",
+          code: "bad request",
+          text: "not scripted",
+          leader: null,
+          number: null,
+        });
     }
   }
 
@@ -273,7 +351,8 @@ export class FakeCluster {
   #commitSoon(): void {
     const { term, lastIndex } = this.host;
     this.time.after(this.commitMs, () => {
-      if (this.leader === null || this.host.term !== term || this.host.commitIndex >= lastIndex) return;
+      if (this.leader === null || this.host.term !== term || this.host.commitIndex >= lastIndex)
+        return;
       this.host.commitIndex = lastIndex;
       this.#queue.committed(lastIndex, this.time.nowMs);
       this.#answer();
@@ -284,7 +363,12 @@ export class FakeCluster {
     for (const { requester, response } of this.#queue.takeAnswers()) requester(response);
   }
 
-  #read(node: FakeNode, request: ReadRequest, answer: (response: Response) => void, untilMs = this.time.nowMs + request.waitMs): void {
+  #read(
+    node: FakeNode,
+    request: ReadRequest,
+    answer: (response: Response) => void,
+    untilMs = this.time.nowMs + request.waitMs,
+  ): void {
     if (!node.alive) return;
     if (this.leader === null && request.consistency === "linearizable") {
       return answer({ type: "refused", code: "no leader", text: "", leader: null, number: null });
@@ -294,7 +378,9 @@ export class FakeCluster {
     if (from > commitIndex && this.time.nowMs < untilMs) {
       return void this.time.after(5, () => this.#read(node, request, answer, untilMs));
     }
-    const heads = this.host.heads.filter((head) => head.lastIndex >= from && head.lastIndex <= commitIndex).slice(0, 5);
+    const heads = this.host.heads
+      .filter((head) => head.lastIndex >= from && head.lastIndex <= commitIndex)
+      .slice(0, 5);
     let chain = 7;
     const records: Uint8Array[] = [];
     const prevChain = this.#chainBefore(heads[0]?.firstIndex ?? 0);
@@ -305,11 +391,23 @@ export class FakeCluster {
       records.push(record);
     }
     const bytes = Uint8Array.from(records.flatMap((record) => [...record]));
-    answer({ type: "records", bytes, firstIndex: heads[0]?.firstIndex ?? from, lastIndex: heads.at(-1)?.lastIndex ?? from - 1, prevChain, commitIndex, staleMs: 0 });
+    answer({
+      type: "records",
+      bytes,
+      firstIndex: heads[0]?.firstIndex ?? from,
+      lastIndex: heads.at(-1)?.lastIndex ?? from - 1,
+      prevChain,
+      commitIndex,
+      staleMs: 0,
+    });
   }
 
   #record(head: FakeHost["heads"][number], chain: number): Uint8Array {
-    return encodeRecord(head, this.payloads[head.firstIndex] ?? encodePayloads([new Uint8Array(0)]), chain);
+    return encodeRecord(
+      head,
+      this.payloads[head.firstIndex] ?? encodePayloads([new Uint8Array(0)]),
+      chain,
+    );
   }
 
   #chainBefore(index: number): number {
@@ -322,18 +420,54 @@ export class FakeCluster {
   }
 
   report(node: FakeNode): NodeReport {
-    const members = [...this.nodes.values()].map(({ id }) => ({ id, incarnation: incarnationOf(id), role: "voter" as const }));
+    const members = [...this.nodes.values()].map(({ id }) => ({
+      id,
+      incarnation: incarnationOf(id),
+      role: "voter" as const,
+    }));
     return {
-      cluster: "raft", auth: "open", clusterId: node.clusterId, foundedMs: null, id: node.id, incarnation: incarnationOf(node.id),
-      bootId: bootOf(node), version: "1.0.0", state: this.founded ? "member" : "waiting", role: this.leader === node.id ? "leader" : "follower",
-      term: this.host.term, votedFor: null, leader: node.leader?.id ?? null, leaderSinceMs: 5, firstIndex: 1, lastIndex: this.host.lastIndex,
-      commitIndex: this.host.commitIndex, configuration: this.founded ? { index: 0, members } : null, founders: members.map(({ id }) => id),
-      syncMs: 0.5, address: node.address, userHost: `ana@lab-0${node.id}`, uptimeMs: 10, executable: "./raft", mute: null,
-      networkDisk: false, acceptsEntries: true, dataDir: "/x",
-      peers: [...this.nodes.values()].filter((other) => other !== node).map((other) => ({
-        id: other.id, incarnation: null, userHost: `ana@lab-0${other.id}`, address: other.address, rttMs: 0.3, lastContactMs: other.alive ? 3 : 60_000,
-        lastHeardWallMs: 1, matchIndex: this.host.commitIndex, term: this.host.term, member: true,
-      })),
+      cluster: "raft",
+      auth: "open",
+      clusterId: node.clusterId,
+      foundedMs: null,
+      id: node.id,
+      incarnation: incarnationOf(node.id),
+      bootId: bootOf(node),
+      version: "1.0.0",
+      state: this.founded ? "member" : "waiting",
+      role: this.leader === node.id ? "leader" : "follower",
+      term: this.host.term,
+      votedFor: null,
+      leader: node.leader?.id ?? null,
+      leaderSinceMs: 5,
+      firstIndex: 1,
+      lastIndex: this.host.lastIndex,
+      commitIndex: this.host.commitIndex,
+      configuration: this.founded ? { index: 0, members } : null,
+      founders: members.map(({ id }) => id),
+      syncMs: 0.5,
+      address: node.address,
+      userHost: `ana@lab-0${node.id}`,
+      uptimeMs: 10,
+      executable: "./raft",
+      mute: null,
+      networkDisk: false,
+      acceptsEntries: true,
+      dataDir: "/x",
+      peers: [...this.nodes.values()]
+        .filter((other) => other !== node)
+        .map((other) => ({
+          id: other.id,
+          incarnation: null,
+          userHost: `ana@lab-0${other.id}`,
+          address: other.address,
+          rttMs: 0.3,
+          lastContactMs: other.alive ? 3 : 60_000,
+          lastHeardWallMs: 1,
+          matchIndex: this.host.commitIndex,
+          term: this.host.term,
+          member: true,
+        })),
     };
   }
 }
@@ -344,7 +478,12 @@ function splitPayloads(bytes: Uint8Array): Uint8Array[] {
   let at = 5;
   while (at < bytes.length) {
     const wide = bytes[at] === 0xc4 ? 1 : bytes[at] === 0xc5 ? 2 : 4;
-    const length = wide === 1 ? view.getUint8(at + 1) : wide === 2 ? view.getUint16(at + 1) : view.getUint32(at + 1);
+    const length =
+      wide === 1
+        ? view.getUint8(at + 1)
+        : wide === 2
+          ? view.getUint16(at + 1)
+          : view.getUint32(at + 1);
     at += 1 + wide;
     entries.push(bytes.subarray(at, at + length));
     at += length;
@@ -362,15 +501,43 @@ function incarnationOf(id: number): string {
 
 function helloOf(node: FakeNode): NodeHello {
   return {
-    id: node.id, incarnation: incarnationOf(node.id), bootId: bootOf(node), bootCount: node.boot, clusterId: node.clusterId, founding: null, member: true,
-    founders: [1, 2, 3], timings: { heartbeatMs: 50, electionMinMs: 300, electionMaxMs: 600 }, met: [], version: "1.0.0", wireMin: 1, wireMax: 1,
-    features: 0, addresses: [node.address], receiveWindowBytes: 1 << 20, userHost: `ana@lab-0${node.id}`, uptimeMs: 10,
+    id: node.id,
+    incarnation: incarnationOf(node.id),
+    bootId: bootOf(node),
+    bootCount: node.boot,
+    clusterId: node.clusterId,
+    founding: null,
+    member: true,
+    founders: [1, 2, 3],
+    timings: { heartbeatMs: 50, electionMinMs: 300, electionMaxMs: 600 },
+    met: [],
+    version: "1.0.0",
+    wireMin: 1,
+    wireMax: 1,
+    features: 0,
+    addresses: [node.address],
+    receiveWindowBytes: 1 << 20,
+    userHost: `ana@lab-0${node.id}`,
+    uptimeMs: 10,
   };
 }
 
 function hintOf(node: FakeNode): Hint {
   return {
-    beacon: { cluster: "raft", auth: "open", keyTag: 0, clusterId: node.clusterId, wireVersion: 1, id: node.id, bootId: bootOf(node), userHost: `ana@lab-0${node.id}`, host: node.address.host, port: node.address.port, state: { type: "member", term: 1, leader: null }, bye: false },
+    beacon: {
+      cluster: "raft",
+      auth: "open",
+      keyTag: 0,
+      clusterId: node.clusterId,
+      wireVersion: 1,
+      id: node.id,
+      bootId: bootOf(node),
+      userHost: `ana@lab-0${node.id}`,
+      host: node.address.host,
+      port: node.address.port,
+      state: { type: "member", term: 1, leader: null },
+      bye: false,
+    },
     address: node.address,
     heardMs: 0,
   };

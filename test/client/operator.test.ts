@@ -6,10 +6,19 @@ import { FakeCluster, KEY } from "./fake-world.ts";
 async function setUp(size = 3): Promise<{ cluster: FakeCluster; client: RaftClient }> {
   const cluster = new FakeCluster(size);
   cluster.elect(1);
-  return { cluster, client: await RaftClient.connect({ key: KEY, userHost: "ana@lab-07" }, cluster.world) };
+  return {
+    cluster,
+    client: await RaftClient.connect({ key: KEY, userHost: "ana@lab-07" }, cluster.world),
+  };
 }
 
-const refused = (code: Extract<Response, { type: "refused" }>["code"], text = ""): Response => ({ type: "refused", code, text, leader: null, number: null });
+const refused = (code: Extract<Response, { type: "refused" }>["code"], text = ""): Response => ({
+  type: "refused",
+  code,
+  text,
+  leader: null,
+  number: null,
+});
 
 describe("an operator", () => {
   it("stops the process that runs now, and says who asked", async () => {
@@ -17,7 +26,9 @@ describe("an operator", () => {
     await cluster.time.settled(client.stop(2));
     await cluster.time.run(10);
     expect(cluster.node(2).alive).toBe(false);
-    const stops = cluster.requests.map(({ request }) => request).filter((request) => request.type === "stop");
+    const stops = cluster.requests
+      .map(({ request }) => request)
+      .filter((request) => request.type === "stop");
     expect(stops).toMatchObject([{ by: "ana@lab-07", kill: false }]);
   });
 
@@ -65,14 +76,22 @@ describe("an operator", () => {
 
   it("a transfer whose term is over is not done (exit code 4)", async () => {
     const { cluster, client } = await setUp();
-    cluster.node(1).script = (request) => (request.type === "transfer" ? refused("outdated", "the leader changed meanwhile") : undefined);
-    await expect(cluster.time.settled(client.transfer(2))).rejects.toMatchObject({ exitCode: 4, message: "not done: the leader changed meanwhile" });
+    cluster.node(1).script = (request) =>
+      request.type === "transfer" ? refused("outdated", "the leader changed meanwhile") : undefined;
+    await expect(cluster.time.settled(client.transfer(2))).rejects.toMatchObject({
+      exitCode: 4,
+      message: "not done: the leader changed meanwhile",
+    });
   });
 
   it("a lost answer to a change is recognised in the newer configuration", async () => {
     const { cluster, client } = await setUp();
     let index = 0;
-    const members = [1, 2, 3].map((id) => ({ id, incarnation: id.toString(16).padStart(32, "0"), role: "voter" as const }));
+    const members = [1, 2, 3].map((id) => ({
+      id,
+      incarnation: id.toString(16).padStart(32, "0"),
+      role: "voter" as const,
+    }));
     const asked: Request[] = [];
     cluster.node(1).script = (request) => {
       if (request.type === "status") {
@@ -81,13 +100,16 @@ describe("an operator", () => {
       }
       if (request.type !== "members") return undefined;
       asked.push(request);
-      if (request.configurationIndex !== index) return refused("configuration changed", "the members changed meanwhile");
+      if (request.configurationIndex !== index)
+        return refused("configuration changed", "the members changed meanwhile");
       index = 7;
       return "silence";
     };
     const done = await cluster.time.settled(client.removeMember(3));
     expect(done).toMatchObject({ index: 7, members: [{ id: 1 }, { id: 2 }] });
-    expect(asked.every((request) => request.type === "members" && request.configurationIndex === 0)).toBe(true);
+    expect(
+      asked.every((request) => request.type === "members" && request.configurationIndex === 0),
+    ).toBe(true);
   });
 
   it("waits a moment while the leader is not ready for a change, and says why when that lasts", async () => {
@@ -95,18 +117,33 @@ describe("an operator", () => {
     let tries = 0;
     cluster.node(1).script = (request) => {
       if (request.type !== "members") return undefined;
-      if (tries++ < 3) return refused("configuration changed", "this leader has not committed an entry of its term yet");
+      if (tries++ < 3)
+        return refused(
+          "configuration changed",
+          "this leader has not committed an entry of its term yet",
+        );
       return { type: "done", text: "", configuration: { index: 9, members: [] } };
     };
     expect(await cluster.time.settled(client.promoteMember(3))).toMatchObject({ index: 9 });
-    cluster.node(1).script = (request) => (request.type === "members" ? refused("configuration changed", "node 3 is no learner") : undefined);
-    await expect(cluster.time.settled(client.promoteMember(3))).rejects.toMatchObject({ exitCode: 4, message: "not done: node 3 is no learner" });
+    cluster.node(1).script = (request) =>
+      request.type === "members"
+        ? refused("configuration changed", "node 3 is no learner")
+        : undefined;
+    await expect(cluster.time.settled(client.promoteMember(3))).rejects.toMatchObject({
+      exitCode: 4,
+      message: "not done: node 3 is no learner",
+    });
   });
 
   it("is told where such requests are taken (exit code 8)", async () => {
     const { cluster, client } = await setUp();
-    for (const node of cluster.nodes.values()) node.script = (request) => (request.type === "stop" ? refused("forbidden", "make a key, or type it there") : undefined);
-    await expect(cluster.time.settled(client.stop(2))).rejects.toMatchObject({ exitCode: 8, message: "refused by node 2: make a key, or type it there" });
+    for (const node of cluster.nodes.values())
+      node.script = (request) =>
+        request.type === "stop" ? refused("forbidden", "make a key, or type it there") : undefined;
+    await expect(cluster.time.settled(client.stop(2))).rejects.toMatchObject({
+      exitCode: 8,
+      message: "refused by node 2: make a key, or type it there",
+    });
   });
 });
 
@@ -115,7 +152,11 @@ describe("leader and status", () => {
     const { cluster, client } = await setUp();
     cluster.elect(3);
     cluster.node(1).leader = { id: 1, term: 2, address: cluster.node(1).address };
-    expect(await cluster.time.settled(client.leader())).toEqual({ id: 3, term: 3, address: { host: "10.0.0.3", port: 7403 } });
+    expect(await cluster.time.settled(client.leader())).toEqual({
+      id: 3,
+      term: 3,
+      address: { host: "10.0.0.3", port: 7403 },
+    });
   });
 
   it("without a leader: exit code 4 at once, or with `wait` as soon as there is one", async () => {
@@ -135,7 +176,11 @@ describe("leader and status", () => {
     const status = await cluster.time.settled(client.status());
     expect(cluster.time.nowMs).toBeLessThan(200);
     expect(status).toMatchObject({ leader: 1, reachableVoters: 2, voters: 3, healthy: false });
-    expect(status.rows.map(({ id, role }) => `${id} ${role}`)).toEqual(["1 leader", "2 follower", "3 unreachable"]);
+    expect(status.rows.map(({ id, role }) => `${id} ${role}`)).toEqual([
+      "1 leader",
+      "2 follower",
+      "3 unreachable",
+    ]);
   });
 
   it("status says that nobody answers (exit code 3) after its time, not before", async () => {

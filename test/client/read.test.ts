@@ -6,7 +6,14 @@ import { FakeCluster, KEY } from "./fake-world.ts";
 
 const text = ({ index, bytes }: LogEntry): string => `${index} ${new TextDecoder().decode(bytes)}`;
 
-async function filled(count: number, seed = 1): Promise<{ cluster: FakeCluster; client: RaftClient; read: (options?: LogOptions) => Promise<string[]> }> {
+async function filled(
+  count: number,
+  seed = 1,
+): Promise<{
+  cluster: FakeCluster;
+  client: RaftClient;
+  read: (options?: LogOptions) => Promise<string[]>;
+}> {
   const cluster = new FakeCluster(3, seed);
   cluster.elect(1);
   const client = await RaftClient.connect({ key: KEY }, cluster.world);
@@ -31,9 +38,12 @@ describe("log", () => {
     expect(await read({ from: 7 })).toEqual(["7 e5"]);
     expect(await read({ from: 100 })).toEqual([]);
     const kinds: string[] = [];
-    await cluster.time.settled((async () => {
-      for await (const { index, kind } of client.log({ all: true, to: 2 })) kinds.push(`${index} ${kind}`);
-    })());
+    await cluster.time.settled(
+      (async () => {
+        for await (const { index, kind } of client.log({ all: true, to: 2 }))
+          kinds.push(`${index} ${kind}`);
+      })(),
+    );
     expect(kinds).toEqual(["1 noop", "2 entry"]);
   });
 
@@ -75,7 +85,9 @@ describe("log", () => {
     for (const node of cluster.nodes.values()) {
       node.script = (request) => {
         const old = request.type === "read" && request.from < 4;
-        return old ? { type: "refused", code: "trimmed", text: "", leader: null, number: 4 } : undefined;
+        return old
+          ? { type: "refused", code: "trimmed", text: "", leader: null, number: 4 }
+          : undefined;
       };
     }
     expect(await read()).toEqual(["4 e2", "5 e3", "6 e4"]);
@@ -99,13 +111,17 @@ describe("follow", () => {
         if (round === 5) cluster.kill(1);
         if (round === 6) cluster.elect(2, 1);
         if (round === 9) cluster.elect(3, 0);
-        const sent = client.send(`f${round}`, { timeoutMs: 120_000 }).then(({ index }) => expected.push(`${index} f${round}`));
+        const sent = client
+          .send(`f${round}`, { timeoutMs: 120_000 })
+          .then(({ index }) => expected.push(`${index} f${round}`));
         if (round !== 5) await cluster.time.settled(sent, 120_000);
       }
       await cluster.time.run(120_000, () => seen.length >= 15);
       stop.abort();
       await cluster.time.settled(following);
-      expect(seen).toEqual(expected.toSorted((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)));
+      expect(seen).toEqual(
+        expected.toSorted((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10)),
+      );
       expect(new Set(seen).size).toBe(15);
     }
   });
@@ -127,7 +143,9 @@ describe("follow", () => {
   it("says that nobody answers when it never reached anybody", async () => {
     const cluster = new FakeCluster(0);
     const client = await RaftClient.connect({ key: KEY }, cluster.world);
-    await expect(cluster.time.settled(client.follow().next())).rejects.toMatchObject({ exitCode: 3 });
+    await expect(cluster.time.settled(client.follow().next())).rejects.toMatchObject({
+      exitCode: 3,
+    });
   });
 });
 
@@ -155,7 +173,9 @@ describe("a page", () => {
     expect(() => new Cursor(1).take({ ...first, bytes: damaged })).toThrow(/damaged/);
     const cursor = new Cursor(1);
     cursor.take(first);
-    expect(() => cursor.take({ ...second, prevChain: second.prevChain ^ 1 })).toThrow(/another log/);
+    expect(() => cursor.take({ ...second, prevChain: second.prevChain ^ 1 })).toThrow(
+      /another log/,
+    );
     cursor.take(second);
     expect(cursor.next).toBe(second.lastIndex + 1);
   });

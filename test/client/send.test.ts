@@ -8,7 +8,12 @@ async function connect(cluster: FakeCluster): Promise<RaftClient> {
 }
 
 async function failure(cluster: FakeCluster, promise: Promise<unknown>): Promise<RaftError> {
-  const error = await cluster.time.settled(promise.then(() => null, (reason: unknown) => reason));
+  const error = await cluster.time.settled(
+    promise.then(
+      () => null,
+      (reason: unknown) => reason,
+    ),
+  );
   if (!(error instanceof RaftError)) throw new Error(`expected a RaftError, got ${String(error)}`);
   return error;
 }
@@ -19,7 +24,13 @@ describe("send", () => {
     cluster.elect(2);
     const client = await connect(cluster);
     const receipt = await cluster.time.settled(client.send("hello"));
-    expect(receipt).toMatchObject({ index: 2, count: 1, term: 2, duplicate: false, holders: [1, 2] });
+    expect(receipt).toMatchObject({
+      index: 2,
+      count: 1,
+      term: 2,
+      duplicate: false,
+      holders: [1, 2],
+    });
     expect(cluster.committed()).toEqual(["hello"]);
   });
 
@@ -41,7 +52,11 @@ describe("send", () => {
     const all: Promise<Receipt>[] = [];
     for (let at = 0; at < 5_000; at++) all.push(client.send(`${at}`));
     await cluster.time.run(50);
-    const sequences = new Set(cluster.requests.map(({ request }) => (request.type === "append" ? request.firstSequence : 0)));
+    const sequences = new Set(
+      cluster.requests.map(({ request }) =>
+        request.type === "append" ? request.firstSequence : 0,
+      ),
+    );
     expect(sequences.size).toBeLessThanOrEqual(2 + 4);
     const receipts = await cluster.time.settled(Promise.all(all));
     expect(receipts.map(({ index }) => index)).toEqual(receipts.map((_, at) => 3 + at));
@@ -98,7 +113,11 @@ describe("send", () => {
     const client = await connect(cluster);
     await cluster.time.settled(client.send("over a friend"));
     expect(cluster.time.nowMs).toBeLessThan(700);
-    expect(cluster.requests.some(({ request, hops, node }) => request.type === "append" && hops === 1 && node !== 3)).toBe(true);
+    expect(
+      cluster.requests.some(
+        ({ request, hops, node }) => request.type === "append" && hops === 1 && node !== 3,
+      ),
+    ).toBe(true);
     expect(cluster.committed()).toEqual(["over a friend"]);
   });
 
@@ -110,7 +129,9 @@ describe("send", () => {
     const client = await connect(cluster);
     const error = await failure(cluster, client.send("x", { timeoutMs: 2_000 }));
     expect(error.exitCode).toBe(4);
-    expect(cluster.requests.filter(({ request }) => request.type === "append").length).toBeLessThan(60);
+    expect(cluster.requests.filter(({ request }) => request.type === "append").length).toBeLessThan(
+      60,
+    );
   });
 
   it("a stale hint of an older term loses against a newer one", async () => {
@@ -130,7 +151,11 @@ describe("send", () => {
       const client = await connect(cluster);
       const error = await failure(cluster, client.send("x", { timeoutMs: 2_000 }));
       expect(error.exitCode).toBe(3);
-      expect(error.nobody).toMatchObject({ cluster: "raft", seconds: 2, interfaces: ["127.0.0.1"] });
+      expect(error.nobody).toMatchObject({
+        cluster: "raft",
+        seconds: 2,
+        interfaces: ["127.0.0.1"],
+      });
       expect(cluster.time.nowMs).toBe(2_000);
     });
 
@@ -185,7 +210,10 @@ describe("send", () => {
     });
 
     it("every copy refused: exit code 4; one of them unanswered: 5", async () => {
-      for (const [silent, exitCode] of [[false, 4], [true, 5]] as const) {
+      for (const [silent, exitCode] of [
+        [false, 4],
+        [true, 5],
+      ] as const) {
         const cluster = new FakeCluster(1);
         cluster.elect(1);
         let copies = 0;
@@ -212,7 +240,10 @@ describe("send", () => {
       cluster.host.forgottenAt = 2;
       await cluster.time.settled(client.send("second"));
       expect(cluster.committed()).toEqual(["first", "second"]);
-      const error = await failure(cluster, client.send("first", { requestId: `${clientId.slice(0, 16)}-1-1` }));
+      const error = await failure(
+        cluster,
+        client.send("first", { requestId: `${clientId.slice(0, 16)}-1-1` }),
+      );
       expect(error.exitCode).toBe(8);
       expect(cluster.committed()).toEqual(["first", "second"]);
     });
@@ -222,7 +253,10 @@ describe("send", () => {
       cluster.elect(1);
       const client = await connect(cluster);
       await cluster.time.settled(client.send("0"));
-      cluster.node(1).script = (request) => (request.type === "append" ? { type: "refused", code: "busy", text: "", leader: null, number: null } : undefined);
+      cluster.node(1).script = (request) =>
+        request.type === "append"
+          ? { type: "refused", code: "busy", text: "", leader: null, number: null }
+          : undefined;
       const short = client.send("short", { timeoutMs: 500 });
       const long = client.send("long", { timeoutMs: 5_000 });
       const error = await failure(cluster, short);
@@ -260,9 +294,14 @@ describe("send", () => {
       const cluster = new FakeCluster(3);
       cluster.elect(1);
       const one = await connect(cluster);
-      expect(await cluster.time.settled(one.send("x", { requestId: "order 66" }))).toMatchObject({ duplicate: false });
+      expect(await cluster.time.settled(one.send("x", { requestId: "order 66" }))).toMatchObject({
+        duplicate: false,
+      });
       const two = await connect(cluster);
-      expect(await cluster.time.settled(two.send("x", { requestId: "order 66" }))).toMatchObject({ index: 2, duplicate: true });
+      expect(await cluster.time.settled(two.send("x", { requestId: "order 66" }))).toMatchObject({
+        index: 2,
+        duplicate: true,
+      });
       expect(cluster.committed()).toEqual(["x"]);
     });
 
@@ -313,7 +352,17 @@ describe("send", () => {
       expect((await failure(cluster, client.send([]))).exitCode).toBe(8);
       const big = new Uint8Array(1_048_576);
       const waiting = Array.from({ length: 64 }, () => client.send(big));
-      const error = await failure(cluster, Promise.any(waiting.map((sent) => sent.then(() => null, (reason: unknown) => reason))).then((reason) => Promise.reject(reason)));
+      const error = await failure(
+        cluster,
+        Promise.any(
+          waiting.map((sent) =>
+            sent.then(
+              () => null,
+              (reason: unknown) => reason,
+            ),
+          ),
+        ).then((reason) => Promise.reject(reason)),
+      );
       expect(error.exitCode).toBe(4);
       await client.close();
       await Promise.allSettled(waiting);

@@ -4,34 +4,104 @@ import type { NodeReport, PeerReport } from "../../src/transport/requests.ts";
 import { KEY } from "./fake-world.ts";
 
 const incarnation = (id: number): string => id.toString(16).padStart(32, "0");
-const MEMBERS = { index: 0, members: [1, 2, 3].map((id) => ({ id, incarnation: incarnation(id), role: "voter" as const })) };
+const MEMBERS = {
+  index: 0,
+  members: [1, 2, 3].map((id) => ({ id, incarnation: incarnation(id), role: "voter" as const })),
+};
 
 function report(id: number, fields: Partial<NodeReport> = {}): NodeReport {
   return {
-    cluster: "raft", auth: "open", clusterId: "5f".repeat(16), foundedMs: 1, id, incarnation: incarnation(id), bootId: incarnation(id + 100),
-    version: "1.0.0", state: "member", role: "follower", term: 2, votedFor: null, leader: 1, leaderSinceMs: null, firstIndex: 1,
-    lastIndex: 57, commitIndex: 57, configuration: MEMBERS, founders: [1, 2, 3], syncMs: 0.6, address: { host: `10.0.0.${id}`, port: 7400 + id },
-    userHost: `ana@lab-0${id}`, uptimeMs: 1_000, executable: "./raft", mute: null, networkDisk: false, acceptsEntries: true, dataDir: "/x", peers: [], ...fields,
+    cluster: "raft",
+    auth: "open",
+    clusterId: "5f".repeat(16),
+    foundedMs: 1,
+    id,
+    incarnation: incarnation(id),
+    bootId: incarnation(id + 100),
+    version: "1.0.0",
+    state: "member",
+    role: "follower",
+    term: 2,
+    votedFor: null,
+    leader: 1,
+    leaderSinceMs: null,
+    firstIndex: 1,
+    lastIndex: 57,
+    commitIndex: 57,
+    configuration: MEMBERS,
+    founders: [1, 2, 3],
+    syncMs: 0.6,
+    address: { host: `10.0.0.${id}`, port: 7400 + id },
+    userHost: `ana@lab-0${id}`,
+    uptimeMs: 1_000,
+    executable: "./raft",
+    mute: null,
+    networkDisk: false,
+    acceptsEntries: true,
+    dataDir: "/x",
+    peers: [],
+    ...fields,
   };
 }
 
 function peer(id: number, fields: Partial<PeerReport> = {}): PeerReport {
   return {
-    id, incarnation: incarnation(id), userHost: `ana@lab-0${id}`, address: { host: `10.0.0.${id}`, port: 7400 + id }, rttMs: 0.3,
-    lastContactMs: 12, lastHeardWallMs: 5, matchIndex: 57, term: 2, member: true, ...fields,
+    id,
+    incarnation: incarnation(id),
+    userHost: `ana@lab-0${id}`,
+    address: { host: `10.0.0.${id}`, port: 7400 + id },
+    rttMs: 0.3,
+    lastContactMs: 12,
+    lastHeardWallMs: 5,
+    matchIndex: 57,
+    term: 2,
+    member: true,
+    ...fields,
   };
 }
 
-const merge = (...reports: NodeReport[]) => mergeStatus(reports.map((one) => ({ report: one, rttMs: 1 })), KEY);
-const short = (...reports: NodeReport[]) => merge(...reports).rows.map(({ id, member, role, lastIndex, lag }) => `${id} ${member} ${role} ${lastIndex} ${lag}`);
+const merge = (...reports: NodeReport[]) =>
+  mergeStatus(
+    reports.map((one) => ({ report: one, rttMs: 1 })),
+    KEY,
+  );
+const short = (...reports: NodeReport[]) =>
+  merge(...reports).rows.map(
+    ({ id, member, role, lastIndex, lag }) => `${id} ${member} ${role} ${lastIndex} ${lag}`,
+  );
 
-const leader = report(1, { role: "leader", leader: 1, leaderSinceMs: 7_000, peers: [peer(2, { lastContactMs: 130_000, matchIndex: 42, term: 1 }), peer(3)] });
+const leader = report(1, {
+  role: "leader",
+  leader: 1,
+  leaderSinceMs: 7_000,
+  peers: [peer(2, { lastContactMs: 130_000, matchIndex: 42, term: 1 }), peer(3)],
+});
 
 describe("status", () => {
   it("healthy: a row per member, lag and contact as the leader sees them", () => {
-    const status = merge(report(3, { commitIndex: 55 }), report(2), { ...leader, peers: [peer(2), peer(3, { rttMs: 0.2 })] });
-    expect(status).toMatchObject({ healthy: true, leader: 1, leaderSinceMs: 7_000, term: 2, voters: 3, reachableVoters: 3, canLose: 1, founded: true });
-    expect(status.rows.map(({ id, role, lag, lastContactMs, rttMs }) => [id, role, lag, lastContactMs, rttMs])).toEqual([
+    const status = merge(report(3, { commitIndex: 55 }), report(2), {
+      ...leader,
+      peers: [peer(2), peer(3, { rttMs: 0.2 })],
+    });
+    expect(status).toMatchObject({
+      healthy: true,
+      leader: 1,
+      leaderSinceMs: 7_000,
+      term: 2,
+      voters: 3,
+      reachableVoters: 3,
+      canLose: 1,
+      founded: true,
+    });
+    expect(
+      status.rows.map(({ id, role, lag, lastContactMs, rttMs }) => [
+        id,
+        role,
+        lag,
+        lastContactMs,
+        rttMs,
+      ]),
+    ).toEqual([
       [1, "leader", null, null, null],
       [2, "follower", 0, 12, 0.3],
       [3, "follower", 2, 12, 0.2],
@@ -41,14 +111,33 @@ describe("status", () => {
   it("one dead: its row shows what the leader last knew", () => {
     const status = merge(leader, report(3));
     expect(status).toMatchObject({ healthy: false, reachableVoters: 2, canLose: 0 });
-    expect(status.rows[1]).toMatchObject({ id: 2, role: "unreachable", term: 1, lastIndex: 42, lag: 15, lastContactMs: 130_000, host: "lab-02" });
+    expect(status.rows[1]).toMatchObject({
+      id: 2,
+      role: "unreachable",
+      term: 1,
+      lastIndex: 42,
+      lag: 15,
+      lastContactMs: 130_000,
+      host: "lab-02",
+    });
   });
 
   it("no leader: everybody else is shown as whoever heard it last", () => {
-    const alone = report(1, { role: "pre-candidate", leader: null, peers: [peer(2, { matchIndex: null, lastContactMs: 724_000 }), peer(3, { matchIndex: null, lastContactMs: 41_000 })] });
+    const alone = report(1, {
+      role: "pre-candidate",
+      leader: null,
+      peers: [
+        peer(2, { matchIndex: null, lastContactMs: 724_000 }),
+        peer(3, { matchIndex: null, lastContactMs: 41_000 }),
+      ],
+    });
     const status = merge(alone);
     expect(status).toMatchObject({ healthy: false, leader: null, canLose: 0, reachableVoters: 1 });
-    expect(short(alone)).toEqual(["1 voter pre-candidate 57 null", "2 voter unreachable null null", "3 voter unreachable null null"]);
+    expect(short(alone)).toEqual([
+      "1 voter pre-candidate 57 null",
+      "2 voter unreachable null null",
+      "3 voter unreachable null null",
+    ]);
   });
 
   it("a deposed leader that has not heard of it yet is not the leader", () => {
@@ -58,19 +147,43 @@ describe("status", () => {
   });
 
   it("the newest committed configuration counts, not one that is only appended", () => {
-    const grown = { index: 60, members: [...MEMBERS.members, { id: 4, incarnation: incarnation(4), role: "learner" as const }] };
+    const grown = {
+      index: 60,
+      members: [
+        ...MEMBERS.members,
+        { id: 4, incarnation: incarnation(4), role: "learner" as const },
+      ],
+    };
     expect(merge({ ...leader, configuration: grown }, report(3)).rows).toHaveLength(3);
-    expect(merge({ ...leader, configuration: grown, commitIndex: 60 }, report(3)).rows.map(({ id, member }) => `${id} ${member}`)).toContain("4 learner");
+    expect(
+      merge({ ...leader, configuration: grown, commitIndex: 60 }, report(3)).rows.map(
+        ({ id, member }) => `${id} ${member}`,
+      ),
+    ).toContain("4 learner");
   });
 
   it("strangers come after the members: those that answer, and those that only the leader hears", () => {
     const outside = report(22, { state: "outside", clusterId: null, configuration: null });
-    const seen = { ...leader, peers: [...leader.peers, peer(9, { member: false }), peer(8, { member: false, lastContactMs: 90_000 })] };
-    expect(short(seen, report(3), outside).slice(3)).toEqual(["22 none outside null null", "9 none outside 57 0"]);
+    const seen = {
+      ...leader,
+      peers: [
+        ...leader.peers,
+        peer(9, { member: false }),
+        peer(8, { member: false, lastContactMs: 90_000 }),
+      ],
+    };
+    expect(short(seen, report(3), outside).slice(3)).toEqual([
+      "22 none outside null null",
+      "9 none outside 57 0",
+    ]);
   });
 
   it("a node under a member's id with other data does not count as that member", () => {
-    const wiped = report(2, { incarnation: incarnation(77), state: "outside", configuration: null });
+    const wiped = report(2, {
+      incarnation: incarnation(77),
+      state: "outside",
+      configuration: null,
+    });
     const status = merge(leader, report(3), wiped);
     expect(status.rows[1]).toMatchObject({ id: 2, member: "voter", role: "unreachable" });
     expect(status.rows[3]).toMatchObject({ id: 2, member: "none", role: "outside" });
@@ -83,11 +196,26 @@ describe("status", () => {
   });
 
   it("before founding: a row per founder, waiting or unheard", () => {
-    const waiting = { state: "waiting", configuration: null, clusterId: null, term: 0, lastIndex: 0, commitIndex: 0 } as const;
-    const one = report(1, { ...waiting, peers: [peer(2, { member: false }), peer(3, { lastContactMs: null, address: null, userHost: null })] });
+    const waiting = {
+      state: "waiting",
+      configuration: null,
+      clusterId: null,
+      term: 0,
+      lastIndex: 0,
+      commitIndex: 0,
+    } as const;
+    const one = report(1, {
+      ...waiting,
+      peers: [
+        peer(2, { member: false }),
+        peer(3, { lastContactMs: null, address: null, userHost: null }),
+      ],
+    });
     const status = merge(one, report(2, { ...waiting, peers: [peer(1)] }));
     expect(status).toMatchObject({ founded: false, leader: null, waitingFor: [3], voters: 0 });
-    expect(status.rows.map(({ id, role, term, lastContactMs }) => [id, role, term, lastContactMs])).toEqual([
+    expect(
+      status.rows.map(({ id, role, term, lastContactMs }) => [id, role, term, lastContactMs]),
+    ).toEqual([
       [1, "waiting", null, 12],
       [2, "waiting", null, 12],
       [3, "unheard", null, null],
@@ -95,7 +223,8 @@ describe("status", () => {
   });
 
   it("waits for nobody that the leader has not heard lately", () => {
-    const heard = (...reports: NodeReport[]) => isComplete(reports.map((one) => ({ report: one, rttMs: null })));
+    const heard = (...reports: NodeReport[]) =>
+      isComplete(reports.map((one) => ({ report: one, rttMs: null })));
     expect(heard()).toBe(false);
     expect(heard(leader)).toBe(false);
     expect(heard(leader, report(3))).toBe(true);

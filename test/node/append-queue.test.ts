@@ -7,27 +7,49 @@ import { FakeHost } from "./fake-host.ts";
 const A = "a".repeat(32);
 const B = "b".repeat(32);
 
-function setUp(): { readonly host: FakeHost; readonly queue: AppendQueue<string>; offer(clientId: string, first: number, options?: Partial<AppendRequest> & { name?: string; nowMs?: number }): void; commit(index?: number, nowMs?: number): void; answers(): string[] } {
+function setUp(): {
+  readonly host: FakeHost;
+  readonly queue: AppendQueue<string>;
+  offer(
+    clientId: string,
+    first: number,
+    options?: Partial<AppendRequest> & { name?: string; nowMs?: number },
+  ): void;
+  commit(index?: number, nowMs?: number): void;
+  answers(): string[];
+} {
   const host = new FakeHost();
   const queue = new AppendQueue<string>(host);
   return {
     host,
     queue,
     offer(clientId, firstSequence, { name, nowMs = 0, ...rest } = {}) {
-      const request: AppendRequest = { type: "append", clientId, firstSequence, count: 1, bornAt: 1, ifLast: null, payloads: new Uint8Array(8), ...rest };
+      const request: AppendRequest = {
+        type: "append",
+        clientId,
+        firstSequence,
+        count: 1,
+        bornAt: 1,
+        ifLast: null,
+        payloads: new Uint8Array(8),
+        ...rest,
+      };
       queue.offer(request, name ?? `${clientId[0]}${firstSequence}`, nowMs);
     },
     commit(index = host.lastIndex, nowMs = 0) {
       host.commitIndex = index;
       queue.committed(index, nowMs);
     },
-    answers: () => queue.takeAnswers().map(({ requester, response }) => `${requester} ${render(response)}`),
+    answers: () =>
+      queue.takeAnswers().map(({ requester, response }) => `${requester} ${render(response)}`),
   };
 }
 
 function render(response: Response): string {
-  if (response.type === "appended") return `at ${response.index}${response.count > 1 ? `+${response.count}` : ""} t${response.term}${response.duplicate ? " again" : ""}`;
-  if (response.type === "refused") return response.code + (response.number === null ? "" : ` ${response.number}`);
+  if (response.type === "appended")
+    return `at ${response.index}${response.count > 1 ? `+${response.count}` : ""} t${response.term}${response.duplicate ? " again" : ""}`;
+  if (response.type === "refused")
+    return response.code + (response.number === null ? "" : ` ${response.number}`);
   return response.type;
 }
 
@@ -287,7 +309,10 @@ describe("the leader's append queue", () => {
       ),
       { maxLength: 120 },
     );
-    fc.assert(fc.property(events, (script) => runModel(script)), { numRuns: 400 });
+    fc.assert(
+      fc.property(events, (script) => runModel(script)),
+      { numRuns: 400 },
+    );
   });
 });
 
@@ -317,14 +342,20 @@ function runModel(script: readonly Step[]): void {
       const [, client, first] = requester.split(" ");
       const head = host.recordAt(response.index);
       expect(head?.clientId).toBe(clients[Number(client)]);
-      expect(head === undefined ? -1 : head.firstSequence + response.index - head.firstIndex).toBe(Number(first));
+      expect(head === undefined ? -1 : head.firstSequence + response.index - head.firstIndex).toBe(
+        Number(first),
+      );
       expect(response.index + response.count - 1).toBeLessThanOrEqual(host.commitIndex);
     }
   };
   for (const step of script) {
     if (step.type === "copy") {
       const { first, count } = place(step.request);
-      offer(clients[step.client] ?? A, first, { count, nowMs, name: `${copies++} ${step.client} ${first}` });
+      offer(clients[step.client] ?? A, first, {
+        count,
+        nowMs,
+        name: `${copies++} ${step.client} ${first}`,
+      });
     } else if (step.type === "commit") {
       host.commitIndex = Math.min(host.lastIndex, host.commitIndex + step.by);
       host.commitIndex = host.recordAt(host.commitIndex)?.lastIndex ?? host.commitIndex;

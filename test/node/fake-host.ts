@@ -22,12 +22,19 @@ export class FakeHost implements AppendHost {
     return this.lastUserIndexAt(Infinity);
   }
   lastUserIndexAt(index: number): number {
-    return this.heads.findLast((head) => head.kind === RECORD_KIND.user && head.lastIndex <= index)?.lastIndex ?? 0;
+    return (
+      this.heads.findLast((head) => head.kind === RECORD_KIND.user && head.lastIndex <= index)
+        ?.lastIndex ?? 0
+    );
   }
   session(clientId: string): SessionRow | undefined {
     if (this.forgotten.has(clientId)) return undefined;
-    const last = this.heads.findLast((head) => head.clientId === clientId && head.kind === RECORD_KIND.user);
-    return last === undefined ? undefined : { lastSequence: last.firstSequence + last.count - 1, lastIndex: last.lastIndex };
+    const last = this.heads.findLast(
+      (head) => head.clientId === clientId && head.kind === RECORD_KIND.user,
+    );
+    return last === undefined
+      ? undefined
+      : { lastSequence: last.firstSequence + last.count - 1, lastIndex: last.lastIndex };
   }
   recordAt(index: number): RecordHead | undefined {
     return this.heads.find((head) => head.firstIndex <= index && index <= head.lastIndex);
@@ -45,9 +52,25 @@ export class FakeHost implements AppendHost {
     if (this.refuse !== null) return { ok: false, reason: this.refuse };
     return this.push(request.clientId, request.firstSequence, request.count);
   }
-  push(clientId: string, firstSequence: number, count: number, kind: RecordHead["kind"] = RECORD_KIND.user): Extract<HostAppend, { ok: true }> {
+  push(
+    clientId: string,
+    firstSequence: number,
+    count: number,
+    kind: RecordHead["kind"] = RECORD_KIND.user,
+  ): Extract<HostAppend, { ok: true }> {
     const firstIndex = this.lastIndex + 1;
-    this.heads.push({ firstIndex, lastIndex: firstIndex + count - 1, count, term: this.term, kind, timeMs: firstIndex * 10, clientId, firstSequence, chain: 0, bytes: 0 });
+    this.heads.push({
+      firstIndex,
+      lastIndex: firstIndex + count - 1,
+      count,
+      term: this.term,
+      kind,
+      timeMs: firstIndex * 10,
+      clientId,
+      firstSequence,
+      chain: 0,
+      bytes: 0,
+    });
     return { ok: true, firstIndex, term: this.term, timeMs: firstIndex * 10 };
   }
   noop(): void {
