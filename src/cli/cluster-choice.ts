@@ -17,7 +17,7 @@ export interface ClusterClues {
 
 export interface ClusterChoice {
   readonly cluster: string;
-  /** Whether another command, typed as this one, finds the same cluster only with `--cluster`. */
+  /** Whether other commands, such as `up` elsewhere, need `--cluster` to mean the same cluster. */
   readonly needsFlag: boolean;
 }
 
@@ -42,5 +42,7 @@ export function chooseCluster(clues: ClusterClues): ClusterChoice {
       false,
     );
   }
-  return { cluster: only ?? DEFAULT_CLUSTER, needsFlag: false };
+  const cluster = only ?? DEFAULT_CLUSTER;
+  // A node that is started must be told what a client found by looking around.
+  return { cluster, needsFlag: cluster !== DEFAULT_CLUSTER && cluster !== LOCAL_CLUSTER };
 }

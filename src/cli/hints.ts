@@ -18,7 +18,8 @@ export class Hints {
 
   /** How node `id` is started. */
   up(id: NodeId, more = ""): string {
-    if (this.local !== null) return `${this.executable} up --local ${this.local}`;
+    if (this.local !== null)
+      return `${this.executable} up --local ${this.local}${this.clusterFlag}`;
     return `${this.executable} up --id ${id}${this.clusterFlag}${more}`;
   }
 

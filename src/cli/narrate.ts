@@ -34,6 +34,9 @@ export interface Memory {
   ownHost: string;
   /** When the loss of leadership was last told. */
   lostMs: WallMs;
+  /** The last event's first line, and when it was told. */
+  lastLine: string;
+  lastMs: WallMs;
 }
 
 /** Continuation lines stand under the text, not under the time. */
@@ -41,6 +44,8 @@ const INDENT = " ".repeat("14:05:02  ".length);
 
 /** Whom a node waits for after it lost the majority was said in the line before. */
 const SAME_BREATH_MS = 2_000;
+/** Several peers may tell a node the same; it is told once. */
+const SAME_WORDS_MS = 5_000;
 
 /** The narrator of node `self` of `cluster`. */
 export function createNarrator(self: NodeId, cluster: string, hints: Hints): Narrator {
@@ -53,12 +58,18 @@ export function createNarrator(self: NodeId, cluster: string, hints: Hints): Nar
     toldSilent: new Set(),
     ownHost: "HOST",
     lostMs: Number.NEGATIVE_INFINITY,
+    lastLine: "",
+    lastMs: Number.NEGATIVE_INFINITY,
   };
   return (event, wallMs) => {
     if (event.type === "leadership lost") memory.lostMs = wallMs;
     if (event.type === "waiting for quorum" && wallMs - memory.lostMs < SAME_BREATH_MS) return null;
     const lines = eventLines(event, memory);
     if (event.type === "opened") return lines.join("\n");
+    const [first = ""] = lines;
+    if (first === memory.lastLine && wallMs - memory.lastMs < SAME_WORDS_MS) return null;
+    memory.lastLine = first;
+    memory.lastMs = wallMs;
     return lines
       .map((line, at) => (at === 0 ? `${timeOfDay(wallMs)}  ${line}` : INDENT + line))
       .join("\n");

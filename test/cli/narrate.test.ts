@@ -207,6 +207,39 @@ describe("a peer that dies", () => {
   });
 });
 
+describe("the same", () => {
+  it("is not told twice in a row, and not whom it waits for after what it lost", () => {
+    const outside: NodeEvent = { type: "waits outside", members: [1, 2, 3] };
+    const once = told(22, [[at(14, 6), outside]]);
+    expect(
+      told(22, [
+        [at(14, 6), outside],
+        [at(14, 6, 1), outside],
+      ]),
+    ).toBe(once);
+    const lost: NodeEvent = {
+      type: "leadership lost",
+      unreachable: [lab[2]],
+      votersLeft: 1,
+      voters: 2,
+      reason: "",
+    };
+    const waiting: NodeEvent = { type: "waiting for quorum", for: [2], needed: 2, voters: 2 };
+    expect(
+      told(1, [
+        [at(14, 6), lost],
+        [at(14, 6), waiting],
+      ]),
+    ).toBe(told(1, [[at(14, 6), lost]]));
+    expect(
+      told(1, [
+        [at(14, 6), lost],
+        [at(14, 16), waiting],
+      ]),
+    ).toContain("14:16:00  waiting for node 2");
+  });
+});
+
 describe("the end", () => {
   it("is told with the successor", () => {
     expect(told(2, [[at(14, 30), { type: "stopping", leader: 1, handedOverMs: 12 }]])).toBe(

@@ -32,7 +32,7 @@ describe("which cluster", () => {
         ],
       },
       "g5",
-      false,
+      true,
     ],
     [nothing, "raft", false],
   ])("%#", (clues, cluster, needsFlag) =>
