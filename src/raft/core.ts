@@ -135,7 +135,8 @@ class RaftCore implements Core {
     const isBusy =
       uncommittedEntries > limits.uncommittedEntriesMax ||
       uncommittedBytes > limits.uncommittedBytesMax;
-    if (isBusy && !leadership.uncommitted.isEmpty) {
+    // Until the node has taken the no-op it cannot append behind it.
+    if ((isBusy && !leadership.uncommitted.isEmpty) || state.outbox.noop !== null) {
       return { ok: false, reason: "busy", leader: this.leader };
     }
     const firstIndex = log.lastIndex + 1;

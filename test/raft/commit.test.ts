@@ -50,6 +50,7 @@ describe("§5.4.2 commitment", () => {
     const hardWrite = solo.hardWrites.pop();
     solo.core.hardStateDone(hardWrite?.writeId ?? 0, solo.nowMs);
     expect(solo.core.role).toBe("leader");
+    expect(solo.core.propose(1, 1)).toMatchObject({ ok: false, reason: "busy" });
     solo.core.writeDone(solo.core.writeStarted(), solo.nowMs);
     expect([solo.core.durableIndex, solo.core.commitIndex]).toEqual([0, 0]);
     solo.settle();
