@@ -16,11 +16,16 @@ const UNDER_WAY_MAX = 4;
 const PROGRESS_AFTER_MS = 1_000;
 const PROGRESS_EVERY_MS = 200;
 
+/** What sending needs of a session. */
+export type InputSession = Pick<ClientSession, "hints" | "timeoutMs" | "explain"> & {
+  readonly client: Pick<ClientSession["client"], "send">;
+};
+
 /** Sends the whole input. With a request id the batches are cut by their content alone and
  *  numbered, so
  *  that the same input under the same id takes effect once. */
 export async function sendInput(
-  session: ClientSession,
+  session: InputSession,
   args: CommandArguments,
   context: CommandContext,
   requestId: string | undefined,
@@ -36,7 +41,7 @@ interface Failure {
 }
 
 class InputSending {
-  readonly #session: ClientSession;
+  readonly #session: InputSession;
   readonly #context: CommandContext;
   readonly #show: "receipts" | "json" | "nothing";
   readonly #requestId: string | undefined;
@@ -54,7 +59,7 @@ class InputSending {
   #progressAtMs = 0;
 
   constructor(
-    session: ClientSession,
+    session: InputSession,
     context: CommandContext,
     show: "receipts" | "json" | "nothing",
     requestId: string | undefined,

@@ -1,0 +1,172 @@
+/** `raft send -`: everything in order, a few batches at a time, and an exact account when it fails. */
+
+import { describe, expect, it } from "vitest";
+import type { CommandContext } from "../../src/cli/command.ts";
+import { CommandError } from "../../src/cli/exit-codes.ts";
+import { type InputSession, sendInput } from "../../src/cli/send-input.ts";
+import { plain } from "../../src/cli/terminal.ts";
+import { RaftError, type Receipt } from "../../src/client/types.ts";
+import { systemClock } from "../../src/transport/clock.ts";
+import { hints, linuxMachine } from "./context.ts";
+
+interface Sent {
+  readonly entries: readonly string[];
+  readonly requestId: string | undefined;
+}
+
+/** A log in memory; the batch with number `failing` (from 1) fails with `failure`. */
+function fakeLog(failing = 0, failure: RaftError | null = null) {
+  const sent: Sent[] = [];
+  let underWay = 0;
+  let underWayMax = 0;
+  let index = 1;
+  const session: InputSession = {
+    hints,
+    timeoutMs: 5_000,
+    explain: (error) =>
+      error instanceof RaftError ? new CommandError(error.message, error.exitCode) : error,
+    client: {
+      async send(entries, options = {}) {
+        const list = Array.isArray(entries) ? entries : [entries];
+        sent.push({
+          entries: list.map((entry) => Buffer.from(entry).toString()),
+          requestId: options.requestId,
+        });
+        const number = sent.length;
+        const first = index;
+        index += list.length;
+        underWay += 1;
+        underWayMax = Math.max(underWayMax, underWay);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        underWay -= 1;
+        if (number === failing && failure !== null) throw failure;
+        const receipt: Receipt = {
+          index: first,
+          count: list.length,
+          term: 1,
+          timeMs: 5,
+          duplicate: false,
+          holders: [1, 2],
+          tookMs: 2,
+        };
+        return receipt;
+      },
+    },
+  };
+  return { session, sent, underWayMax: () => underWayMax };
+}
+
+function contextOf(input: readonly string[]) {
+  const out: string[] = [];
+  const said: string[] = [];
+  async function* chunks() {
+    for (const text of input) yield new TextEncoder().encode(text);
+  }
+  const context: CommandContext = {
+    typed: [],
+    executable: "./raft",
+    selfCommand: [],
+    version: "1.0.0",
+    machine: linuxMachine(),
+    clock: systemClock,
+    signal: new AbortController().signal,
+    terminal: {
+      out: async (text) => void out.push(text.toString()),
+      flush: async () => {},
+      say: (line) => void said.push(line),
+      progress: () => {},
+      ask: async () => null,
+      input: chunks(),
+      endInput: () => {},
+      inputIsTerminal: false,
+      outIsTerminal: false,
+      talkIsTerminal: false,
+      paintOut: plain,
+      paintTalk: plain,
+    },
+  };
+  return { context, out, said };
+}
+
+const numbers = Array.from({ length: 10_000 }, (_, at) => `${at + 1}\n`);
+
+describe("a long input", () => {
+  it("arrives whole and in order, with a few batches under way", async () => {
+    const { session, sent, underWayMax } = fakeLog();
+    const { context, out, said } = contextOf([numbers.join("")]);
+    expect(await sendInput(session, { _: [], quiet: true }, context, undefined)).toBe(0);
+    expect(sent.flatMap(({ entries }) => entries)).toEqual(numbers.map((line) => line.trim()));
+    expect(underWayMax()).toBeLessThanOrEqual(4);
+    expect(out).toEqual([]);
+    expect(said[0]).toMatch(/^10000 entries, 1 to 10000, /);
+  });
+
+  it("is cut in the same places under the same request id, however it comes", async () => {
+    const cuts = [numbers.join(""), numbers.join("").match(/[^]{1,777}/g) ?? []].map((input) =>
+      [input].flat(),
+    );
+    const sentTwice = await Promise.all(
+      cuts.map(async (input) => {
+        const { session, sent } = fakeLog();
+        await sendInput(session, { _: [], quiet: true }, contextOf(input).context, "abc");
+        return sent;
+      }),
+    );
+    expect(sentTwice[0]).toEqual(sentTwice[1]);
+    expect(sentTwice[0]?.map(({ requestId }) => requestId).slice(0, 2)).toEqual(["abc/1", "abc/2"]);
+  });
+
+  it("prints a receipt a line, empty lines included", async () => {
+    const { session } = fakeLog();
+    const { context, out } = contextOf(["a\n\nc"]);
+    await sendInput(session, { _: [] }, context, undefined);
+    expect(
+      out
+        .join("")
+        .trimEnd()
+        .split("\n")
+        .map((line) => line.slice(0, 1)),
+    ).toEqual(["1", "2", "3"]);
+  });
+});
+
+describe("an input that fails in the middle", () => {
+  async function failure(error: RaftError): Promise<CommandError> {
+    const { session } = fakeLog(2, error);
+    try {
+      await sendInput(
+        session,
+        { _: [], quiet: true },
+        contextOf(["a\n", "b\n", "c\n"]).context,
+        undefined,
+      );
+    } catch (thrown) {
+      if (thrown instanceof CommandError) return thrown;
+      throw thrown;
+    }
+    throw new Error("it did not fail");
+  }
+
+  it("says what is in the log, and that nobody knows of the rest", async () => {
+    const error = await failure(
+      new RaftError("unknown: node 2 took the entry and fell silent (5.0 s)", 5),
+    );
+    expect(error.exitCode).toBe(5);
+    expect(error.message).toContain("In the log: the first 1 entry of the input, at 1.");
+    expect(error.message).toMatch(
+      /Lines 2 to \d may or may not be in it; see \.\/raft log --from 2$/,
+    );
+  });
+
+  it("says that a line is too long after everything before it was sent", async () => {
+    const { session, sent } = fakeLog();
+    const { context } = contextOf(["a\nb\n", "x".repeat(1_048_577), "\nd\n"]);
+    const running = sendInput(session, { _: [], quiet: true }, context, undefined);
+    await expect(running).rejects.toMatchObject({
+      exitCode: 2,
+      message:
+        "line 3 is longer than an entry may be (1048576 bytes).\nIn the log: the first 2 entries of the input, at 1 to 2.",
+    });
+    expect(sent.flatMap(({ entries }) => entries)).toEqual(["a", "b"]);
+  });
+});
