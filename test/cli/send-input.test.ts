@@ -1,4 +1,4 @@
-/** `raft send -`: everything in order, a few batches at a time, and an exact account when it fails. */
+/** `raft send -`: all in order, a few batches at a time, and an exact account when it fails. */
 
 import { describe, expect, it } from "vitest";
 import type { CommandContext } from "../../src/cli/command.ts";
