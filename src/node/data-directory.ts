@@ -2,6 +2,7 @@
 
 import type { ClusterId, FoundingRecord, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import type { HardState } from "../raft/types.ts";
+import { DiskFailure, isFull } from "../storage/disk-error.ts";
 import { clusterIdOf } from "../storage/founding.ts";
 import { openIdentity, writeIdentity } from "../storage/identity.ts";
 import { inspect } from "../storage/inspect.ts";
@@ -174,9 +175,15 @@ export class DataDirectory {
     this.#lock.describe({ ...this.#holder, address: `${host}:${port}` });
   }
 
-  /** Writes remembered addresses once they have waited. */
+  /** Writes remembered addresses once they have waited; on a full disk they wait on. */
   tick(nowMs: MonotonicMs): void {
-    if (this.#dirtySinceMs !== null && nowMs - this.#dirtySinceMs >= REMEMBER_MS) this.#save({});
+    if (this.#dirtySinceMs === null || nowMs - this.#dirtySinceMs < REMEMBER_MS) return;
+    try {
+      this.#save({});
+    } catch (error) {
+      if (!(error instanceof DiskFailure && isFull(error))) throw error;
+      this.#dirtySinceMs = nowMs;
+    }
   }
 
   /** Notes the time of last use and lets go of the directory. May be called again. */
@@ -184,7 +191,12 @@ export class DataDirectory {
     if (this.#closed) return;
     this.#closed = true;
     this.#store?.hardStates.close();
-    this.#save({ lastUsedMs: this.#options.clock.wallMs() });
+    try {
+      this.#save({ lastUsedMs: this.#options.clock.wallMs() });
+    } catch (error) {
+      // A failed or full disk: nothing depends on the time of last use.
+      if (!(error instanceof DiskFailure)) throw error;
+    }
     this.#lock.release();
   }
 
@@ -203,8 +215,7 @@ export class DataDirectory {
       founding,
       nowMs: clock.monotonicMs(),
       clock: clock.monotonicMs,
-      onFatal: ({ message }) =>
-        onFatal(`the disk of ${path} failed: ${message}; this node stops, nothing acknowledged is lost`),
+      onFatal: ({ message }) => onFatal(diskFailedText(path, message)),
     };
   }
 
@@ -223,6 +234,11 @@ export class DataDirectory {
       ? `storage damaged: ${where} at offset ${offset}: ${reason}. Nothing was changed. ${next}`
       : `storage damaged: ${where}: ${reason}. It can never vote under this identity. ${next}`;
   }
+}
+
+/** Why a node stops whose disk has failed. */
+export function diskFailedText(path: string, message: string): string {
+  return `the disk of ${path} failed: ${message}; this node stops, nothing acknowledged is lost`;
 }
 
 /** The operating system's refusals become sentences. */

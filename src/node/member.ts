@@ -82,6 +82,8 @@ export class Member {
   readonly #chainCheck: ChainCheck;
   /** What each peer was last known to hold: shown to people when it is silent. */
   readonly lastSeen = new Map<NodeId, Seen>();
+  /** True after this node gave up its leadership because its disk is full, until there is space again. */
+  #yielded = false;
   /** When this node last heard from a leader of its term; null: never in this process. */
   #leaderHeardMs: MonotonicMs | null = null;
 
@@ -181,6 +183,7 @@ export class Member {
     if (nowMs >= this.#appends.nextDeadlineMs()) this.#appends.tick(nowMs);
     if (nowMs >= this.reads.nextDeadlineMs()) this.reads.sweep(nowMs);
     this.#heal(nowMs);
+    this.#maybeYield(nowMs);
     for (let more = true; more; ) {
       const ready = this.core.takeReady();
       this.#act(ready, nowMs);
@@ -202,6 +205,14 @@ export class Member {
       this.#healer.nextDeadlineMs(),
       this.#chainCheck.nextDeadlineMs(),
     );
+  }
+
+  /** A leader with a full disk lets another one lead; once, so that full disks do not pass it around. */
+  #maybeYield(nowMs: MonotonicMs): void {
+    if (this.log.acceptsEntries) this.#yielded = false;
+    else if (!this.#yielded && this.core.role === "leader") {
+      this.#yielded = this.core.transferLeadership(null, nowMs).ok;
+    }
   }
 
   #takeRaft(peer: NodeIdentity, frame: Extract<Frame, { type: "raft" }>, nowMs: MonotonicMs): void {

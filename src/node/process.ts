@@ -9,12 +9,13 @@ import type { FoundingRecord, MonotonicMs, NodeId, NodeIdentity } from "../base/
 import { isDiscoveryDatagram } from "../discovery/beacon.ts";
 import type { Beacon, Discovery, Hint } from "../discovery/types.ts";
 import type { CoreEvent } from "../raft/types.ts";
+import { DiskFailure } from "../storage/disk-error.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
 import { keyTag } from "../transport/key.ts";
 import type { NodeReport } from "../transport/requests.ts";
 import type { Address, Connection, Endpoint, Frame, NodeHello, UdpSocket } from "../transport/types.ts";
-import type { DataDirectory } from "./data-directory.ts";
+import { type DataDirectory, diskFailedText } from "./data-directory.ts";
 import type { NodeEnd, NodeEvent, PeerName } from "./events.ts";
 import { claimOfId } from "./formation-record.ts";
 import { Formation } from "./formation.ts";
@@ -275,6 +276,10 @@ export class NodeProcess implements RunningNode {
       run();
     } catch (error) {
       if (error instanceof StartError) return void this.#close({ type: "disk", text: error.message });
+      if (error instanceof DiskFailure) {
+        const text = diskFailedText(this.#parts.options.dataDir, error.message);
+        return void this.#close({ type: "disk", text });
+      }
       const text = error instanceof InvariantError ? error.message : String(error);
       const stack = error instanceof Error ? (error.stack ?? "") : "";
       void this.#close({ type: "bug", text: `${text}\n${stack}` });
