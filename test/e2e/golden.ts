@@ -21,7 +21,7 @@ export function golden(text: string, world: World): string {
     .replace(/\b\d\d:\d\d\b/g, "HH:MM")
     .replace(/\b\d{1,2} (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b/g, "D Mon")
     .replace(/\b\d+m\d\ds\b|\b\d+(\.\d+)?(ms|s|m)\b/g, "T")
-    .replace(/\b\d+\.\d+ s\b/g, "T")
+    .replace(/\b\d+\.\d+ s\b|\b\d+ ms\b/g, "T")
     .replace(/\bpid \d+|\bkill -9 \d+/g, (found) => found.replace(/\d+$/, "N"))
     .replace(/\([0-9a-f]{8}\)/g, "(CLUSTERID)")
     .replace(/[ \t]+/g, " ")

@@ -66,7 +66,7 @@ describe("a wiped voter", () => {
     await fresh.waitForLine(/is known by other data than this machine has/);
     expect(goldenLines(fresh.lines, made)).toEqual(
       expect.arrayContaining([
-        `node ${wiped} of cluster raft (founded D Mon HH:MM) is known by other data than this machine has: wiped, reinstalled, or another seat. It cannot vote.`,
+        `node ${wiped} of cluster raft is known by other data than this machine has: wiped, reinstalled, or another seat. It cannot vote.`,
         `Let it back in, on any node of the cluster: ./raft members replace ${wiped} (this node waits)`,
         `Not your cluster? ./raft up --id ${wiped} --cluster NAME`,
       ]),
