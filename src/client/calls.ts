@@ -20,22 +20,20 @@ import {
   type Response,
 } from "../transport/requests.ts";
 import type { Connection, Frame } from "../transport/types.ts";
+import type { Call, CallOptions, CallResult } from "./call.ts";
 import type { Finder, NodeConnection } from "./finder.ts";
-import { Ledger, REFUSALS, type Refusal, type Verdict } from "./outcomes.ts";
+import { Ledger, REFUSALS, type Refusal } from "./outcomes.ts";
+import { Pace } from "./pace.ts";
 import { fraction, type ClientWire } from "./world.ts";
 
-const RETRY_FLOOR_MS = 10;
-const RETRY_CEILING_MS = 250;
-/** Before the first answer was timed. */
-const FIRST_RESEND_MS = 100;
-/** A large body gets the time that it needs on a slow link: 10 MB/s. */
-const BYTES_PER_MS = 10_000;
 /** No new copy leaves so shortly before the deadline when all earlier ones were refused. */
 const LAST_COPY_MS = 50;
 /** If the leader cannot be met for so long, another node is asked to pass the request on. */
 const MEET_LEADER_MS = 300;
 /** Unanswered copies to the leader before another node is asked to pass it on. */
 const UNANSWERED_MAX = 3;
+/** Nodes are asked who leads no more often than this. */
+const PROBE_EVERY_MS = 10;
 /** Nodes are asked what they know, for the sake of error messages, this often while there is no leader. */
 const ASK_STATUS_MS = 500;
 /** Doublings of the pause between questions for the leader: 80 ms, so that a hand-over is noticed soon. */
@@ -49,61 +47,6 @@ const LEADS_NOT: ReadonlySet<RefusalCode> = new Set([
   "transferring",
   "stopping",
 ]);
-
-export type Target = "leader" | "any" | NodeId;
-export type Answer = Exclude<Response, { type: "refused" }>;
-
-export type CallResult =
-  | { readonly type: "answered"; readonly response: Answer; readonly from: NodeConnection }
-  | {
-      readonly type: "refused";
-      readonly refusal: Refusal;
-      readonly verdict: Verdict;
-      readonly from: NodeConnection;
-    }
-  /** lastRefusal: why it was not done so far, if any copy was refused. */
-  | {
-      readonly type: "timeout";
-      readonly verdict: Verdict;
-      readonly lastRefusal: Refusal | null;
-      readonly lastTo: NodeId | null;
-      readonly copies: number;
-    };
-
-export interface CallOptions {
-  readonly request: Request;
-  readonly target: Target;
-  /** Infinity: until it is cancelled. */
-  readonly deadlineMs: MonotonicMs;
-  /** The receiver may hold its answer this long (a long poll). */
-  readonly holdMs?: number;
-  /** Asked after each refusal that could be waited out: true ends the call with it. */
-  readonly stopIf?: (refusal: Refusal, verdict: Verdict) => boolean;
-  /** Called once; after a "timeout" a returned deadline lets the call go on with the same ledger. */
-  readonly onResult: (result: CallResult) => MonotonicMs | void;
-}
-
-export interface Call {
-  readonly options: CallOptions;
-  readonly body: Uint8Array;
-  readonly ledger: Ledger;
-  readonly copies: number[];
-  deadlineMs: MonotonicMs;
-  /** Since the last answer of any kind. */
-  unanswered: number;
-  refusals: number;
-  /** Attempts in a row without a way to the target. */
-  wayless: number;
-  lastCopy: number;
-  lastSentMs: MonotonicMs;
-  lastRefusal: Refusal | null;
-  /** The highest term whose leader was tried: a redirect within it is followed only after a rest. */
-  followedTerm: number;
-  resting: boolean;
-  done: boolean;
-  cancelAttempt: () => void;
-  cancelDeadline: () => void;
-}
 
 interface Copy {
   readonly call: Call;
@@ -120,7 +63,7 @@ export interface CallsOptions {
 
 export class Calls {
   readonly #clock: Clock;
-  readonly #dice: Dice;
+  readonly #pace: Pace;
   readonly #wire: ClientWire;
   readonly #finder: () => Finder;
   /** In the order of the calls: those of one session are redelivered in the order of their sequences. */
@@ -130,14 +73,13 @@ export class Calls {
   readonly #probes = new Map<number, NodeConnection>();
   /** The last report of each node, kept for error messages. */
   readonly #reports = new Map<NodeId, NodeReport>();
-  readonly #timing = { append: new RoundTrip(), other: new RoundTrip() };
   #nextId = 1;
   #probedMs: MonotonicMs = -Infinity;
   #askedStatusMs: MonotonicMs = -Infinity;
 
   constructor(options: CallsOptions) {
     this.#clock = options.clock;
-    this.#dice = options.dice;
+    this.#pace = new Pace(() => fraction(options.dice));
     this.#wire = options.wire;
     this.#finder = options.finder;
   }
@@ -242,7 +184,8 @@ export class Calls {
     const { call } = copy;
     call.unanswered = 0;
     if (response.type === "refused") return this.#refused(copy, frame.requestId, response, nowMs);
-    if (call.options.holdMs === undefined) this.#timingOf(call).measured(nowMs - copy.sentMs);
+    if (call.options.holdMs === undefined)
+      this.#pace.measured(call.options.request, nowMs - copy.sentMs);
     this.cancel(call);
     call.options.onResult({ type: "answered", response, from: copy.to });
   }
@@ -282,7 +225,7 @@ export class Calls {
     if (leader !== null && leader.term > call.followedTerm && leader.id !== to.remote.identity.id) {
       return this.#attempt(call);
     }
-    this.#rest(call, this.#jitter(call.refusals++));
+    this.#rest(call, this.#pace.restMs(call.refusals++));
   }
 
   /** Sends a copy if there is a way, else asks for one. */
@@ -293,11 +236,14 @@ export class Calls {
     if (route === null) {
       this.#finder().look(nowMs);
       if (call.options.target === "leader") this.#probe(nowMs);
-      return this.#rest(call, this.#jitter(Math.min(call.wayless++, WAYLESS_MAX)));
+      return this.#rest(call, this.#pace.restMs(Math.min(call.wayless++, WAYLESS_MAX)));
     }
     // A last copy that cannot be answered in time would only turn "safe to send again" into "unknown".
-    const { ledger } = call;
-    const answerMs = Math.min(LAST_COPY_MS, this.#timingOf(call).resendMs ?? LAST_COPY_MS);
+    const { ledger, options, body } = call;
+    const answerMs = Math.min(
+      LAST_COPY_MS,
+      this.#pace.answerMs(call.options.request) ?? LAST_COPY_MS,
+    );
     if (ledger.copies > 0 && ledger.verdict === "safe" && call.deadlineMs - nowMs < answerMs)
       return this.#rest(call, answerMs);
     const { to, hops } = route;
@@ -312,7 +258,8 @@ export class Calls {
     this.#copies.set(requestId, { call, sentMs: nowMs, to });
     this.#wire.send(to, { type: "request", requestId, hops, body: call.body });
     if (call.unanswered > 1) this.#suspect(to, nowMs);
-    this.#arm(call, this.#resendMs(call, to));
+    const resendMs = this.#pace.resendMs(options.request, body.length, call.unanswered, to.rttMs);
+    this.#arm(call, resendMs + (options.holdMs ?? 0));
   }
 
   #route(
@@ -353,7 +300,7 @@ export class Calls {
 
   /** Asks every met node who leads, and now and then what it knows. */
   #probe(nowMs: MonotonicMs): void {
-    if (nowMs - this.#probedMs < RETRY_FLOOR_MS) return;
+    if (nowMs - this.#probedMs < PROBE_EVERY_MS) return;
     this.#probedMs = nowMs;
     const askStatus = nowMs - this.#askedStatusMs >= ASK_STATUS_MS;
     if (askStatus) this.#askedStatusMs = nowMs;
@@ -400,49 +347,6 @@ export class Calls {
       if (typeof deadlineMs === "number") this.setDeadline(call, deadlineMs);
       else this.cancel(call);
     });
-  }
-
-  /** Full jitter between floor and a ceiling that doubles. */
-  #jitter(attempt: number): number {
-    const ceilingMs = Math.min(RETRY_CEILING_MS, RETRY_FLOOR_MS * 2 ** Math.min(attempt + 1, 8));
-    return RETRY_FLOOR_MS + fraction(this.#dice) * (ceilingMs - RETRY_FLOOR_MS);
-  }
-
-  /** When to send the next copy if nothing comes back: adapts to measured answers, doubles, with jitter. */
-  #resendMs(call: Call, to: NodeConnection): number {
-    const measuredMs =
-      this.#timingOf(call).resendMs ?? Math.max(FIRST_RESEND_MS, 3 * (to.rttMs ?? 0));
-    const doubled =
-      measuredMs * 2 ** Math.min(call.unanswered - 1, 5) * (1 + 0.5 * fraction(this.#dice));
-    const bounded = Math.min(RETRY_CEILING_MS, Math.max(RETRY_FLOOR_MS, doubled));
-    return bounded + call.body.length / BYTES_PER_MS + (call.options.holdMs ?? 0);
-  }
-
-  #timingOf(call: Call): RoundTrip {
-    return call.options.request.type === "append" ? this.#timing.append : this.#timing.other;
-  }
-}
-
-/** Smoothed time from a copy to its answer (RFC 6298, with a doubled margin for loops that stall). */
-class RoundTrip {
-  #smoothedMs: number | null = null;
-  #variationMs = 0;
-
-  measured(ms: number): void {
-    if (this.#smoothedMs === null) {
-      this.#smoothedMs = ms;
-      this.#variationMs = ms / 2;
-      return;
-    }
-    this.#variationMs += (Math.abs(ms - this.#smoothedMs) - this.#variationMs) / 4;
-    this.#smoothedMs += (ms - this.#smoothedMs) / 8;
-  }
-
-  /** null before the first measurement. */
-  get resendMs(): number | null {
-    return this.#smoothedMs === null
-      ? null
-      : this.#smoothedMs + Math.max(2 * RETRY_FLOOR_MS, 8 * this.#variationMs);
   }
 }
 

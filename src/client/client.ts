@@ -3,7 +3,8 @@
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { Configuration } from "../raft/types.ts";
 import type { LeaderHint, ReadRequest, Request } from "../transport/requests.ts";
-import { Calls, type Answer, type CallResult, type Target } from "./calls.ts";
+import type { Answer, CallResult, Target } from "./call.ts";
+import { Calls } from "./calls.ts";
 import { callFailure, nobodyAnswers, type Circumstances } from "./failures.ts";
 import { Finder } from "./finder.ts";
 import { heardClusters } from "./heard.ts";

@@ -4,7 +4,7 @@
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { NodeReport, Request } from "../transport/requests.ts";
 import type { ClusterKey } from "../transport/types.ts";
-import type { CallResult } from "./calls.ts";
+import type { CallResult } from "./call.ts";
 import type { Finder } from "./finder.ts";
 import { heardClusters } from "./heard.ts";
 import type { Refusal, Verdict } from "./outcomes.ts";

@@ -5,7 +5,7 @@ import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { Configuration, MembershipChange } from "../raft/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { NodeReport, Request } from "../transport/requests.ts";
-import type { Answer, Target } from "./calls.ts";
+import type { Answer, Target } from "./call.ts";
 import { RefusedError } from "./failures.ts";
 import { RaftError, type LeaderAnswer } from "./types.ts";
 

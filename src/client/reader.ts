@@ -2,7 +2,7 @@
  *  whoever answers and however often the leader changes. */
 
 import type { LogIndex, Term } from "../base/types.ts";
-import { decodeMembers, payloadsOf, readHead, verifyRecords } from "../storage/record.ts";
+import { decodeMembers, payloadsOf, verifyRecords } from "../storage/record.ts";
 import { RECORD_KIND, type RecordHead } from "../storage/types.ts";
 import type { ReadRequest, Response } from "../transport/requests.ts";
 import { RefusedError } from "./failures.ts";

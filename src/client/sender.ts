@@ -5,51 +5,24 @@
  *  a hole in its session: the session takes nothing new, what provably never entered the log moves to a fresh
  *  one, the rest ends by itself. Pure but for the callbacks. */
 
-import type { LogIndex, MonotonicMs } from "../base/types.ts";
-import {
-  ENTRIES_PER_RECORD_MAX,
-  ENTRY_BYTES_MAX,
-  encodePayloads,
-  PAYLOADS_BYTES_MAX,
-  payloadBytes,
-} from "../storage/record.ts";
+import type { MonotonicMs } from "../base/types.ts";
+import { encodePayloads } from "../storage/record.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
 import type { AppendRequest, Response } from "../transport/requests.ts";
 import type { ClusterKey } from "../transport/types.ts";
-import type { Call, CallResult, Calls } from "./calls.ts";
+import type { Call, CallResult } from "./call.ts";
+import type { Calls } from "./calls.ts";
 import { notAdded, sendFailure } from "./failures.ts";
 import type { Finder } from "./finder.ts";
 import { REFUSALS } from "./outcomes.ts";
 import { newClientId, parseRequestId, renderRequestId, type RequestId } from "./request-id.ts";
-import { RaftError, type Receipt } from "./types.ts";
+import { checkEntries, isAlone, SendQueue, type Submission } from "./send-queue.ts";
 
 /** Requests of one session under way at once, in the order of their sequences. */
 const WINDOW = 4;
 /** Requests that are sessions of their own, at once. */
 const ALONE_MAX = 1_000;
-/** What one merged request holds at most; a larger call goes alone. */
-const MERGED_ENTRIES_MAX = 1_000;
-const MERGED_BYTES_MAX = 256 << 10;
-/** What waits at most; further calls are refused and safe to repeat. */
-const QUEUE_ENTRIES_MAX = 100_000;
-const QUEUE_BYTES_MAX = 64 << 20;
-
-export interface Submission {
-  readonly payloads: readonly Uint8Array[];
-  /** Of the payloads' array. */
-  readonly bytes: number;
-  /** Not null: a request of its own, under this name. */
-  readonly name: RequestId | null;
-  /** Not null: a request of its own, compared with the last entry. */
-  readonly ifLast: LogIndex | null;
-  readonly startedMs: MonotonicMs;
-  /** Moved to now when the caller gives up. */
-  deadlineMs: MonotonicMs;
-  readonly settle: (result: Receipt | RaftError) => void;
-  settled: boolean;
-}
-
 export interface SubmitOptions {
   readonly ifLast: number | null;
   readonly requestId: string | null;
@@ -83,20 +56,18 @@ export interface SenderOptions {
 
 export class Sender {
   readonly #options: SenderOptions;
-  #queue: Submission[] = [];
-  #queueFrom = 0;
-  #queueEntries = 0;
-  #queueBytes = 0;
+  readonly #queue: SendQueue;
   #session: Session | null = null;
   #flights: Flight[] = [];
   #pumpSoon = false;
   #closed = false;
   #askingBirth: Call | null = null;
-  #cancelQueueTimer: () => void = () => undefined;
-  #queueTimerMs: MonotonicMs = Infinity;
-
   constructor(options: SenderOptions) {
     this.#options = options;
+    this.#queue = new SendQueue(options.clock, (submission) => {
+      this.#reject(null, submission, null);
+      if (this.#queue.first === undefined) this.#stopAsking();
+    });
   }
 
   /** Takes one call's entries; `settle` is called once. Throws RaftError for what can never be added. */
@@ -119,7 +90,9 @@ export class Sender {
       settle,
       settled: false,
     };
-    this.#enqueue(submission);
+    if (!this.#queue.push(submission))
+      throw notAdded(`${this.#queue.entries} entries wait already`);
+    this.#wake();
     return submission;
   }
 
@@ -128,7 +101,7 @@ export class Sender {
     if (submission.settled) return;
     submission.deadlineMs = this.#options.clock.monotonicMs();
     const flight = this.#flights.find(({ submissions }) => submissions.includes(submission));
-    if (flight === undefined) this.#expireQueue();
+    if (flight === undefined) this.#queue.expire();
     else if (flight.call !== null)
       this.#options.calls.setDeadline(flight.call, submission.deadlineMs);
   }
@@ -146,21 +119,8 @@ export class Sender {
       if (flight.call !== null) this.#options.calls.cancel(flight.call);
     }
     this.#flights = [];
-    for (const submission of this.#queue.slice(this.#queueFrom)) submission.deadlineMs = nowMs;
-    this.#expireQueue();
-  }
-
-  #enqueue(submission: Submission): void {
-    const entries = submission.payloads.length;
-    const full =
-      this.#queueEntries + entries > QUEUE_ENTRIES_MAX ||
-      this.#queueBytes + submission.bytes > QUEUE_BYTES_MAX;
-    if (full) throw notAdded(`${this.#queueEntries} entries wait already`);
-    this.#queue.push(submission);
-    this.#queueEntries += entries;
-    this.#queueBytes += submission.bytes;
-    this.#armQueueTimer(submission.deadlineMs);
-    this.#wake();
+    this.#queue.close();
+    this.#stopAsking();
   }
 
   /** After this turn, so that the calls of one turn become one request. */
@@ -174,17 +134,17 @@ export class Sender {
   }
 
   #pump(): void {
-    if (this.#closed || this.#queueFrom === this.#queue.length) return;
+    if (this.#closed || this.#queue.first === undefined) return;
     if (this.#options.finder().commitIndex === null) return this.#askBirth();
     for (;;) {
-      const next = this.#queue[this.#queueFrom];
+      const next = this.#queue.first;
       if (next === undefined) return;
       if (
         this.#flights.filter(isAlone(next) ? isOfItsOwn : isInOrder).length >=
         (isAlone(next) ? ALONE_MAX : WINDOW)
       )
         return;
-      const submissions = this.#takeBatch();
+      const submissions = this.#queue.takeBatch();
       const count = submissions.reduce((sum, { payloads }) => sum + payloads.length, 0);
       const session = isAlone(next) ? null : this.#openSession();
       const id = next.name ?? this.#nextId(session, count);
@@ -214,6 +174,11 @@ export class Sender {
     });
   }
 
+  #stopAsking(): void {
+    if (this.#askingBirth !== null) this.#options.calls.cancel(this.#askingBirth);
+    this.#askingBirth = null;
+  }
+
   /** Never 0, which would be a name that a user chose; the log's first entry is nobody's. */
   #birth(): number {
     return Math.max(1, this.#options.finder().commitIndex ?? 1);
@@ -233,32 +198,6 @@ export class Sender {
       nextSequence: 1,
       broken: false,
     };
-  }
-
-  #takeBatch(): Submission[] {
-    const batch: Submission[] = [];
-    let entries = 0;
-    let bytes = 0;
-    for (;;) {
-      const next = this.#queue[this.#queueFrom];
-      if (next === undefined) break;
-      const fits =
-        entries + next.payloads.length <= MERGED_ENTRIES_MAX &&
-        bytes + next.bytes <= MERGED_BYTES_MAX;
-      if (batch.length > 0 && (!fits || isAlone(next))) break;
-      batch.push(next);
-      entries += next.payloads.length;
-      bytes += next.bytes;
-      this.#queueFrom++;
-      if (isAlone(next)) break;
-    }
-    this.#queueEntries -= entries;
-    this.#queueBytes -= bytes;
-    if (this.#queueFrom === this.#queue.length || this.#queueFrom > 4_096) {
-      this.#queue = this.#queue.slice(this.#queueFrom);
-      this.#queueFrom = 0;
-    }
-    return batch;
   }
 
   #launch(flight: Flight, { name, ifLast }: Submission): void {
@@ -347,7 +286,7 @@ export class Sender {
   #dissolve(flight: Flight): void {
     this.#leave(flight);
     this.#abandonSession(flight);
-    this.#requeue(flight.submissions.filter(({ settled }) => !settled));
+    this.#queue.putBack(flight.submissions.filter(({ settled }) => !settled));
     this.#wake();
   }
 
@@ -362,20 +301,9 @@ export class Sender {
       if (flight.call !== null) this.#options.calls.cancel(flight.call);
       this.#leave(flight);
     }
-    this.#requeue(
+    this.#queue.putBack(
       moving.flatMap(({ submissions }) => submissions).filter(({ settled }) => !settled),
     );
-  }
-
-  #requeue(submissions: readonly Submission[]): void {
-    if (submissions.length === 0) return;
-    this.#queue = [...submissions, ...this.#queue.slice(this.#queueFrom)];
-    this.#queueFrom = 0;
-    for (const { payloads, bytes, deadlineMs } of submissions) {
-      this.#queueEntries += payloads.length;
-      this.#queueBytes += bytes;
-      this.#armQueueTimer(deadlineMs);
-    }
   }
 
   #leave(flight: Flight): void {
@@ -408,41 +336,6 @@ export class Sender {
       }),
     );
   }
-
-  #armQueueTimer(deadlineMs: MonotonicMs): void {
-    if (deadlineMs >= this.#queueTimerMs) return;
-    this.#cancelQueueTimer();
-    this.#queueTimerMs = deadlineMs;
-    const delayMs = Math.max(0, deadlineMs - this.#options.clock.monotonicMs());
-    this.#cancelQueueTimer = this.#options.clock.after(delayMs, () => this.#expireQueue());
-  }
-
-  #expireQueue(): void {
-    this.#cancelQueueTimer();
-    this.#queueTimerMs = Infinity;
-    const nowMs = this.#options.clock.monotonicMs();
-    const waiting = this.#queue.slice(this.#queueFrom);
-    this.#queue = waiting.filter(({ deadlineMs }) => deadlineMs > nowMs);
-    this.#queueFrom = 0;
-    for (const submission of waiting) {
-      if (submission.deadlineMs > nowMs) {
-        this.#armQueueTimer(submission.deadlineMs);
-        continue;
-      }
-      this.#queueEntries -= submission.payloads.length;
-      this.#queueBytes -= submission.bytes;
-      this.#reject(null, submission, null);
-    }
-    if (this.#queue.length === 0 && this.#askingBirth !== null) {
-      this.#options.calls.cancel(this.#askingBirth);
-      this.#askingBirth = null;
-    }
-  }
-}
-
-/** A request of its own: under a name, or compared with the last entry. */
-function isAlone({ name, ifLast }: Submission): boolean {
-  return name !== null || ifLast !== null;
 }
 
 function isOfItsOwn({ session }: Flight): boolean {
@@ -452,23 +345,4 @@ function isOfItsOwn({ session }: Flight): boolean {
 /** Those left over in a broken session do not hold up the next one. */
 function isInOrder({ session }: Flight): boolean {
   return session !== null && !session.broken;
-}
-
-/** Bytes of the payloads' array; throws for what no record can hold. */
-function checkEntries(payloads: readonly Uint8Array[]): number {
-  const largest = payloads.reduce((max, { length }) => Math.max(max, length), 0);
-  const bytes = payloads.reduce((sum, { length }) => sum + payloadBytes(length), 5);
-  if (payloads.length === 0) throw new RaftError("nothing to send", 8);
-  if (largest > ENTRY_BYTES_MAX)
-    throw new RaftError(
-      `not added: an entry of ${largest} bytes, at most ${ENTRY_BYTES_MAX} are taken`,
-      8,
-    );
-  if (payloads.length > ENTRIES_PER_RECORD_MAX || bytes > PAYLOADS_BYTES_MAX) {
-    throw new RaftError(
-      `not added: ${payloads.length} entries of ${bytes} bytes at once, at most ${ENTRIES_PER_RECORD_MAX} and ${PAYLOADS_BYTES_MAX} are taken; send them in several calls`,
-      8,
-    );
-  }
-  return bytes;
 }

@@ -14,14 +14,9 @@
 import { assert } from "../base/assert.ts";
 import type { LogIndex, MonotonicMs, NodeId, Term, WallMs } from "../base/types.ts";
 import type { RecordHead, SessionRow } from "../storage/types.ts";
+import { type Held, HeldRequests } from "./held-requests.ts";
 import type { AppendRequest, LeaderHint, RefusalCode, Response } from "../transport/requests.ts";
 
-/** Later requests of one client kept until the earlier ones arrive. */
-const HELD_PER_CLIENT_MAX = 16;
-const HELD_MAX = 4_096;
-const HELD_BYTES_MAX = 64 << 20;
-/** A gap that lasts longer is a lost datagram: the client is told what is expected. */
-const HOLD_MS = 200;
 /** Records whose requesters wait for an answer. */
 const WAITERS_MAX = 262_144;
 /** Copies of one request that are answered; older copies go without (one answer settles the request). */
@@ -80,12 +75,6 @@ interface Waiter<Requester> {
   }[];
 }
 
-interface Held<Requester> {
-  readonly request: AppendRequest;
-  readonly requester: Requester;
-  readonly untilMs: MonotonicMs;
-}
-
 type Decision =
   | { readonly type: "append" }
   | { readonly type: "duplicate"; readonly lastSequence: number }
@@ -102,11 +91,7 @@ export class AppendQueue<Requester> {
   /** Sorted by index; those before #waitersFrom have been answered. */
   #waiters: Waiter<Requester>[] = [];
   #waitersFrom = 0;
-  readonly #held = new Map<string, Held<Requester>[]>();
-  #heldCount = 0;
-  #heldBytes = 0;
-  /** A lower bound of when the next held request is over. */
-  #heldDeadlineMs: MonotonicMs = Infinity;
+  readonly #held = new HeldRequests<Requester>();
   /** Set while this node does not lead but still has waiters. */
   #orphansUntilMs: MonotonicMs = Infinity;
   #answers: Answer<Requester>[] = [];
@@ -133,18 +118,23 @@ export class AppendQueue<Requester> {
       else this.#refuseAll(waiter, term === undefined ? "unknown" : "overwritten");
     }
     this.#compact();
-    if (this.#heldCount > 0) this.#retryIfLast(nowMs);
+    // What waits for the fate of an uncommitted entry may be decided now.
+    if (this.#held.count > 0) {
+      for (const clientId of this.#held.comparing()) this.#releaseHeld(clientId, nowMs);
+    }
   }
 
   /** This node no longer leads. What was held was never appended; what was appended may still commit. */
   leadershipLost(nowMs: MonotonicMs): void {
-    for (const held of this.#takeAllHeld()) this.#refuse(held.requester, "not leader", "");
+    for (const { requester } of this.#held.takeAll()) this.#refuse(requester, "not leader", "");
     if (this.#waiters.length > this.#waitersFrom) this.#orphansUntilMs = nowMs + ORPHAN_MS;
   }
 
   /** Call at nextDeadlineMs. */
   tick(nowMs: MonotonicMs): void {
-    if (nowMs >= this.#heldDeadlineMs) this.#expireHeld(nowMs);
+    if (nowMs >= this.#held.nextDeadlineMs) {
+      for (const held of this.#held.takeExpired(nowMs)) this.#refuseHeld(held);
+    }
     if (nowMs < this.#orphansUntilMs) return;
     this.#orphansUntilMs = Infinity;
     for (const waiter of this.#waiters.slice(this.#waitersFrom)) this.#refuseAll(waiter, "unknown");
@@ -153,7 +143,7 @@ export class AppendQueue<Requester> {
   }
 
   nextDeadlineMs(): MonotonicMs {
-    return Math.min(this.#heldDeadlineMs, this.#orphansUntilMs);
+    return Math.min(this.#held.nextDeadlineMs, this.#orphansUntilMs);
   }
 
   /** The answers since the last call, in the order in which they became known. */
@@ -166,7 +156,7 @@ export class AppendQueue<Requester> {
 
   /** Requests that wait for their turn, and records that wait for commitment. */
   get sizes(): { readonly held: number; readonly waiting: number } {
-    return { held: this.#heldCount, waiting: this.#waiters.length - this.#waitersFrom };
+    return { held: this.#held.count, waiting: this.#waiters.length - this.#waitersFrom };
   }
 
   /** True when the request entered the log now. */
@@ -179,7 +169,7 @@ export class AppendQueue<Requester> {
         this.#duplicate(request, requester, decision.lastSequence);
         return false;
       case "hold":
-        this.#hold(request, requester, nowMs);
+        if (!this.#held.add(request, requester, nowMs)) this.#refuseHeld({ request, requester });
         return false;
       case "refuse":
         this.#refuse(requester, decision.code, decision.text, decision.number);
@@ -295,78 +285,20 @@ export class AppendQueue<Requester> {
     return waiter;
   }
 
-  #hold(request: AppendRequest, requester: Requester, nowMs: MonotonicMs): void {
-    const queue = this.#held.get(request.clientId) ?? [];
-    const bytes = request.payloads.length;
-    if (
-      queue.length >= HELD_PER_CLIENT_MAX ||
-      this.#heldCount >= HELD_MAX ||
-      this.#heldBytes + bytes > HELD_BYTES_MAX
-    ) {
-      return this.#refuseHeld({ request, requester, untilMs: nowMs });
-    }
-    const at = queue.findIndex((other) => other.request.firstSequence > request.firstSequence);
-    // The payloads alias a datagram whose buffer is used again (and a Buffer's slice would alias it too).
-    const copy = { ...request, payloads: new Uint8Array(request.payloads) };
-    const untilMs = nowMs + HOLD_MS;
-    queue.splice(at < 0 ? queue.length : at, 0, { request: copy, requester, untilMs });
-    this.#held.set(request.clientId, queue);
-    this.#heldCount++;
-    this.#heldBytes += bytes;
-    this.#heldDeadlineMs = Math.min(this.#heldDeadlineMs, untilMs);
-  }
-
   /** What that client has held follows as far as it can, in order. */
   #releaseHeld(clientId: string, nowMs: MonotonicMs): void {
     for (;;) {
-      const queue = this.#held.get(clientId);
-      const next = queue?.[0];
-      if (queue === undefined || next === undefined || this.#decide(next.request).type === "hold")
-        return;
-      this.#dropHeld(queue, next);
+      const next = this.#held.first(clientId);
+      if (next === undefined || this.#decide(next.request).type === "hold") return;
+      this.#held.remove(next);
       this.#take(next.request, next.requester, nowMs);
     }
   }
 
-  /** What waits for the fate of an uncommitted entry may be decided now. */
-  #retryIfLast(nowMs: MonotonicMs): void {
-    for (const [clientId, queue] of this.#held) {
-      if (queue[0]?.request.ifLast !== null) this.#releaseHeld(clientId, nowMs);
-    }
-  }
-
-  #expireHeld(nowMs: MonotonicMs): void {
-    this.#heldDeadlineMs = Infinity;
-    for (const queue of this.#held.values()) {
-      for (const held of queue.filter(({ untilMs }) => untilMs <= nowMs)) {
-        this.#dropHeld(queue, held);
-        this.#refuseHeld(held);
-      }
-      for (const { untilMs } of queue)
-        this.#heldDeadlineMs = Math.min(this.#heldDeadlineMs, untilMs);
-    }
-  }
-
-  #refuseHeld({ request, requester }: Held<Requester>): void {
+  #refuseHeld({ request, requester }: Pick<Held<Requester>, "request" | "requester">): void {
     const expected = (this.#host.session(request.clientId)?.lastSequence ?? 0) + 1;
     if (request.firstSequence > expected) this.#refuse(requester, "expected", "", expected);
     else this.#refuse(requester, "busy", "an earlier entry is not decided yet");
-  }
-
-  #dropHeld(queue: Held<Requester>[], held: Held<Requester>): void {
-    queue.splice(queue.indexOf(held), 1);
-    if (queue.length === 0) this.#held.delete(held.request.clientId);
-    this.#heldCount--;
-    this.#heldBytes -= held.request.payloads.length;
-  }
-
-  #takeAllHeld(): Held<Requester>[] {
-    const all = [...this.#held.values()].flat();
-    this.#held.clear();
-    this.#heldCount = 0;
-    this.#heldBytes = 0;
-    this.#heldDeadlineMs = Infinity;
-    return all;
   }
 
   #appended(record: Waiter<Requester>): void {

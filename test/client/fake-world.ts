@@ -4,7 +4,6 @@
 import { AppendQueue } from "../../src/node/append-queue.ts";
 import { encodePayloads, encodeRecord } from "../../src/storage/record.ts";
 import { RECORD_KIND } from "../../src/storage/types.ts";
-import type { Hint } from "../../src/discovery/types.ts";
 import { openKey } from "../../src/transport/key.ts";
 import {
   decodeRequest,
@@ -16,56 +15,13 @@ import {
   type Request,
   type Response,
 } from "../../src/transport/requests.ts";
-import type { Address, Connection, Frame, NodeHello } from "../../src/transport/types.ts";
+import type { Address, Connection, Frame } from "../../src/transport/types.ts";
 import type { ClientWire, ClientWorld, WireListener } from "../../src/client/world.ts";
+import { bootOf, helloOf, hintOf, incarnationOf, mulberry } from "./fake-identity.ts";
+import { VirtualTime } from "./virtual-time.ts";
 import { FakeHost } from "../node/fake-host.ts";
 
 export const KEY = openKey("raft");
-
-export class VirtualTime {
-  nowMs = 0;
-  #timers: { readonly atMs: number; readonly order: number; readonly run: () => void }[] = [];
-  #order = 0;
-
-  after(delayMs: number, run: () => void): () => void {
-    const timer = { atMs: this.nowMs + Math.max(0, delayMs), order: this.#order++, run };
-    this.#timers.push(timer);
-    return () => {
-      this.#timers = this.#timers.filter((other) => other !== timer);
-    };
-  }
-
-  /** Runs until `done` (checked after each event) or for `ms`. */
-  async run(ms: number, done: () => boolean = () => false): Promise<void> {
-    const endMs = this.nowMs + ms;
-    await settle();
-    while (!done()) {
-      this.#timers.sort((a, b) => a.atMs - b.atMs || a.order - b.order);
-      const next = this.#timers[0];
-      if (next === undefined || next.atMs > endMs) break;
-      this.#timers.shift();
-      this.nowMs = Math.max(this.nowMs, next.atMs);
-      next.run();
-      await settle();
-    }
-    if (!done()) this.nowMs = Math.max(this.nowMs, endMs);
-  }
-
-  /** Runs until the promise settles, at most `ms`. */
-  async settled<T>(promise: Promise<T>, ms = 60_000): Promise<T> {
-    let done = false;
-    const mark = (): void => void (done = true);
-    promise.then(mark, mark);
-    await this.run(ms, () => done);
-    if (!done) throw new Error(`nothing settled within ${ms} virtual ms`);
-    return promise;
-  }
-}
-
-/** Lets every promise that can go on do so. */
-function settle(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 export interface FakeNode {
   readonly id: number;
@@ -489,66 +445,4 @@ function splitPayloads(bytes: Uint8Array): Uint8Array[] {
     at += length;
   }
   return entries;
-}
-
-function bootOf(node: FakeNode): string {
-  return (node.id * 1_000 + node.boot).toString(16).padStart(32, "0");
-}
-
-function incarnationOf(id: number): string {
-  return id.toString(16).padStart(32, "0");
-}
-
-function helloOf(node: FakeNode): NodeHello {
-  return {
-    id: node.id,
-    incarnation: incarnationOf(node.id),
-    bootId: bootOf(node),
-    bootCount: node.boot,
-    clusterId: node.clusterId,
-    founding: null,
-    member: true,
-    founders: [1, 2, 3],
-    timings: { heartbeatMs: 50, electionMinMs: 300, electionMaxMs: 600 },
-    met: [],
-    version: "1.0.0",
-    wireMin: 1,
-    wireMax: 1,
-    features: 0,
-    addresses: [node.address],
-    receiveWindowBytes: 1 << 20,
-    userHost: `ana@lab-0${node.id}`,
-    uptimeMs: 10,
-  };
-}
-
-function hintOf(node: FakeNode): Hint {
-  return {
-    beacon: {
-      cluster: "raft",
-      auth: "open",
-      keyTag: 0,
-      clusterId: node.clusterId,
-      wireVersion: 1,
-      id: node.id,
-      bootId: bootOf(node),
-      userHost: `ana@lab-0${node.id}`,
-      host: node.address.host,
-      port: node.address.port,
-      state: { type: "member", term: 1, leader: null },
-      bye: false,
-    },
-    address: node.address,
-    heardMs: 0,
-  };
-}
-
-function mulberry(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

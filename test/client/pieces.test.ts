@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { heardClusters } from "../../src/client/heard.ts";
 import { Ledger, type Refusal } from "../../src/client/outcomes.ts";

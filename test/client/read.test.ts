@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { RaftClient } from "../../src/client/client.ts";
-import { Cursor } from "../../src/client/reader.ts";
-import { RaftError, type LogEntry, type LogOptions } from "../../src/client/types.ts";
+import { Cursor, type Records } from "../../src/client/reader.ts";
+import type { LogEntry, LogOptions } from "../../src/client/types.ts";
+import { encodePayloads, encodeRecord } from "../../src/storage/record.ts";
+import { RECORD_KIND } from "../../src/storage/types.ts";
 import { FakeCluster, KEY } from "./fake-world.ts";
 
 const text = ({ index, bytes }: LogEntry): string => `${index} ${new TextDecoder().decode(bytes)}`;
@@ -150,33 +152,57 @@ describe("follow", () => {
 });
 
 describe("a page", () => {
-  it("that is damaged, has a hole before it, or contradicts the one before is an error", async () => {
-    const { cluster } = await filled(8);
-    const pages: Parameters<Cursor["take"]>[0][] = [];
-    const page = async (from: number): Promise<Parameters<Cursor["take"]>[0]> => {
-      const client = await RaftClient.connect({ key: KEY }, cluster.world);
-      const take = Cursor.prototype.take;
-      const entries = client.log({ from, to: from });
-      Cursor.prototype.take = function record(this: Cursor, one) {
-        pages.push(one);
-        return take.call(this, one);
+  /** Entries first..last, each a record of its own, behind `prevChain`. */
+  function page(
+    first: number,
+    last: number,
+    prevChain: number,
+  ): Records & { readonly chain: number } {
+    const records: number[] = [];
+    let chain = prevChain;
+    for (let index = first; index <= last; index++) {
+      const fields = {
+        firstIndex: index,
+        term: 1,
+        kind: RECORD_KIND.user,
+        timeMs: 1,
+        clientId: "a".repeat(32),
+        firstSequence: index,
       };
-      await cluster.time.settled(entries.next()).finally(() => (Cursor.prototype.take = take));
-      return pages.at(-1) ?? Promise.reject(new Error("no page"));
+      const record = encodeRecord(fields, encodePayloads([Uint8Array.of(index)]), chain);
+      chain = new DataView(record.buffer).getUint32(0);
+      records.push(...record);
+    }
+    return {
+      type: "records",
+      bytes: Uint8Array.from(records),
+      firstIndex: first,
+      lastIndex: last,
+      prevChain,
+      commitIndex: last,
+      staleMs: 0,
+      chain,
     };
-    const first = await page(1);
-    const second = await page(first.lastIndex + 1);
-    expect(new Cursor(1).take(first).length).toBe(first.lastIndex);
-    expect(() => new Cursor(1).take(second)).toThrow(RaftError);
-    const damaged = new Uint8Array(first.bytes);
+  }
+  const one = page(1, 5, 7);
+  const two = page(6, 9, one.chain);
+
+  it("that follows gives its entries once, also when it overlaps the one before", () => {
+    const cursor = new Cursor(3);
+    expect(cursor.take(one).map(({ index }) => index)).toEqual([3, 4, 5]);
+    expect(cursor.take(one)).toEqual([]);
+    expect(cursor.take(two).map(({ index }) => index)).toEqual([6, 7, 8, 9]);
+    expect(cursor.next).toBe(10);
+  });
+
+  it("that is damaged, leaves a hole, or contradicts the one before is an error", () => {
+    const damaged = new Uint8Array(one.bytes);
     damaged[90] = (damaged[90] ?? 0) ^ 1;
-    expect(() => new Cursor(1).take({ ...first, bytes: damaged })).toThrow(/damaged/);
+    expect(() => new Cursor(1).take({ ...one, bytes: damaged })).toThrow(/damaged/);
+    expect(() => new Cursor(1).take(two)).toThrow(/hole/);
     const cursor = new Cursor(1);
-    cursor.take(first);
-    expect(() => cursor.take({ ...second, prevChain: second.prevChain ^ 1 })).toThrow(
-      /another log/,
-    );
-    cursor.take(second);
-    expect(cursor.next).toBe(second.lastIndex + 1);
+    cursor.take(one);
+    expect(() => cursor.take(page(6, 9, (one.chain ^ 1) >>> 0))).toThrow(/another log/);
+    expect(cursor.next).toBe(6);
   });
 });

@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AppendQueue } from "../../src/node/append-queue.ts";
 import type { AppendRequest, Response } from "../../src/transport/requests.ts";
@@ -10,13 +10,13 @@ const B = "b".repeat(32);
 function setUp(): {
   readonly host: FakeHost;
   readonly queue: AppendQueue<string>;
-  offer(
+  readonly offer: (
     clientId: string,
     first: number,
     options?: Partial<AppendRequest> & { name?: string; nowMs?: number },
-  ): void;
-  commit(index?: number, nowMs?: number): void;
-  answers(): string[];
+  ) => void;
+  readonly commit: (index?: number, nowMs?: number) => void;
+  readonly answers: () => string[];
 } {
   const host = new FakeHost();
   const queue = new AppendQueue<string>(host);
