@@ -29,7 +29,7 @@ describe("random faults", () => {
       }
     }
     expect(committed).toBeGreaterThan(seeds.length);
-  }, 120_000);
+  }, 600_000);
 });
 
 class Run {
