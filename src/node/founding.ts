@@ -1,7 +1,7 @@
 /** Founding, admission and fencing: what the formation decides is made durable, shown and told to people here. */
 
 import { assert } from "../base/assert.ts";
-import type { BootId, FoundingRecord, MonotonicMs } from "../base/types.ts";
+import type { BootId, FoundingRecord, LogIndex, MonotonicMs } from "../base/types.ts";
 import type { DiscoveryReport } from "../discovery/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import { keyTag } from "../transport/key.ts";
@@ -14,6 +14,9 @@ import type { Member } from "./member.ts";
 import type { Neighbours } from "./neighbours.ts";
 import { majorityOf } from "./peer-watch.ts";
 import type { NodeOptions } from "./types.ts";
+
+/** Standing outside is said after it has lasted so long. */
+const OUTSIDE_PATIENCE_MS = 1_500;
 
 export interface FoundingOptions {
   readonly options: NodeOptions;
@@ -32,7 +35,12 @@ export interface FoundingOptions {
 export class Founding {
   readonly #options: FoundingOptions;
   readonly #watch = new FormationWatch();
-  readonly #said = new Set<string>();
+  /** What is said once it has lasted: a node that is about to be admitted, or ended, is not told first that it
+   *  stands outside. */
+  #outside: { readonly event: NodeEvent; readonly sinceMs: MonotonicMs } | null = null;
+  #outsideSaid = "";
+  /** The index of the newest configuration that a member showed: an older one is late and says nothing. */
+  #shownIndex: LogIndex = 0;
 
   constructor(options: FoundingOptions) {
     this.#options = options;
@@ -57,16 +65,19 @@ export class Founding {
   takeFence(hello: NodeHello, fence: Extract<Frame, { type: "fence" }>): void {
     const { options, directory, formation, incarnation } = this.#options;
     const member = this.#options.member();
-    if (member !== null && fence.clusterId !== directory.clusterId) return;
+    const ownClusterId = member === null ? hello.clusterId : directory.clusterId;
+    if (fence.clusterId !== ownClusterId || fence.configuration.index < this.#shownIndex) return;
     if (member !== null && member.core.configuration.index > fence.configuration.index) return;
+    this.#shownIndex = fence.configuration.index;
     const named = fence.configuration.members.find(({ id }) => id === options.id);
     if (named?.incarnation === incarnation) {
+      this.#outside = null;
       if (formation.record === null && hello.member && hello.founding !== null)
         this.#admit(hello.founding);
       return;
     }
     const members = fence.configuration.members.map(({ id }) => id);
-    this.#once(
+    this.#noteOutside(
       named === undefined
         ? { type: "waits outside", members }
         : { type: "fenced", foundedMs: directory.identity.foundedMs },
@@ -103,7 +114,11 @@ export class Founding {
       },
       nowMs,
     );
-    for (const event of events) emit(event);
+    for (const event of events) {
+      if (event.type === "fenced" || event.type === "waits outside") this.#noteOutside(event);
+      else emit(event);
+    }
+    this.#sayOutside(nowMs);
   }
 
   /** A process that was killed says no BYE: it is lost when its connection has ended. */
@@ -176,10 +191,16 @@ export class Founding {
     });
   }
 
-  #once(event: NodeEvent): void {
+  #noteOutside(event: NodeEvent): void {
+    if (this.#outside?.event.type === event.type) return;
+    this.#outside = { event, sinceMs: this.#options.clock.monotonicMs() };
+  }
+
+  #sayOutside(nowMs: MonotonicMs): void {
+    if (this.#outside === null || nowMs - this.#outside.sinceMs < OUTSIDE_PATIENCE_MS) return;
+    const { event } = this.#outside;
     const key = JSON.stringify(event);
-    if (this.#said.has(key)) return;
-    this.#said.add(key);
-    this.#options.emit(event);
+    if (key !== this.#outsideSaid) this.#options.emit(event);
+    this.#outsideSaid = key;
   }
 }

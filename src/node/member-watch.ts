@@ -1,8 +1,8 @@
 /** Turns what the core does into events for people (SESSIONS: founding, a peer that dies, the last one left).
  *  It decides nothing: the core has decided already. */
 
-import type { LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
-import type { CoreEvent, CoreStatus } from "../raft/types.ts";
+import type { Incarnation, LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
+import type { CoreEvent, CoreStatus, Member } from "../raft/types.ts";
 import type { Connection } from "../transport/types.ts";
 import type { NodeEvent, PeerName } from "./events.ts";
 import { majorityOf, type PeerSight, PeerWatch } from "./peer-watch.ts";
@@ -16,7 +16,8 @@ export interface MemberSurroundings {
   readonly self: NodeId;
   readonly status: CoreStatus;
   readonly memories: ReadonlyMap<NodeId, PeerMemory>;
-  readonly connectionTo: (id: NodeId) => Connection | undefined;
+  /** The live connection to that very (id, incarnation). */
+  readonly connectionTo: (id: NodeId, incarnation: Incarnation) => Connection | undefined;
   readonly nameOf: (id: NodeId) => PeerName;
 }
 
@@ -118,7 +119,11 @@ export class MemberWatch {
   }
 
   #noticeSilence(leader: NodeId, around: MemberSurroundings, nowMs: MonotonicMs, events: NodeEvent[]): void {
-    const heardMs = around.connectionTo(leader)?.lastHeardMs ?? around.memories.get(leader)?.lastHeardMs ?? nowMs;
+    const member = around.status.configuration.members.find(({ id }) => id === leader);
+    const connection =
+      member === undefined ? undefined : around.connectionTo(leader, member.incarnation);
+    const memory = member === undefined ? undefined : memoryOf(around, member);
+    const heardMs = connection?.lastHeardMs ?? memory?.lastHeardMs ?? nowMs;
     this.#silence = { leader, heardMs };
     events.push({ type: "leader silent", leader, seconds: (nowMs - heardMs) / 1_000 });
   }
@@ -156,8 +161,8 @@ export class MemberWatch {
     return status.configuration.members
       .filter((member) => member.id !== around.self)
       .map((member) => {
-        const connection = around.connectionTo(member.id);
-        const memory = around.memories.get(member.id);
+        const connection = around.connectionTo(member.id, member.incarnation);
+        const memory = memoryOf(around, member);
         const progress = status.peers.find((peer) => peer.id === member.id);
         const matchIndex: LogIndex | null = progress?.matchIndex ?? null;
         const lastHeardMs = connection?.lastHeardMs ?? memory?.lastHeardMs ?? this.#neverHeard(nowMs);
@@ -175,4 +180,10 @@ export class MemberWatch {
     this.#ready = true;
     events.push({ type: "ready", self });
   }
+}
+
+/** What that very data directory last said; another process under its id says nothing about it. */
+function memoryOf(around: MemberSurroundings, { id, incarnation }: Member): PeerMemory | undefined {
+  const memory = around.memories.get(id);
+  return memory?.hello.incarnation === incarnation ? memory : undefined;
 }

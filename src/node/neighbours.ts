@@ -51,17 +51,26 @@ export class Neighbours {
   }
 
   remember(hello: NodeHello, address: Address, nowMs: MonotonicMs): void {
+    if (this.#isImpostor(hello)) return;
     const lastHeardWallMs = this.#parts.clock.wallMs();
     this.memories.set(hello.id, { hello, address, lastHeardMs: nowMs, lastHeardWallMs });
     this.#parts.directory.rememberAddress(hello.id, address);
     this.#contacts.add(address);
   }
 
+  /** A process under a member's id with other data does not take that member's place in memory. */
+  #isImpostor(hello: NodeHello): boolean {
+    const members = this.#member()?.core.configuration.members ?? [];
+    const named = members.find(({ id }) => id === hello.id);
+    return named !== undefined && named.incarnation !== hello.incarnation && this.memories.has(hello.id);
+  }
+
   /** Keeps the memories as fresh as the connections. */
   refresh(nowMs: MonotonicMs): void {
     for (const { remote, lastHeardMs } of this.#endpoint().connections()) {
-      const memory = remote.kind === "node" ? this.memories.get(remote.identity.id) : undefined;
-      if (memory === undefined || lastHeardMs <= memory.lastHeardMs) continue;
+      if (remote.kind !== "node") continue;
+      const memory = this.memories.get(remote.identity.id);
+      if (memory?.hello.bootId !== remote.identity.bootId || lastHeardMs <= memory.lastHeardMs) continue;
       memory.lastHeardMs = lastHeardMs;
       memory.lastHeardWallMs = this.#parts.clock.wallMs() - (nowMs - lastHeardMs);
     }
@@ -93,6 +102,12 @@ export class Neighbours {
     );
   }
 
+  /** False when every other member is gone: there is nobody to hand over to. */
+  anyMemberHere(): boolean {
+    const members = this.#member()?.core.configuration.members ?? [];
+    return members.some(({ id, incarnation }) => this.connectionTo(id, incarnation) !== undefined);
+  }
+
   leaderConnection(): Connection | undefined {
     const leader = this.#member()?.core.leader ?? null;
     return leader === null ? undefined : this.#endpoint().nodeConnection(leader);
@@ -121,7 +136,9 @@ export class Neighbours {
     }
     const remote = this.#endpoint().nodeConnection(id)?.remote;
     if (remote?.kind === "node") {
-      return { id, userHost: remote.hello.userHost, address: remote.address };
+      // Two nodes of one machine meet over loopback; people know the machine by its other address.
+      const address = remote.address.host.startsWith("127.") ? remote.hello.addresses[0] : null;
+      return { id, userHost: remote.hello.userHost, address: address ?? remote.address };
     }
     const memory = this.memories.get(id);
     const hello = memory?.hello ?? this.#formation.metAs(id)[0]?.hello;

@@ -334,8 +334,10 @@ export class NodeProcess implements RunningNode {
     if (event.type === "diverged") {
       this.emit({ type: "diverged", peer: event.peer, index: event.index, text: "" });
     }
-    const events = this.#memberWatch?.take(event, this.#surroundings(), nowMs);
-    for (const said of events ?? []) this.emit(said);
+    if (!this.#stopping) {
+      const events = this.#memberWatch?.take(event, this.#surroundings(), nowMs);
+      for (const said of events ?? []) this.emit(said);
+    }
     if (this.#parts.options.verbose) this.emit({ type: "trace", text: JSON.stringify(event) });
   }
 
@@ -346,7 +348,7 @@ export class NodeProcess implements RunningNode {
       self: this.#parts.options.id,
       status: member.core.status(),
       memories: this.#neighbours.memories,
-      connectionTo: (id) => this.#endpoint.nodeConnection(id),
+      connectionTo: (id, incarnation) => this.#neighbours.connectionTo(id, incarnation),
       nameOf: (id) => this.#neighbours.nameOf(id),
     };
   }
@@ -411,7 +413,7 @@ export class NodeProcess implements RunningNode {
     const core = this.#member?.core;
     if (core === undefined || !core.transferLeadership(null, startedMs).ok) return null;
     this.wake();
-    while (this.#now() - startedMs < HAND_OVER_MS && !this.#over) {
+    while (this.#now() - startedMs < HAND_OVER_MS && !this.#over && this.#neighbours.anyMemberHere()) {
       if (core.role !== "leader" && core.leader !== null) return core.leader;
       await new Promise<void>((resolve) => this.#parts.clock.after(5, resolve));
     }

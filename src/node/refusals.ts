@@ -21,7 +21,7 @@ export function heldSentence(holder: LockHolder | null, { path, cluster, id, exe
     const at = address === "" ? host : `${host} (${address.split(":")[0] ?? ""})`;
     return (
       `this directory is in use on another machine, ${at}: your home is shared. ` +
-      `Give this machine its own id: ${executable} up --id ${id + 1}`
+      `Give this machine its own id: ${executable} up --id ${id + 1}${named(cluster)}`
     );
   }
   if (isSuspended(pid)) {
@@ -29,12 +29,12 @@ export function heldSentence(holder: LockHolder | null, { path, cluster, id, exe
   }
   return (
     `node ${id} of cluster ${cluster} already runs here: pid ${pid}, since ${timeOfDay(sinceMs)}.    ` +
-    `See it: ${executable} status    Stop it: ${executable} stop ${id}`
+    `See it: ${executable} status${named(cluster)}    Stop it: ${executable} stop ${id}${named(cluster)}`
   );
 }
 
 /** The directory is somebody else's, a copy, or cannot be read. */
-export function identitySentence(problem: IdentityProblem, { path, id, executable }: Refused): string {
+export function identitySentence(problem: IdentityProblem, { path, cluster, id, executable }: Refused): string {
   const { found, reason } = problem;
   switch (problem.problem) {
     case "copied":
@@ -57,4 +57,9 @@ function timeOfDay(ms: number): string {
   const date = new Date(ms);
   const two = (value: number): string => String(value).padStart(2, "0");
   return `${two(date.getHours())}:${two(date.getMinutes())}`;
+}
+
+/** The flag that a command needs for another cluster than the default one. */
+function named(cluster: string): string {
+  return cluster === "raft" ? "" : ` --cluster ${cluster}`;
 }
