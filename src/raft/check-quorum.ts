@@ -1,5 +1,4 @@
-/** A leader that cannot reach a majority, or cannot write, makes room for another (§6.2; thesis
- *  §6.2). */
+/** A leader that cannot reach a majority, or cannot write, makes room for another (thesis §6.2). */
 
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import { majorityOf, votersOf } from "./membership.ts";
