@@ -1,6 +1,15 @@
 /** What clients ask of nodes, and what nodes answer: the bodies of request and response frames. */
 
-import type { BootId, ClusterId, Incarnation, LogIndex, MonotonicMs, NodeId, Term, WallMs } from "../base/types.ts";
+import type {
+  BootId,
+  ClusterId,
+  Incarnation,
+  LogIndex,
+  MonotonicMs,
+  NodeId,
+  Term,
+  WallMs,
+} from "../base/types.ts";
 import type { Configuration, MembershipChange, Role } from "../raft/types.ts";
 import type { Address } from "./types.ts";
 
@@ -42,7 +51,11 @@ export type Request =
   | { readonly type: "stop"; readonly bootId: BootId; readonly kill: boolean; readonly by: string }
   | { readonly type: "transfer"; readonly term: Term; readonly to: NodeId | null }
   /** `incarnation` in the change may be "" for add/replace: the leader fills in the one it has met. */
-  | { readonly type: "members"; readonly configurationIndex: LogIndex; readonly change: MembershipChange };
+  | {
+      readonly type: "members";
+      readonly configurationIndex: LogIndex;
+      readonly change: MembershipChange;
+    };
 
 export interface LeaderHint {
   readonly id: NodeId;
@@ -107,7 +120,13 @@ export type Response =
     }
   | { readonly type: "readIndex"; readonly index: LogIndex; readonly term: Term }
   | { readonly type: "status"; readonly report: NodeReport }
-  | { readonly type: "leader"; readonly leader: LeaderHint | null; readonly commitIndex: LogIndex; readonly bootId: BootId; readonly configurationIndex: LogIndex }
+  | {
+      readonly type: "leader";
+      readonly leader: LeaderHint | null;
+      readonly commitIndex: LogIndex;
+      readonly bootId: BootId;
+      readonly configurationIndex: LogIndex;
+    }
   | { readonly type: "done"; readonly text: string; readonly configuration: Configuration | null }
   | {
       readonly type: "refused";

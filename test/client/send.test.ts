@@ -280,6 +280,23 @@ describe("send", () => {
       expect(cluster.committed()).toEqual(["0", "after"]);
     });
 
+    it("what may be in the log already stays in its session: a call behind an unknown one is never doubled", async () => {
+      const cluster = new FakeCluster(1);
+      cluster.elect(1);
+      const client = await connect(cluster);
+      await cluster.time.settled(client.send("0"));
+      cluster.node(1).heardByClient = false;
+      const first = client.send("a", { timeoutMs: 500 });
+      await cluster.time.run(1);
+      const second = client.send("b", { timeoutMs: 10_000 });
+      expect((await failure(cluster, first)).exitCode).toBe(5);
+      await cluster.time.run(100);
+      cluster.node(1).heardByClient = true;
+      expect(await cluster.time.settled(second)).toMatchObject({ index: 4 });
+      await cluster.time.settled(client.send("c"));
+      expect(cluster.committed()).toEqual(["0", "a", "b", "c"]);
+    });
+
     it("--if-last that does not hold is exit code 8 with the last index", async () => {
       const cluster = new FakeCluster(3);
       cluster.elect(1);
