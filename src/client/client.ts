@@ -201,8 +201,11 @@ export class RaftClient {
         options.wait !== true &&
         this.#finder.nodes().length > 0 &&
         ++leaderless >= LEADERLESS_ROUNDS
-      )
+      ) {
+        // What a node knows says why there is none.
+        await this.#ask({ type: "status" }, "any", leftMs).catch(() => undefined);
         break;
+      }
       await this.#sleep(Math.min(LEADER_POLL_MS, leftMs));
     }
     const result: CallResult = {
