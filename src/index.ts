@@ -1,4 +1,5 @@
-/** The public library: a client of a cluster, a node in this process, and the types of what they give and take. */
+/** The public library: a client of a cluster, a node in this process, and the types of what they
+ *  give and take. */
 
 import { version } from "../package.json";
 import { startNode as start } from "./node/node.ts";
@@ -26,10 +27,12 @@ export type { NodeReport, PeerReport } from "./transport/requests.ts";
 export { DEFAULT_TIMINGS, StartError, type NodeOptions, type RunningNode } from "./node/types.ts";
 export type { NodeEnd, NodeEvent, PeerName, SilenceCause } from "./node/events.ts";
 
-/** Id, key and directory must be given; the rest is as `raft up` has it without flags, and silent. */
+/** Id, key and directory must be given; the rest is as `raft up` has it without flags, and
+ *  silent. */
 export type StartOptions = Pick<NodeOptions, "id" | "key" | "dataDir"> & Partial<NodeOptions>;
 
-/** Starts a node in this process. Throws StartError when the directory, the port or the id cannot be had. */
+/** Starts a node in this process. Throws StartError when the directory, the port or the id cannot
+ *  be had. */
 export function startNode(options: StartOptions): Promise<RunningNode> {
   return start({ ...DEFAULTS, ...options });
 }

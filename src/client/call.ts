@@ -34,7 +34,8 @@ export interface CallOptions {
   readonly holdMs?: number;
   /** Asked after each refusal that could be waited out: true ends the call with it. */
   readonly stopIf?: (refusal: Refusal, verdict: Verdict) => boolean;
-  /** Called once; after a "timeout" a returned deadline lets the call go on with the same ledger. */
+  /** Called once; after a "timeout" a returned deadline lets the call go on with the same
+   *  ledger. */
   readonly onResult: (result: CallResult) => MonotonicMs | void;
 }
 
@@ -52,7 +53,8 @@ export interface Call {
   lastCopy: number;
   lastSentMs: MonotonicMs;
   lastRefusal: Refusal | null;
-  /** The highest term whose leader was tried: a redirect within it is followed only after a rest. */
+  /** The highest term whose leader was tried: a redirect within it is followed only after a
+   *  rest. */
   followedTerm: number;
   resting: boolean;
   done: boolean;

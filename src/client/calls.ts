@@ -1,12 +1,13 @@
-/** Requests and their answers over a wire that loses, doubles and reorders (engine B of the transport).
+/** Requests and their answers over a wire that loses, doubles and reorders (engine B of the
+ *  transport).
  *
  *      call ──route known──> copy sent ──answer──> done
  *       │ ^                    │ └──refused──> waits (full jitter) or follows a redirect ──┐
  *       │ └──time to resend────┘                                                          │
  *       └──no route: nodes are asked who leads <──────────────────────────────────────────┘
  *
- *  Every copy bears its own request id, so that the ledger knows the fate of each. Time, dice and the wire are
- *  given; answers are callbacks. */
+ *  Every copy bears its own request id, so that the ledger knows the fate of each. Time, dice and
+ *  the wire are given; answers are callbacks. */
 
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { Clock } from "../transport/clock.ts";
@@ -34,9 +35,11 @@ const MEET_LEADER_MS = 300;
 const UNANSWERED_MAX = 3;
 /** Nodes are asked who leads no more often than this. */
 const PROBE_EVERY_MS = 10;
-/** Nodes are asked what they know, for the sake of error messages, this often while there is no leader. */
+/** Nodes are asked what they know, for the sake of error messages, this often while there is no
+ *  leader. */
 const ASK_STATUS_MS = 500;
-/** Doublings of the pause between questions for the leader: 80 ms, so that a hand-over is noticed soon. */
+/** Doublings of the pause between questions for the leader: 80 ms, so that a hand-over is noticed
+ *  soon. */
 const WAYLESS_MAX = 2;
 /** Whoever says so takes no entries now, and another node may already lead. */
 const LEADS_NOT: ReadonlySet<RefusalCode> = new Set([
@@ -66,7 +69,8 @@ export class Calls {
   readonly #pace: Pace;
   readonly #wire: ClientWire;
   readonly #finder: () => Finder;
-  /** In the order of the calls: those of one session are redelivered in the order of their sequences. */
+  /** In the order of the calls: those of one session are redelivered in the order of their
+   *  sequences. */
   readonly #calls = new Set<Call>();
   readonly #copies = new Map<number, Copy>();
   /** Questions of our own: who leads, what do you know. */
@@ -238,7 +242,8 @@ export class Calls {
       if (call.options.target === "leader") this.#probe(nowMs);
       return this.#rest(call, this.#pace.restMs(Math.min(call.wayless++, WAYLESS_MAX)));
     }
-    // A last copy that cannot be answered in time would only turn "safe to send again" into "unknown".
+    // A last copy that cannot be answered in time would only turn "safe to send again" into
+    // "unknown".
     const { ledger, options, body } = call;
     const answerMs = Math.min(
       LAST_COPY_MS,

@@ -75,8 +75,8 @@ export class RaftClient {
     });
   }
 
-  /** Opens the wire and starts to look for nodes; does not wait for one. `world` is the real one unless a
-   *  simulation brings its own. */
+  /** Opens the wire and starts to look for nodes; does not wait for one. `world` is the real one
+   *  unless a simulation brings its own. */
   static async connect(
     options: ClientOptions,
     world: ClientWorld = systemWorld,
@@ -182,7 +182,8 @@ export class RaftClient {
     return mergeStatus([...heard.values()], this.#options.key);
   }
 
-  /** Who leads, as a hint: the term is the fencing token. Without `wait` a cluster without a leader is exit code 4. */
+  /** Who leads, as a hint: the term is the fencing token. Without `wait` a cluster without a leader
+   *  is exit code 4. */
   async leader(
     options: { readonly wait?: boolean; readonly timeoutMs?: number } = {},
   ): Promise<LeaderAnswer> {
@@ -218,7 +219,8 @@ export class RaftClient {
     throw callFailure(result, { type: "leader" }, this.#around(startedMs));
   }
 
-  /** What all met nodes believe: whom two of them name, at once; else the highest term that any names. */
+  /** What all met nodes believe: whom two of them name, at once; else the highest term that any
+   *  names. */
   async #askWhoLeads(timeoutMs: number): Promise<LeaderHint | null> {
     this.#finder.look(this.#now());
     const { promise, resolve } = Promise.withResolvers<LeaderHint | null>();

@@ -1,5 +1,5 @@
-/** Sentences for calls that failed: what was tried, who answered, what may be done next. Indentation and the
- *  commands to type are the executable's. */
+/** Sentences for calls that failed: what was tried, who answered, what may be done next.
+ *  Indentation and the commands to type are the executable's. */
 
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { NodeReport, Request } from "../transport/requests.ts";

@@ -1,8 +1,8 @@
 /** Which nodes can be reached, and which of them is believed to lead.
  *
- *  Discovery gives addresses to greet and nothing else; a node counts once it is met. Who leads is believed by
- *  term: a hint of a higher term wins, and a node that denies leading a term is not believed to lead that
- *  term again, whoever says so (two followers may name each other). */
+ *  Discovery gives addresses to greet and nothing else; a node counts once it is met. Who leads is
+ *  believed by term: a hint of a higher term wins, and a node that denies leading a term is not
+ *  believed to lead that term again, whoever says so (two followers may name each other). */
 
 import type { ClusterId, LogIndex, MonotonicMs, NodeId } from "../base/types.ts";
 import type { DiscoveryReport, Hint } from "../discovery/types.ts";
@@ -77,7 +77,8 @@ export class Finder {
     return this.#byId().get(id);
   }
 
-  /** Of two processes under one id the one that was heard last: the other has ended, or will be told so. */
+  /** Of two processes under one id the one that was heard last: the other has ended, or will be
+   *  told so. */
   #byId(): ReadonlyMap<NodeId, NodeConnection> {
     const latest = new Map<NodeId, NodeConnection>();
     for (const node of this.#wire.connections()) {

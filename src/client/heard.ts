@@ -1,4 +1,5 @@
-/** Which clusters can be heard on this network, from beacons: for `raft clusters` and for errors. */
+/** Which clusters can be heard on this network, from beacons: for `raft clusters` and for
+ *  errors. */
 
 import type { Beacon, Hint } from "../discovery/types.ts";
 import { keyTag as keyTagOf } from "../transport/key.ts";

@@ -1,5 +1,6 @@
-/** What an operator asks of a cluster: stop, transfer, members. Each request is bound to what it was meant for
- *  (a boot id, a term, a configuration's index), so a repeated one never hits the next leader. */
+/** What an operator asks of a cluster: stop, transfer, members. Each request is bound to what it
+ *  was meant for (a boot id, a term, a configuration's index), so a repeated one never hits the
+ *  next leader. */
 
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { Configuration, MembershipChange } from "../raft/types.ts";
@@ -102,8 +103,8 @@ export class Operator {
     return wasVoter ? this.#promoteWhenCaughtUp(id, deadlineMs) : replaced;
   }
 
-  /** One change, compared with the configuration that it was made for; repeated while others change it meanwhile,
-   *  and for a moment while the leader is not ready for a change. */
+  /** One change, compared with the configuration that it was made for; repeated while others change
+   *  it meanwhile, and for a moment while the leader is not ready for a change. */
   async change(change: MembershipChange, timeoutMs: number): Promise<Configuration> {
     const startedMs = this.#now();
     const first = configurationOf(await this.#leaderReport(timeoutMs));

@@ -1,13 +1,15 @@
 /** What can be said of a request at any moment, from the fates of its copies.
  *
- *  A copy is one frame handed to the wire. Whether it was lost is never known, so a copy is open until a refusal
- *  of that very copy came back; a copy that another node hands on is open until the refusal of that one came
- *  back through it. "Safe to send again" is said only when no copy is open. */
+ *  A copy is one frame handed to the wire. Whether it was lost is never known, so a copy is open
+ *  until a refusal of that very copy came back; a copy that another node hands on is open until the
+ *  refusal of that one came back through it. "Safe to send again" is said only when no copy is
+ *  open. */
 
 import type { LogIndex } from "../base/types.ts";
 import type { RefusalCode, Response } from "../transport/requests.ts";
 
-/** safe: it is not in the log, and no copy of it can enter it any more (exit code 4); unknown: 5. */
+/** safe: it is not in the log, and no copy of it can enter it any more (exit code 4); unknown:
+ *  5. */
 export type Verdict = "safe" | "unknown";
 
 export type Refusal = Extract<Response, { type: "refused" }>;

@@ -35,7 +35,8 @@ export class Pace {
     return RETRY_FLOOR_MS + this.#fraction() * (ceilingMs - RETRY_FLOOR_MS);
   }
 
-  /** After a copy: when to send the next if nothing comes back. `unanswered` counts that copy too. */
+  /** After a copy: when to send the next if nothing comes back. `unanswered` counts that copy
+   *  too. */
   resendMs(request: Request, bodyBytes: number, unanswered: number, rttMs: number | null): number {
     const measuredMs = this.answerMs(request) ?? Math.max(FIRST_RESEND_MS, 3 * (rttMs ?? 0));
     const doubled = measuredMs * 2 ** Math.min(unanswered - 1, 5) * (1 + 0.5 * this.#fraction());
@@ -47,7 +48,8 @@ export class Pace {
   }
 }
 
-/** Smoothed time from a copy to its answer (RFC 6298, with a doubled margin for loops that stall). */
+/** Smoothed time from a copy to its answer (RFC 6298, with a doubled margin for loops that
+ *  stall). */
 class RoundTrip {
   #smoothedMs: number | null = null;
   #variationMs = 0;

@@ -1,5 +1,5 @@
-/** Reading the log: pages of records, checked and joined so that nothing is missed and nothing repeated,
- *  whoever answers and however often the leader changes. */
+/** Reading the log: pages of records, checked and joined so that nothing is missed and nothing
+ *  repeated, whoever answers and however often the leader changes. */
 
 import type { LogIndex, Term } from "../base/types.ts";
 import { decodeMembers, payloadsOf, verifyRecords } from "../storage/record.ts";
@@ -30,7 +30,8 @@ export class Cursor {
     this.next = next;
   }
 
-  /** The entries of a page from `next` on. Throws when the page is damaged or contradicts what was read before. */
+  /** The entries of a page from `next` on. Throws when the page is damaged or contradicts what was
+   *  read before. */
   take(page: Records): LogEntry[] {
     if (page.bytes.length === 0) return [];
     const { firstIndex, prevChain } = page;
@@ -155,7 +156,8 @@ async function askEarlier(ask: Ask, request: ReadRequest): Promise<Records | nul
   }
 }
 
-/** What `follow` yields: the log as far as it is committed, then every entry as it commits, until aborted. */
+/** What `follow` yields: the log as far as it is committed, then every entry as it commits, until
+ *  aborted. */
 export async function* followLog(ask: Ask, options: LogOptions): AsyncGenerator<LogEntry> {
   let cursor = new Cursor(Math.max(1, options.from ?? 1));
   if (options.last !== undefined) cursor = yield* readLast(ask, options, options.last);

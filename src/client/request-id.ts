@@ -1,5 +1,5 @@
-/** The name of one request, the same in every process that repeats it: who sent it, its place in that client's
- *  order, and when the client was born.
+/** The name of one request, the same in every process that repeats it: who sent it, its place in
+ *  that client's order, and when the client was born.
  *
  *      9f2c81d07a6b5c4d-1-2s        16 hex digits of the client id, then sequence and bornAt in base 36 */
 
@@ -15,7 +15,8 @@ export interface RequestId {
   readonly bornAt: LogIndex;
 }
 
-/** 64 random bits are enough for a client id and short enough to be typed; the rest of it is zero. */
+/** 64 random bits are enough for a client id and short enough to be typed; the rest of it is
+ *  zero. */
 const CLIENT_HEX = 16;
 const PRINTED = new RegExp(`^([0-9a-f]{${CLIENT_HEX}})-([0-9a-z]{1,11})-([0-9a-z]{1,11})$`);
 

@@ -1,4 +1,5 @@
-/** Calls whose entries have not left yet, in order: bounded, merged into batches, each with its own deadline. */
+/** Calls whose entries have not left yet, in order: bounded, merged into batches, each with its own
+ *  deadline. */
 
 import type { LogIndex, MonotonicMs } from "../base/types.ts";
 import {

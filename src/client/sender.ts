@@ -1,9 +1,10 @@
 /** Entries on their way into the log, each once and in the order of the calls.
  *
- *  A session is (client id, sequences from 1, bornAt). Calls of one turn, and whatever gathers while WINDOW
- *  requests are under way, become one request and so one record. A request that ends without an answer leaves
- *  a hole in its session: the session takes nothing new, what provably never entered the log moves to a fresh
- *  one, the rest ends by itself. Pure but for the callbacks. */
+ *  A session is (client id, sequences from 1, bornAt). Calls of one turn, and whatever gathers
+ *  while WINDOW requests are under way, become one request and so one record. A request that ends
+ *  without an answer leaves a hole in its session: the session takes nothing new, what provably
+ *  never entered the log moves to a fresh one, the rest ends by itself. Pure but for the
+ *  callbacks. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import { encodePayloads } from "../storage/record.ts";
@@ -70,7 +71,8 @@ export class Sender {
     });
   }
 
-  /** Takes one call's entries; `settle` is called once. Throws RaftError for what can never be added. */
+  /** Takes one call's entries; `settle` is called once. Throws RaftError for what can never be
+   *  added. */
   submit(
     payloads: readonly Uint8Array[],
     options: SubmitOptions,
@@ -160,7 +162,8 @@ export class Sender {
     return { clientId, firstSequence: nextSequence, bornAt };
   }
 
-  /** A session must be born after an index that is committed: asks a node for one before the first entry. */
+  /** A session must be born after an index that is committed: asks a node for one before the first
+   *  entry. */
   #askBirth(): void {
     if (this.#askingBirth !== null) return;
     this.#askingBirth = this.#options.calls.start({
@@ -282,7 +285,8 @@ export class Sender {
     return this.#dissolve(flight);
   }
 
-  /** Nothing of it is in the log: whoever still waits goes back to the head of the queue, for a fresh session. */
+  /** Nothing of it is in the log: whoever still waits goes back to the head of the queue, for a
+   *  fresh session. */
   #dissolve(flight: Flight): void {
     this.#leave(flight);
     this.#abandonSession(flight);
@@ -290,7 +294,8 @@ export class Sender {
     this.#wake();
   }
 
-  /** The later requests of the session can no longer follow; those that never entered move with the others. */
+  /** The later requests of the session can no longer follow; those that never entered move with the
+   *  others. */
   #abandonSession({ session }: Flight): void {
     if (session === null || session.broken) return;
     session.broken = true;

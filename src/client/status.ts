@@ -1,8 +1,8 @@
 /** One view of the cluster from what each reachable node says of itself.
  *
- *  One row per member of the newest committed configuration, always; a member that does not answer is shown as
- *  it was last known by the leader, or by whoever heard it last. Then strangers that wait outside. Before
- *  founding: one row per founder. Pure. */
+ *  One row per member of the newest committed configuration, always; a member that does not answer
+ *  is shown as it was last known by the leader, or by whoever heard it last. Then strangers that
+ *  wait outside. Before founding: one row per founder. Pure. */
 
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { NodeReport, PeerReport } from "../transport/requests.ts";
@@ -85,7 +85,8 @@ function leaderOf(reports: readonly NodeReport[]): NodeReport | null {
   return deposed ? null : best;
 }
 
-/** The configuration with the highest index that its reporter knows committed; else the oldest known. */
+/** The configuration with the highest index that its reporter knows committed; else the oldest
+ *  known. */
 function newestConfiguration(reports: readonly NodeReport[]): NodeReport["configuration"] {
   const founded = reports.filter(({ state }) => state === "member");
   const all = founded.flatMap(({ configuration, commitIndex }) =>

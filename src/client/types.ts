@@ -1,4 +1,5 @@
-/** A program that talks to a cluster. Implemented by RaftClient in client.ts; the public library. */
+/** A program that talks to a cluster. Implemented by RaftClient in client.ts; the public
+ *  library. */
 
 import type { LogIndex, NodeId, Term, WallMs } from "../base/types.ts";
 import type { Configuration } from "../raft/types.ts";

@@ -1,4 +1,5 @@
-/** The client's end of the real network: one UDP socket, the sealed endpoint over it, and discovery. */
+/** The client's end of the real network: one UDP socket, the sealed endpoint over it, and
+ *  discovery. */
 
 import { openDiscovery } from "../discovery/discovery.ts";
 import type { MonotonicMs } from "../base/types.ts";

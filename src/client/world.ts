@@ -1,7 +1,6 @@
-/** What a client needs of the world: time, dice, and a wire with discovery behind it. The real one is in
- *  wire.ts; the simulator and the tests bring their own. */
+/** What a client needs of the world: time, dice, and a wire with discovery behind it. The real one
+ *  is in wire.ts; the simulator and the tests bring their own. */
 
-import type { MonotonicMs } from "../base/types.ts";
 import type { DiscoveryReport, Hint } from "../discovery/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
@@ -39,9 +38,4 @@ export interface ClientWorld {
 /** A number in [0, 1) from the dice. */
 export function fraction(dice: Dice): number {
   return dice(4).reduce((value, byte) => value * 256 + byte, 0) / 2 ** 32;
-}
-
-/** Time left until `deadlineMs`, not negative. */
-export function leftMs(clock: Clock, deadlineMs: MonotonicMs): number {
-  return Math.max(0, deadlineMs - clock.monotonicMs());
 }

@@ -1,5 +1,6 @@
-/** What a leader does with the appends of clients (§8, thesis §6.3): each request enters the log once, those of
- *  one client in the order of their sequences, and is answered only when its fate is known.
+/** What a leader does with the appends of clients (§8, thesis §6.3): each request enters the log
+ *  once, those of one client in the order of their sequences, and is answered only when its fate is
+ *  known.
  *
  *      offered ──next in order──> appended ──committed at its (term, index)──> "appended"
  *        │                           ├──another term committed there─────────> "overwritten"
@@ -9,7 +10,8 @@
  *        │                                                └──time over──> "expected" / "busy"
  *        └──anything else──> refused at once
  *
- *  Pure: time is an argument, the log is behind AppendHost. The work is per record, never per entry. */
+ *  Pure: time is an argument, the log is behind AppendHost. The work is per record, never per
+ *  entry. */
 
 import { assert } from "../base/assert.ts";
 import type { LogIndex, MonotonicMs, NodeId, Term, WallMs } from "../base/types.ts";
@@ -19,7 +21,8 @@ import type { AppendRequest, LeaderHint, RefusalCode, Response } from "../transp
 
 /** Records whose requesters wait for an answer. */
 const WAITERS_MAX = 262_144;
-/** Copies of one request that are answered; older copies go without (one answer settles the request). */
+/** Copies of one request that are answered; older copies go without (one answer settles the
+ *  request). */
 const REQUESTERS_PER_RECORD_MAX = 8;
 /** How long a former leader keeps asking itself what became of its records. */
 const ORPHAN_MS = 1_000;
@@ -100,7 +103,8 @@ export class AppendQueue<Requester> {
     this.#host = host;
   }
 
-  /** Takes one request of a client; call only on the leader. The answer comes through takeAnswers, once. */
+  /** Takes one request of a client; call only on the leader. The answer comes through takeAnswers,
+   *  once. */
   offer(request: AppendRequest, requester: Requester, nowMs: MonotonicMs): void {
     if (this.#orphansUntilMs < Infinity) this.#leadAgain();
     if (this.#take(request, requester, nowMs)) this.#releaseHeld(request.clientId, nowMs);
@@ -124,7 +128,8 @@ export class AppendQueue<Requester> {
     }
   }
 
-  /** This node no longer leads. What was held was never appended; what was appended may still commit. */
+  /** This node no longer leads. What was held was never appended; what was appended may still
+   *  commit. */
   leadershipLost(nowMs: MonotonicMs): void {
     for (const { requester } of this.#held.takeAll()) this.#refuse(requester, "not leader", "");
     if (this.#waiters.length > this.#waitersFrom) this.#orphansUntilMs = nowMs + ORPHAN_MS;
@@ -177,7 +182,8 @@ export class AppendQueue<Requester> {
     }
   }
 
-  /** The rules of a session, in the order that matters: a duplicate is recognised before anything refuses it. */
+  /** The rules of a session, in the order that matters: a duplicate is recognised before anything
+   *  refuses it. */
   #decide(request: AppendRequest): Decision {
     const host = this.#host;
     const row = host.session(request.clientId);
@@ -189,7 +195,8 @@ export class AppendQueue<Requester> {
         "bad request",
         `entries ${first} to ${last} of this session are in the log, the rest is not`,
       );
-    // bornAt 0 is a name that a user chose: it has no birth, and is new whenever it is not remembered.
+    // bornAt 0 is a name that a user chose: it has no birth, and is new whenever it is not
+    // remembered.
     if (row === undefined && request.bornAt !== 0 && request.bornAt < host.forgottenAt) {
       return refuse("forgotten", "this session was forgotten: look in the log");
     }
@@ -253,7 +260,8 @@ export class AppendQueue<Requester> {
     waiter.requesters.push({ requester, offset, count: request.count, duplicate: true });
   }
 
-  /** The record that holds all of the request's sequences, looked for from the client's last one backwards. */
+  /** The record that holds all of the request's sequences, looked for from the client's last one
+   *  backwards. */
   #find(request: AppendRequest): RecordHead | undefined {
     let index = this.#host.session(request.clientId)?.lastIndex ?? 0;
     for (let searched = 0; index > 0 && searched < SEARCH_RECORDS_MAX; searched++) {
@@ -268,7 +276,8 @@ export class AppendQueue<Requester> {
     return undefined;
   }
 
-  /** The waiter of a record that is in the log: this leader's own, or one inherited from an earlier term. */
+  /** The waiter of a record that is in the log: this leader's own, or one inherited from an earlier
+   *  term. */
   #waiterFor(head: RecordHead): Waiter<Requester> {
     let low = this.#waitersFrom;
     let high = this.#waiters.length;
@@ -318,8 +327,8 @@ export class AppendQueue<Requester> {
     for (const { requester } of waiter.requesters) this.#refuse(requester, code, "");
   }
 
-  /** Leading again before the fate of the last leadership's records was known: those still in the log may
-   *  commit now; of those that were truncated nothing more will be heard here. */
+  /** Leading again before the fate of the last leadership's records was known: those still in the
+   *  log may commit now; of those that were truncated nothing more will be heard here. */
   #leadAgain(): void {
     this.#orphansUntilMs = Infinity;
     const open = this.#waiters.slice(this.#waitersFrom);

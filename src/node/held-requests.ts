@@ -1,5 +1,5 @@
-/** Append requests that wait for their turn: later in the order of their client, or compared with an entry whose
- *  fate is open. Bounded per client, in all, and in time. */
+/** Append requests that wait for their turn: later in the order of their client, or compared with
+ *  an entry whose fate is open. Bounded per client, in all, and in time. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import type { AppendRequest } from "../transport/requests.ts";
@@ -40,7 +40,8 @@ export class HeldRequests<Requester> {
     const full = this.#count >= HELD_MAX || this.#bytes + bytes > HELD_BYTES_MAX;
     if (full || queue.length >= HELD_PER_CLIENT_MAX) return false;
     const at = queue.findIndex((other) => other.request.firstSequence > request.firstSequence);
-    // The payloads alias a datagram whose buffer is used again (and a Buffer's slice would alias it too).
+    // The payloads alias a datagram whose buffer is used again (and a Buffer's slice would alias it
+    // too).
     const copy = { ...request, payloads: new Uint8Array(request.payloads) };
     const untilMs = nowMs + HOLD_MS;
     queue.splice(at < 0 ? queue.length : at, 0, { request: copy, requester, untilMs });

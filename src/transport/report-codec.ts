@@ -1,5 +1,5 @@
-/** A node's report as JSON text in a byte string. Every field is checked on receipt and only known fields
- *  are kept, so a report from a newer node reads as far as this one understands it. */
+/** A node's report as JSON text in a byte string. Every field is checked on receipt and only known
+ *  fields are kept, so a report from a newer node reads as far as this one understands it. */
 
 import type { Configuration } from "../raft/types.ts";
 import type { NodeReport, PeerReport } from "./requests.ts";
@@ -97,7 +97,8 @@ function readAddress(reader: JsonReader): Address {
   return { host, port };
 }
 
-/** Reads named fields of one parsed object; the first that does not fit is remembered at the root. */
+/** Reads named fields of one parsed object; the first that does not fit is remembered at the
+ *  root. */
 class JsonReader {
   wrong: string | null = null;
   readonly #fields: ReadonlyMap<string | number, unknown>;

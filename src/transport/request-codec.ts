@@ -1,7 +1,9 @@
-/** Requests and responses as bytes: positional MessagePack arrays that start with a number for the type.
+/** Requests and responses as bytes: positional MessagePack arrays that start with a number for the
+ *  type.
  *
- *  Decoding gives the value or a reason and never throws. Byte strings alias the input: copy what is kept.
- *  A node's report is not on a hot path and travels as JSON text in a byte string (report-codec.ts). */
+ *  Decoding gives the value or a reason and never throws. Byte strings alias the input: copy what
+ *  is kept. A node's report is not on a hot path and travels as JSON text in a byte string
+ *  (report-codec.ts). */
 
 import type { MembershipChange, Configuration } from "../raft/types.ts";
 import { FieldReader } from "./fields.ts";

@@ -1,5 +1,6 @@
-/** A cluster of scripted nodes behind a client, on virtual time: one shared log, one leader (or none), a wire
- *  that delays, loses and doubles by a seed. The leader's append queue is the real one. */
+/** A cluster of scripted nodes behind a client, on virtual time: one shared log, one leader (or
+ *  none), a wire that delays, loses and doubles by a seed. The leader's append queue is the real
+ *  one. */
 
 import { AppendQueue } from "../../src/node/append-queue.ts";
 import { encodePayloads, encodeRecord } from "../../src/storage/record.ts";

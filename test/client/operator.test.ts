@@ -1,3 +1,5 @@
+/** What an operator asks of a cluster, against scripted nodes, on virtual time. */
+
 import { describe, expect, it } from "vitest";
 import { RaftClient } from "../../src/client/client.ts";
 import type { Request, Response } from "../../src/transport/requests.ts";

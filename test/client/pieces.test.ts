@@ -1,3 +1,5 @@
+/** The small pure parts of the client: request ids, outcomes, clusters heard. */
+
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { heardClusters } from "../../src/client/heard.ts";

@@ -1,3 +1,5 @@
+/** Reading and following the log against scripted nodes, on virtual time. */
+
 import { describe, expect, it } from "vitest";
 import { RaftClient } from "../../src/client/client.ts";
 import { Cursor, type Records } from "../../src/client/reader.ts";

@@ -1,3 +1,5 @@
+/** Sending against scripted nodes, on virtual time: redirects, losses, leader changes, outcomes. */
+
 import { describe, expect, it } from "vitest";
 import { RaftClient } from "../../src/client/client.ts";
 import { RaftError, type Receipt } from "../../src/client/types.ts";

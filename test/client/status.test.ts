@@ -1,3 +1,5 @@
+/** How the reports of nodes become one table. */
+
 import { describe, expect, it } from "vitest";
 import { isComplete, mergeStatus } from "../../src/client/status.ts";
 import type { NodeReport, PeerReport } from "../../src/transport/requests.ts";

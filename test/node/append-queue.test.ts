@@ -1,3 +1,5 @@
+/** The leader's append queue: tables of its rules, and a property against a model. */
+
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { AppendQueue } from "../../src/node/append-queue.ts";

@@ -1,3 +1,5 @@
+/** Requests and responses on the wire: round trips, hostile bytes, reports. */
+
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { pack } from "../../src/transport/messagepack.ts";
