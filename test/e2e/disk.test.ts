@@ -71,22 +71,27 @@ describe.skipIf(!canMount)("a full disk", () => {
     await node.waitForLine(/ready:/);
     const entry = "x".repeat(1_000_000);
     let acknowledged = 0;
+    let unknown = 0;
+    // An entry that came while the last segment filled up waits for space, and a copy that is still under way when the
+    // time is over has no answer yet: both are unknown, not refused.
     const refused = await until("the disk is full", async () => {
-      const sent = await made.run(["send", "-q", "--timeout", "3s", "-"], { stdin: entry });
-      if (sent.code !== 0) return sent;
-      acknowledged += 1;
+      const sent = await made.run(["send", "-q", "--timeout", "2s", "-"], { stdin: entry });
+      if (sent.code === 4) return sent;
+      expect([0, 5], sent.stderr).toContain(sent.code);
+      if (sent.code === 0) acknowledged += 1;
+      else unknown += 1;
       return null;
     }, 60_000, 0);
-    expect(refused.code, refused.stderr).toBe(4);
-    expect(refused.stderr).toMatch(/full|no space|ENOSPC/i);
+    expect(refused.stderr).toMatch(/not added: the leader's disk is full/);
     expect(node.isRunning).toBe(true);
-    const held = async () => (await made.must(["log", "--raw"], { timeoutMs: 20_000 })).length;
-    expect(await held()).toBe(acknowledged * (entry.length + 1));
+    const held = async () => (await made.must(["log", "--raw"], { timeoutMs: 20_000 })).length / (entry.length + 1);
+    expect(await held()).toBe(acknowledged);
     disk.resize(100);
     await until("it takes entries again", async () => {
       return (await made.run(["send", "-q", "--timeout", "3s", "-"], { stdin: entry })).code === 0;
     });
-    expect(await held()).toBeGreaterThan(acknowledged * (entry.length + 1));
+    expect(await held()).toBeGreaterThan(acknowledged);
+    expect(await held()).toBeLessThanOrEqual(acknowledged + unknown + 1);
     expect(await node.stop()).toBe(0);
   });
 
@@ -96,11 +101,12 @@ describe.skipIf(!canMount)("a full disk", () => {
     tmpfs(directory, 40);
     const nodes = [made.up(1, "--data-dir", join(directory, "1")), made.up(2), made.up(3)];
     await Promise.all(nodes.map((node) => node.waitForLine(/ready:/, 60_000)));
-    await made.run(["transfer", "1"]);
+    const leaderNow = async () => (JSON.parse(await made.must(["leader", "--wait", "--json"])) as { id: number }).id;
+    if ((await leaderNow()) !== 1) await made.must(["transfer", "1"]);
+    expect(await leaderNow()).toBe(1);
     const entry = `${"x".repeat(1_000_000)}\n`;
     await made.must(["send", "-q", "--timeout", "20s", "-"], { stdin: entry.repeat(60), timeoutMs: 60_000 });
-    const { id } = JSON.parse(await made.must(["leader", "--wait", "--json"])) as { id: number };
-    expect(id).not.toBe(1);
+    expect(await leaderNow()).not.toBe(1);
     expect((await made.must(["log", "--raw"])).length).toBe(60 * entry.length);
     expect(nodes.every((node) => node.isRunning)).toBe(true);
   });
