@@ -9,6 +9,9 @@ import { isDirectory, makeDirectory, readSmallFile, removeFile, writeFileAtomica
 const LOCK_FILE = "lock";
 const HOLDER_FILE = "lock.holder";
 const HOLDER_BYTES_MAX = 4_096;
+
+/** Keeps the garbage collector from closing, and so unlocking, what is held. */
+const held = new Set<Database>();
 /** A command that only looks whether a node runs holds the lock for a moment: a start waits that out. */
 const LOOK_MS_MAX = 300;
 
@@ -40,11 +43,13 @@ export function acquireLock(
   makeDirectory(directory);
   const database = lockedDatabase(directory, LOOK_MS_MAX);
   if (database === null) return { ok: false, holder: readHolder(directory) };
+  held.add(database);
   writeHolder(directory, holder);
   const lock = {
     describe: (changed: LockHolder) => writeHolder(directory, changed),
     release: () => {
       removeFile(join(directory, HOLDER_FILE));
+      held.delete(database);
       database.close();
     },
   };

@@ -417,6 +417,7 @@ export class DiskLog implements LogStore {
       chainBefore: this.writtenChain,
       firstBatch: this.nextBatch,
       logStart: this.baseIndex + 1,
+      previous: this.installing ? 0 : (before?.head.creation ?? 0),
       derived,
     };
     const headBytes = encodeSegmentHead(fields).length;

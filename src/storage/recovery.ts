@@ -10,7 +10,7 @@ import type { LogLimits } from "./log-store.ts";
 import { prepareNow } from "./preparer.ts";
 import type { PreparedSegment } from "./preparer.ts";
 import { membersAt } from "./record.ts";
-import { creationOf, encodeSegmentHead } from "./segment-head.ts";
+import { creationOf, encodeSegmentHead, segmentName } from "./segment-head.ts";
 import type { SegmentHead } from "./segment-head.ts";
 import { readSegmentHead, SegmentFile } from "./segment-file.ts";
 import type { Scan } from "./segment-scan.ts";
@@ -39,8 +39,7 @@ export function recoverLog(options: LogOptions): RecoveredLog {
   const notes: string[] = [];
   const survey = surveySegments(options);
   const { last, scan } = settleLast(survey, notes);
-  const segments = effectiveSegments(survey, last);
-  checkNothingLost(survey, segments, last);
+  const segments = reachedSegments(survey, last);
   const replay = replayDerived(segments, last, scan, options.limits.sessionsMax);
   const holes = segments.flatMap((segment) => segment.holes);
   for (const note of scan.notes) notes.push(`${last.name}: ${note}`);
@@ -52,7 +51,8 @@ export function recoverLog(options: LogOptions): RecoveredLog {
   const end = { lastIndex: scan.lastIndex, lastChain: scan.lastChain };
   const sealed = scan.lastBatch?.head.length === 0;
   const asIs = sealed && scan.torn === null && last.holes.length === 0 && scan.notes.length === 0;
-  const start = asIs && survey.torn.length === 0
+  const begun = survey.torn.some((name) => (creationOf(name) ?? 0) > last.head.creation);
+  const start = asIs && !begun
     ? { segments, nextBatch: (scan.lastBatch?.head.number ?? 0) + 1, prepared: survey.blank }
     : beginAnew(options, survey, segments, scan, replay);
   removeRest(options.disk, start.segments, start.prepared);
@@ -70,6 +70,8 @@ interface Survey {
   readonly segments: SegmentFile[];
   /** Used, but the write that began them never finished. */
   readonly torn: string[];
+  /** Heads that were good once: these stop the node if they belong to the log. */
+  readonly bad: Map<number, StorageDamage>;
   /** A prepared segment that can be used as it is, with the highest number of all. */
   readonly blank: PreparedSegment | null;
   readonly creationMax: number;
@@ -79,52 +81,57 @@ function surveySegments(options: LogOptions): Survey {
   const { disk, clusterId } = options;
   const segments: SegmentFile[] = [];
   const torn: string[] = [];
+  const bad = new Map<number, StorageDamage>();
   const blanks: number[] = [];
-  const creations = disk.list().flatMap((name) => creationOf(name) ?? []);
-  for (const creation of creations) {
-    const name = disk.list().find((candidate) => creationOf(candidate) === creation) ?? "";
+  let usedMax = 0;
+  for (const creation of disk.list().flatMap((name) => creationOf(name) ?? [])) {
+    const name = segmentName(creation);
     const file = disk.open(name, false);
     const head = readSegmentHead(file);
     const seed = batchSeed(clusterId, options.incarnation, creation);
-    if (typeof head !== "string") {
-      checkHead(head, clusterId, creation, name);
-      segments.push(new SegmentFile(disk, head, seed, file, false));
-    } else {
-      const use = headlessUse(file.readSync(0, file.size()), seed, options.limits.segmentBytesMin, head, name);
-      if (use === "blank") blanks.push(creation);
-      else torn.push(name);
-      file.close();
-    }
+    const use = typeof head === "string"
+      ? headlessUse(file.readSync(0, file.size()), seed, options.limits.segmentBytesMin, head, name)
+      : checkHead(head, clusterId, creation, name);
+    if (typeof head !== "string" && use === "good") segments.push(new SegmentFile(disk, head, seed, file, false));
+    else file.close();
+    if (use === "blank") blanks.push(creation);
+    else usedMax = Math.max(usedMax, creation);
+    if (use === "torn") torn.push(name);
+    if (use instanceof StorageDamage) bad.set(creation, use);
   }
-  const used = [...segments.map((segment) => segment.head.creation), ...torn.flatMap((name) => creationOf(name) ?? 0)];
-  const usedMax = Math.max(0, ...used);
   const first = blanks.find((creation) => creation > usedMax);
   if (first !== undefined && first > usedMax + 1) {
-    throw new StorageDamage(`segment ${usedMax + 1} is missing in front of a prepared one`, ".", 0);
+    throw new StorageDamage("the file is missing, one that was prepared later is there", segmentName(usedMax + 1), 0);
   }
   const blank = first === undefined ? null : openBlank(disk, first);
-  return { segments, torn, blank, creationMax: Math.max(usedMax, first ?? 0) };
+  return { segments, torn, bad, blank, creationMax: Math.max(usedMax, first ?? 0) };
 }
 
 function openBlank(disk: Disk, creation: number): PreparedSegment {
   disk.syncDirectory();
-  const name = disk.list().find((candidate) => creationOf(candidate) === creation) ?? "";
-  const file = disk.open(name, false);
+  const file = disk.open(segmentName(creation), false);
   return { creation, bytes: file.size(), file };
 }
 
-function checkHead(head: SegmentHead, clusterId: ClusterId, creation: number, name: string): void {
-  if (head.clusterId !== clusterId) throw new StorageDamage("a segment of another cluster", name, 32);
-  if (head.creation !== creation) throw new StorageDamage(`a segment that was created as ${head.creation}`, name, 24);
+function checkHead(head: SegmentHead, clusterId: ClusterId, creation: number, name: string): "good" | StorageDamage {
+  if (head.clusterId !== clusterId) return new StorageDamage("a segment of another cluster", name, 32);
+  if (head.creation !== creation) return new StorageDamage(`a segment that was created as ${head.creation}`, name, 24);
+  return "good";
 }
 
 /** A file without a valid head is a prepared one, or one whose first write was cut off. Anything valid behind that
  *  first write says that it was not: then the head itself is damaged. */
-function headlessUse(bytes: Uint8Array, seed: number, bytesMin: number, reason: string, name: string): "blank" | "torn" {
-  if (bytes.length < bytesMin) throw new StorageDamage("the file was cut", name, bytes.length);
-  if (reason.startsWith("segment format")) throw new StorageDamage(reason, name, 8);
+function headlessUse(
+  bytes: Uint8Array,
+  seed: number,
+  bytesMin: number,
+  reason: string,
+  name: string,
+): "blank" | "torn" | StorageDamage {
+  if (bytes.length < bytesMin) return new StorageDamage("the file was cut", name, bytes.length);
+  if (reason.startsWith("segment format")) return new StorageDamage(reason, name, 8);
   const at = findBatchHead(bytes, 0, seed);
-  if (at >= 0) throw new StorageDamage(`${reason}, but batches follow at offset ${at}`, name, 0);
+  if (at >= 0) return new StorageDamage(`${reason}, but batches follow at offset ${at}`, name, 0);
   return bytes.every((byte) => byte === 0) ? "blank" : "torn";
 }
 
@@ -134,6 +141,8 @@ function settleLast(survey: Survey, notes: string[]): { readonly last: SegmentFi
   let begun: SegmentFile | null = null;
   for (;;) {
     const last = survey.segments.at(-1);
+    const newer = [...survey.bad].findLast(([creation]) => creation > (last?.head.creation ?? 0));
+    if (newer !== undefined) throw newer[1];
     if (last === undefined) throw new StorageDamage("no segment with a valid head", ".", 0);
     const size = last.opened().size();
     if (size < last.head.segmentBytes) throw new StorageDamage("the file was cut", last.name, size);
@@ -154,33 +163,25 @@ function settleLast(survey: Survey, notes: string[]): { readonly last: SegmentFi
   }
 }
 
-/** From its first index on a segment replaces what older ones hold; what lies before the log's start is trimmed. */
-function effectiveSegments(survey: Survey, last: SegmentFile): SegmentFile[] {
-  const kept: SegmentFile[] = [];
-  let next: SegmentFile | null = null;
-  for (const segment of [...survey.segments].reverse()) {
-    const replaced = next !== null && segment.firstIndex >= next.firstIndex;
-    if (replaced || segment.firstIndex < last.head.logStart) {
-      segment.close();
-      continue;
+/** The log is what the last segment reaches through the numbers of the ones before. From its first index on a segment
+ *  replaces what the one before holds. Whatever is not reached was replaced or given up. */
+function reachedSegments(survey: Survey, last: SegmentFile): SegmentFile[] {
+  const reached = [last];
+  for (let next = last; next.firstIndex > last.head.logStart; ) {
+    const { previous } = next.head;
+    const segment = survey.segments.find((candidate) => candidate.head.creation === previous);
+    const name = segmentName(previous);
+    if (segment === undefined) {
+      throw survey.bad.get(previous) ?? new StorageDamage(`the file is missing, ${next.name} needs it`, name, 0);
     }
-    if (next !== null) segment.endBefore(next.firstIndex, next.head.chainBefore);
-    kept.unshift(segment);
+    segment.endBefore(next.firstIndex, next.head.chainBefore);
+    // A file that was cut has a hole up to where the next one begins; all else is looked at when it is read.
+    if (segment.opened().size() < segment.head.segmentBytes) segment.scan();
+    reached.unshift(segment);
     next = segment;
   }
-  return kept;
-}
-
-function checkNothingLost(survey: Survey, segments: readonly SegmentFile[], last: SegmentFile): void {
-  const first = segments[0];
-  if (first === undefined || first.firstIndex !== last.head.logStart) {
-    const found = first?.firstIndex ?? last.firstIndex;
-    throw new StorageDamage(`the log begins at ${last.head.logStart}, the first segment at ${found}`, last.name, 80);
-  }
-  for (const segment of segments) {
-    if (segment !== last && segment.opened().size() < segment.head.segmentBytes) segment.scan();
-    if (segment !== last) segment.close();
-  }
+  for (const segment of survey.segments) if (segment !== last) segment.close();
+  return reached;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -261,6 +262,7 @@ function beginAnew(
     chainBefore,
     firstBatch: batch.head.number + 2,
     logStart: base.firstIndex,
+    previous: before?.head.creation ?? 0,
     derived: replay.derivedKnown ? replay.derived.headAt(firstIndex, before?.firstIndex ?? 0) : null,
   };
   const headBytes = encodeSegmentHead(fields).length;
@@ -318,6 +320,7 @@ export function createLog(options: LogOptions, founding: SegmentHead["derived"],
     chainBefore: chainSeed,
     firstBatch: 1,
     logStart: 1,
+    previous: 0,
     derived: founding,
   });
   const seed = batchSeed(clusterId, incarnation, 1);

@@ -5,7 +5,8 @@
  *      48  first index 8     56  term before 8    64  chain before 4     68  derived 4 (1, or 0: see below)
  *      72  first batch 8     80  log start 8      88  last user index 8  96  forgotten at 8
  *     104  runs 4           108  configurations 4    112  sessions 4
- *     116  runs: (first index 8, term 8)*
+ *     116  previous 8 (creation number of the segment before; 0: none)
+ *     124  runs: (first index 8, term 8)*
  *          configurations: (index 8, length 4, members)*      the first is the one in force before this segment
  *          sessions: (client id 16, last sequence 8, last index 8)*
  *          crc 4 over everything before it
@@ -23,7 +24,7 @@ import { SESSION_ROW_BYTES, SESSIONS_MAX } from "./sessions.ts";
 const MAGIC = "5241465453454731"; // RAFTSEG1
 /** The format of segments; another one is refused. */
 export const SEGMENT_VERSION = 1;
-const FIXED_BYTES = 116;
+const FIXED_BYTES = 124;
 /** No head is larger. */
 export const SEGMENT_HEAD_BYTES_MAX = 4_194_304;
 
@@ -48,6 +49,9 @@ export interface SegmentHead {
   readonly firstBatch: number;
   /** The first index of the retained log when this head was written. */
   readonly logStart: LogIndex;
+  /** The creation number of the segment that holds the entries before; 0 for none. The log is what the last segment
+   *  reaches by these, so a file that was given up can never come back between them. */
+  readonly previous: number;
   readonly derived: DerivedHead | null;
   /** Length of the head itself. */
   readonly headBytes: number;
@@ -79,6 +83,7 @@ export function encodeSegmentHead(head: Omit<SegmentHead, "headBytes">): Uint8Ar
   writeU32(bytes, 104, runs.length);
   writeU32(bytes, 108, members.length);
   writeU32(bytes, 112, sessions.length / SESSION_ROW_BYTES);
+  writeU64(bytes, 116, head.previous);
   let offset = FIXED_BYTES;
   for (const run of runs) {
     writeU64(bytes, offset, run.firstIndex);
@@ -119,9 +124,10 @@ export function decodeSegmentHead(bytes: Uint8Array): SegmentHead | string {
     chainBefore: readU32(bytes, 64),
     firstBatch: readU64(bytes, 72),
     logStart: readU64(bytes, 80),
+    previous: readU64(bytes, 116),
     headBytes: size,
   };
-  const numbers = [head.segmentBytes, head.creation, head.firstIndex, head.termBefore, head.firstBatch, head.logStart];
+  const numbers = [head.segmentBytes, head.creation, head.firstIndex, head.termBefore, head.firstBatch, head.logStart, head.previous];
   if (!numbers.every(Number.isSafeInteger) || head.firstIndex < 1) return "impossible numbers in the head";
   if (readU32(bytes, 68) === 0) return { ...head, derived: null };
   const derived = decodeDerived(bytes, size);

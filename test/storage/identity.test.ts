@@ -4,7 +4,7 @@ import { spawn } from "node:child_process";
 import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, onTestFinished } from "vitest";
 import { openIdentity, readIdentity, wipeDirectory, wipeDisk, writeIdentity } from "../../src/storage/identity.ts";
 import { inspectDisk, verifyDisk } from "../../src/storage/inspect.ts";
 import { acquireLock, lockHolder } from "../../src/storage/lock.ts";
@@ -153,8 +153,11 @@ describe("the lock on a directory", () => {
     const script = join(newDirectory(), "hold.ts");
     writeFileSync(script, `import { acquireLock } from ${JSON.stringify(lock)};
       acquireLock(${JSON.stringify(directory)}, ${JSON.stringify(HOLDER)});
-      console.log("held"); setInterval(() => {}, 1000);`);
+      Bun.gc(true); console.log("held"); setTimeout(() => {}, 10_000);`);
     const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
+    onTestFinished(() => {
+      child.kill("SIGKILL");
+    });
     await new Promise<void>((resolve) => child.stdout.once("data", () => resolve()));
     expect(acquireLock(directory, HOLDER).ok).toBe(false);
     expect(lockHolder(directory)).toEqual({ holder: HOLDER });
