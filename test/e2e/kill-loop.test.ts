@@ -15,6 +15,10 @@ const RUN_MS = 24_000;
 const KILL_EVERY_MS = 2_000;
 /** How long a killed node stays away. */
 const AWAY_MS = 500;
+/** One of the clients gives up while there is no leader, and finishes under the request id that it was given. */
+const IMPATIENT_MS = 150;
+const SEND_TIMEOUT_MS = 5_000;
+const ATTEMPTS_MAX = 6;
 
 /** What clients were told. */
 class Told {
@@ -47,7 +51,7 @@ describe("10,000 entries while the leader is killed every two seconds", () => {
     for (let client = 0; client < CLIENTS; client++) {
       const library = await clientOf(world);
       for (let worker = 0; worker < WORKERS_PER_CLIENT; worker++) {
-        sending.push(sendAll(library, `client-${client}-${worker}`, told));
+        sending.push(sendAll(library, `client-${client}-${worker}`, told, client === 0));
       }
     }
     for (let number = 0; number < PROCESSES; number++) {
@@ -58,6 +62,7 @@ describe("10,000 entries while the leader is killed every two seconds", () => {
     const kills = await killing;
     expect(told.surprises).toEqual([]);
     expect(kills).toBeGreaterThanOrEqual(8);
+    expect(told.resumed).toBeGreaterThan(0);
     expect(told.acknowledged.size + told.unknown.size).toBe(ENTRIES);
 
     const last = await watcher.send("the last", { timeoutMs: 20_000 });
@@ -102,21 +107,35 @@ async function killLeaders(
 }
 
 /** One worker: an entry after the other. A refusal is sent again, an unknown outcome is finished under its id. */
-async function sendAll(client: RaftClient, name: string, told: Told): Promise<void> {
+async function sendAll(
+  client: RaftClient,
+  name: string,
+  told: Told,
+  impatient: boolean,
+): Promise<void> {
   const startedMs = performance.now();
   for (let number = 0; number < ENTRIES_PER_WORKER; number++) {
     const dueMs = startedMs + (RUN_MS * number) / ENTRIES_PER_WORKER;
     if (performance.now() < dueMs) await pause(dueMs - performance.now());
-    await sendOne(client, `${name}-${number}`, told);
+    await sendOne(client, `${name}-${number}`, told, impatient);
   }
 }
 
-async function sendOne(client: RaftClient, entry: string, told: Told): Promise<void> {
+async function sendOne(
+  client: RaftClient,
+  entry: string,
+  told: Told,
+  impatient: boolean,
+): Promise<void> {
   let requestId: string | null = null;
   const highestBefore = told.highest;
-  for (let attempt = 0; attempt < 20; attempt++) {
+  for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     try {
-      const receipt = await client.send(entry, requestId === null ? {} : { requestId });
+      const timeoutMs = impatient && attempt === 0 ? IMPATIENT_MS : SEND_TIMEOUT_MS;
+      const receipt = await client.send(
+        entry,
+        requestId === null ? { timeoutMs } : { timeoutMs, requestId },
+      );
       // Linearizable: behind everything that was acknowledged before it was sent.
       if (receipt.index <= highestBefore) {
         told.surprises.push(`${entry} got ${receipt.index}, after ${highestBefore} was acknowledged`);
