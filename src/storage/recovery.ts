@@ -148,7 +148,8 @@ function settleLast(survey: Survey, notes: string[]): { readonly last: SegmentFi
     if (size < last.head.segmentBytes) throw new StorageDamage("the file was cut", last.name, size);
     const scan = last.scan();
     if (scan.lastBatch !== null || scan.holes.length > 0) {
-      if (begun !== null && scan.lastIndex < begun.firstIndex - 1) {
+      // All but an installed snapshot was begun after everything before it was durable.
+      if (begun !== null && begun.head.previous !== 0 && scan.lastIndex < begun.firstIndex - 1) {
         const reason = `entries up to ${begun.firstIndex - 1} were durable, found ${scan.lastIndex}`;
         throw new StorageDamage(reason, last.name, scan.endOffset);
       }

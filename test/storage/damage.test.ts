@@ -1,0 +1,352 @@
+/** Rot, cut files, full and failing disks: recovered whole, or refused, or marked; never silently short. */
+
+import { describe, expect, it } from "vitest";
+import { createHardState, openHardState, readHardState } from "../../src/storage/hard-state.ts";
+import { MemoryDisk } from "../../src/storage/memory-disk.ts";
+import { decodeSegmentHead } from "../../src/storage/segment-head.ts";
+import type { Disk, DiskError } from "../../src/storage/types.ts";
+import { appendText, create, dice, flushed, open, SMALL, texts, tryOpen } from "./fixture.ts";
+
+async function sealedLog(entries: readonly string[], limits = SMALL): Promise<MemoryDisk> {
+  const disk = new MemoryDisk();
+  create(disk, limits);
+  const store = open(disk, limits);
+  for (const text of entries) {
+    appendText(store.log, 1, [text]);
+    await flushed(store.log);
+  }
+  store.log.close();
+  store.hardStates.close();
+  return disk;
+}
+
+/** Whole, or refused, or marked as damaged: says which. */
+function verdict(disk: Disk, wanted: readonly string[]): "whole" | "refused" | "marked" {
+  const store = tryOpen(disk);
+  if (!store.ok) {
+    expect(store.problem).toBe("damaged");
+    expect(store.file).toMatch(/\.log$/);
+    return "refused";
+  }
+  const { log } = store;
+  if (log.damage.length > 0) {
+    expect(store.voteFromCommitIndex).toBe(wanted.length);
+    expect(log.lastIndex).toBe(wanted.length);
+    for (const range of log.damage) expect(range.file).toMatch(/\.log$/);
+    log.close();
+    return "marked";
+  }
+  expect(texts(log)).toEqual(wanted);
+  log.close();
+  return "whole";
+}
+
+const ENTRIES = ["first", "second", "third"];
+
+describe("a sealed log", () => {
+  it("with any one bit flipped is whole, refused or marked (60)", async () => {
+    const origin = await sealedLog(ENTRIES);
+    const counts = { whole: 0, refused: 0, marked: 0 };
+    for (let bit = 0; bit < 700 * 8; bit += 1) {
+      const disk = origin.copy();
+      disk.flipBit("0000000001.log", bit);
+      counts[verdict(disk, ENTRIES)] += 1;
+    }
+    expect(counts.marked).toBeGreaterThan(1_000);
+    expect(counts.refused).toBeGreaterThan(1_000);
+  });
+
+  it("cut at any byte is refused or whole", async () => {
+    const origin = await sealedLog(ENTRIES);
+    const counts = { whole: 0, refused: 0, marked: 0 };
+    for (let size = 0; size < 16_384; size += size < 800 ? 1 : 509) {
+      const disk = origin.copy();
+      disk.cutFile("0000000001.log", size);
+      counts[verdict(disk, ENTRIES)] += 1;
+    }
+    expect(counts.refused).toBeGreaterThan(800);
+    expect(counts.whole).toBe(0);
+  });
+
+  it("that lost any of its files is refused (52)", async () => {
+    const entries = Array.from({ length: 30 }, (_, at) => `${at} ${"x".repeat(2_000)}`);
+    const origin = await sealedLog(entries);
+    const used = origin.list().filter((name) => name.endsWith(".log")).slice(0, -1);
+    expect(used.length).toBeGreaterThan(2);
+    for (const name of used) {
+      const disk = origin.copy();
+      disk.remove(name);
+      expect(verdict(disk, entries)).toBe("refused");
+    }
+  });
+
+  it("whose head is damaged deletes nothing (55)", async () => {
+    const disk = await sealedLog(ENTRIES);
+    disk.flipBit("0000000001.log", 50 * 8);
+    const before = disk.list();
+    expect(verdict(disk, ENTRIES)).toBe("refused");
+    expect(disk.list()).toEqual(before);
+  });
+});
+
+describe("damage", () => {
+  const entries = Array.from({ length: 40 }, (_, at) => `${at} ${"x".repeat(1_000)}`);
+
+  it("heals with the bytes of another member and nothing else, and the node may vote again (60, 61)", async () => {
+    for (const segment of [1, 2]) {
+      const whole = open((await sealedLog(entries)).copy()).log;
+      const disk = await sealedLog(entries);
+      disk.flipBit(`${String(segment).padStart(10, "0")}.log`, 2_000 * 8);
+      const store = open(disk);
+      const { log } = store;
+      for (let index = 1; index <= log.lastIndex; index += 1) log.read(index, 1);
+      const [range] = log.damage;
+      expect(range).toBeDefined();
+      if (range === undefined) return;
+      expect(log.lastIndex).toBe(40);
+      expect(log.read(range.from, 1)).toBeNull();
+      const right = whole.read(range.from, 1)?.bytes ?? new Uint8Array();
+      const wrong = right.slice();
+      wrong[90] = (wrong[90] ?? 0) ^ 1;
+      expect(log.heal(wrong)).toBe(false);
+      let healed = false;
+      for (let tries = 0; log.damage[0] !== undefined && tries < 50; tries += 1) {
+        healed = log.heal(whole.read(log.damage[0].from, 1_500)?.bytes.slice() ?? new Uint8Array());
+      }
+      expect(healed).toBe(true);
+      expect(texts(log)).toEqual(entries);
+      appendText(log, 1, ["after"]);
+      await flushed(log);
+      log.close();
+      store.hardStates.close();
+      const again = open(disk);
+      expect(again.voteFromCommitIndex).toBe(0);
+      expect(texts(again.log)).toEqual([...entries, "after"]);
+      expect(again.log.lastUserIndex).toBe(41);
+      again.log.close();
+    }
+  });
+
+  it("that is not healed does not keep a node from following, nor from restarting", async () => {
+    const disk = await sealedLog(entries);
+    const last = disk.list().filter((name) => name.endsWith(".log")).at(-2) ?? "";
+    disk.flipBit(last, 1_000 * 8);
+    for (let start = 0; start < 3; start += 1) {
+      const store = open(disk);
+      expect(store.voteFromCommitIndex).toBe(40 + start);
+      appendText(store.log, 1, [`more ${start}`], { sequence: 41 + start });
+      await flushed(store.log);
+      store.log.close();
+      store.hardStates.close();
+    }
+  });
+});
+
+describe("a disk that refuses", () => {
+  it("when full keeps the log readable, refuses new entries early and goes on when there is space (59)", async () => {
+    const disk = new MemoryDisk();
+    create(disk);
+    const store = open(disk);
+    await flushed(store.log);
+    await settled();
+    disk.capacityBytes = disk.usedBytes();
+    let appended = 0;
+    for (; store.log.acceptsEntries && appended < 100; appended += 1) {
+      appendText(store.log, 1, [`${appended} ${"x".repeat(1_000)}`]);
+      await flushed(store.log);
+      await settled();
+    }
+    expect(appended).toBeLessThan(40);
+    expect(texts(store.log)).toHaveLength(appended);
+    store.log.tick(5_000);
+    await settled();
+    expect(store.log.acceptsEntries).toBe(false);
+    disk.capacityBytes = Number.MAX_SAFE_INTEGER;
+    store.log.tick(store.log.nextDeadlineMs());
+    for (let turn = 0; turn < 50; turn += 1) await settled();
+    expect(store.log.acceptsEntries).toBe(true);
+    for (let more = 0; more < 40; more += 1) appendText(store.log, 1, [`${more} ${"x".repeat(1_000)}`]);
+    await flushed(store.log);
+    expect(texts(store.log)).toHaveLength(appended + 40);
+    store.log.close();
+  });
+
+  it("a failed sync is fatal, is never tried again, and the restarted node trusts only what it copies (57, 58)", async () => {
+    for (const operation of ["sync", "write"] as const) {
+      const disk = new MemoryDisk();
+      create(disk);
+      const errors: DiskError[] = [];
+      const store = open(disk, SMALL, (error) => errors.push(error));
+      appendText(store.log, 1, ["durable"]);
+      await flushed(store.log);
+      await settled();
+      disk.faults.push({ operation, path: "0000000001.log", code: "EIO", after: 0 });
+      appendText(store.log, 1, ["lost"]);
+      let done = false;
+      store.log.flush(() => 1, () => (done = true));
+      await settled();
+      expect(errors.map((error) => error.code)).toEqual(["EIO"]);
+      expect(done).toBe(false);
+      expect(store.log.flush(() => 2, () => (done = true))).toBe(false);
+      disk.crash();
+      const again = open(disk);
+      const found = texts(again.log);
+      expect(found[0]).toBe("durable");
+      again.log.close();
+      // What the restarted node showed must survive a power cut, though the page cache lied to it.
+      disk.powerCut(dice(1), 0);
+      expect(texts(open(disk).log)).toEqual(found);
+    }
+  });
+});
+
+describe("an installed snapshot", () => {
+  async function snapshot(): Promise<Uint8Array> {
+    const disk = new MemoryDisk();
+    create(disk);
+    const store = open(disk);
+    for (let at = 0; at < 5; at += 1) appendText(store.log, 2, [`s${at}`]);
+    await flushed(store.log);
+    const first = decodeSegmentHead(store.log.snapshotHead());
+    if (typeof first === "string" || first.derived === null) throw new Error(String(first));
+    const { encodeSegmentHead } = await import("../../src/storage/segment-head.ts");
+    const derived = { ...first.derived, lastUserIndex: 5 };
+    return encodeSegmentHead({ ...first, firstIndex: 6, logStart: 6, termBefore: 2, chainBefore: store.log.lastChain, derived });
+  }
+
+  it("replaces the whole log or nothing of it, at every crash (51)", async () => {
+    const head = await snapshot();
+    for (let seed = 0; seed < 200; seed += 1) {
+      const tasks: (() => void)[] = [];
+      const disk = new MemoryDisk({ schedule: (run) => tasks.push(run) });
+      create(disk);
+      const store = open(disk);
+      const drain = (most: number): void => {
+        for (let left = most; left > 0 && tasks.length > 0; left -= 1) tasks.shift()?.();
+      };
+      for (const text of ["a", "b"]) appendText(store.log, 1, [text]);
+      store.log.flush(() => 1, () => {});
+      drain(20);
+      store.log.install(head);
+      expect(store.log.lastIndex).toBe(5);
+      let done = false;
+      store.log.flush(() => 2, () => (done = true));
+      drain(seed % 5);
+      if (done) appendText(store.log, 2, ["six"]);
+      store.log.flush(() => 3, () => {});
+      drain(seed % 7);
+      disk.powerCut(dice(seed));
+      const again = open(disk);
+      if (done) expect(again.log.baseIndex).toBe(5);
+      if (again.log.baseIndex === 5) {
+        expect(again.baseTerm).toBe(2);
+        expect(again.log.lastUserIndex).toBeGreaterThanOrEqual(5);
+        expect(["", "six"]).toContain(texts(again.log).join());
+      } else expect(texts(again.log)).toEqual(["a", "b"]);
+      again.log.close();
+    }
+  });
+});
+
+describe("truncation", () => {
+  it("over several segments is whole or not at all at every crash (25), and memory never disagrees with the disk (26)", async () => {
+    const text = "x".repeat(3_000);
+    for (let seed = 0; seed < 100; seed += 1) {
+      const disk = await sealedLog(Array.from({ length: 20 }, (_, at) => `${at} ${text}`));
+      const store = open(disk);
+      store.log.truncate(3);
+      appendText(store.log, 2, [`new ${text}`]);
+      const memory = texts(store.log);
+      let done = false;
+      store.log.flush(() => 1, () => (done = true));
+      if (seed % 2 === 0) await settled();
+      disk.powerCut(dice(seed));
+      const found = texts(open(disk).log);
+      if (done || found.length === 3) expect(found).toEqual(memory);
+      else expect(found).toHaveLength(20);
+    }
+  });
+});
+
+describe("the hard state", () => {
+  const vote = (id: number) => ({ id, incarnation: "a".repeat(32), bootId: "b".repeat(32) });
+
+  it("is the old one or the new one at each crash point, and never less than what was acknowledged (1, 2, 3)", () => {
+    for (let seed = 0; seed < 600; seed += 1) {
+      const random = dice(seed);
+      const tasks: (() => void)[] = [];
+      const disk = new MemoryDisk({ schedule: (run) => tasks.push(run) });
+      createHardState(disk, { term: 0, votedFor: null });
+      let acked = 0;
+      for (let life = 0; life < 4; life += 1) {
+        const store = openHardState(disk, 0, (error) => {
+          throw new Error(error.message);
+        });
+        if (store === null) throw new Error("wiped");
+        const { term } = store.current;
+        expect(term).toBeGreaterThanOrEqual(acked);
+        expect(store.current.votedFor).toEqual(term === 0 ? null : vote(1 + (term % 3)));
+        let next = term;
+        let free = true;
+        for (let step = 0; step < random() * 12; step += 1) {
+          if (free && random() < 0.6) {
+            free = false;
+            next += 1;
+            const written = next;
+            store.write({ term: written, votedFor: vote(1 + (written % 3)) }, () => {
+              acked = written;
+              free = true;
+            });
+          } else tasks.shift()?.();
+        }
+        if (random() < 0.3) disk.crash();
+        disk.powerCut(random);
+        tasks.length = 0;
+      }
+    }
+  });
+
+  it("survives the loss of either slot, and without both the node is wiped", () => {
+    for (let bit = 0; bit < 60 * 8; bit += 1) {
+      for (const slot of [0, 4_096 * 8]) {
+        const disk = new MemoryDisk();
+        createHardState(disk, { term: 7, votedFor: vote(2) });
+        disk.flipBit("hardstate", slot + bit);
+        expect(readHardState(disk)).toEqual({ term: 7, votedFor: vote(2) });
+      }
+    }
+    const disk = new MemoryDisk();
+    create(disk);
+    disk.flipBit("hardstate", 100);
+    disk.flipBit("hardstate", 4_096 * 8 + 100);
+    expect(tryOpen(disk)).toMatchObject({ ok: false, problem: "wiped" });
+  });
+
+  it("recovers at least the term of the last record, without a vote (64)", async () => {
+    const disk = new MemoryDisk();
+    create(disk);
+    const store = open(disk);
+    appendText(store.log, 9, ["x"]);
+    await flushed(store.log);
+    store.log.close();
+    expect(open(disk).hardState).toEqual({ term: 9, votedFor: null });
+  });
+
+  it("that cannot be synced is fatal", async () => {
+    const disk = new MemoryDisk();
+    createHardState(disk, { term: 0, votedFor: null });
+    const errors: DiskError[] = [];
+    const store = openHardState(disk, 0, (error) => errors.push(error));
+    disk.faults.push({ operation: "sync", path: "hardstate", code: "EIO", after: 0 });
+    let done = false;
+    store?.write({ term: 1, votedFor: null }, () => (done = true));
+    await settled();
+    expect(errors).toHaveLength(1);
+    expect(done).toBe(false);
+  });
+});
+
+/** Lets every microtask of the memory disk run. */
+async function settled(): Promise<void> {
+  await new Promise<void>((resolve) => setTimeout(resolve, 0));
+}
