@@ -83,7 +83,12 @@ async function stopNodes(up: ChildProcess): Promise<void> {
   await ended;
 }
 
-function show(settings: Settings, floor: Floor, levels: readonly Level[], verified: number): string {
+function show(
+  settings: Settings,
+  floor: Floor,
+  levels: readonly Level[],
+  verified: number,
+): string {
   const cells = levels.map(({ outstanding, entriesPerSecond, p50Ms, p99Ms, maxMs }) => [
     outstanding.toLocaleString("en"),
     entriesPerSecond.toLocaleString("en"),

@@ -1,7 +1,15 @@
 /** What the machine itself needs for the two things that an acknowledgement cannot do without: one fdatasync into a
  *  file that is there already, and one round trip over loopback between two processes. */
 import { createSocket } from "node:dgram";
-import { closeSync, fdatasyncSync, fsyncSync, openSync, statfsSync, unlinkSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fdatasyncSync,
+  fsyncSync,
+  openSync,
+  statfsSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { round } from "./load.ts";
 

@@ -44,7 +44,7 @@ export class Load {
     const untilMs = fromMs + seconds * 1_000;
     const latenciesMs: number[] = [];
     const worker = async () => {
-      for (let nowMs = performance.now(); nowMs < untilMs; ) {
+      for (let nowMs = performance.now(); nowMs < untilMs;) {
         const sentMs = nowMs;
         await this.sendOne();
         nowMs = performance.now();
@@ -73,12 +73,15 @@ export class Load {
       const number = Number(Buffer.from(bytes.buffer, bytes.byteOffset, NUMBER_BYTES).toString());
       const whole = bytes.length === this.size && bytes.at(-1) === this.entry(number).at(-1);
       if (!whole || this.acknowledged[number] !== index || seen[number] !== 0) {
-        throw new Error(`entry ${number} is at ${index}, acknowledged at ${this.acknowledged[number]}`);
+        throw new Error(
+          `entry ${number} is at ${index}, acknowledged at ${this.acknowledged[number]}`,
+        );
       }
       seen[number] = 1;
       found++;
     }
-    if (found !== this.count) throw new Error(`${this.count} were acknowledged, ${found} are there`);
+    if (found !== this.count)
+      throw new Error(`${this.count} were acknowledged, ${found} are there`);
     return found;
   }
 

@@ -28,5 +28,7 @@ it("npm run bench measures a cluster and verifies what it wrote", async () => {
     expect(entries).toBeGreaterThan(10);
     expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
   }
-  expect(report.verified).toBeGreaterThanOrEqual(report.levels.reduce((sum, { entries }) => sum + entries, 0));
+  expect(report.verified).toBeGreaterThanOrEqual(
+    report.levels.reduce((sum, { entries }) => sum + entries, 0),
+  );
 });

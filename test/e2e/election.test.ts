@@ -14,7 +14,9 @@ describe("the leader", () => {
     const stopped = nodes[before.id - 1];
     expect((await stopped?.exited)?.code).toBe(0);
     await stopped?.waitForLine(/stopped by ana@\S+ \(raft stop leader\)/);
-    const over = await stopped?.waitForLine(/stopping: node (\d) leads now \(handed over in \d+ ms\)/);
+    const over = await stopped?.waitForLine(
+      /stopping: node (\d) leads now \(handed over in \d+ ms\)/,
+    );
     const after = await leaderOf(world);
     expect(after.id).toBe(Number(over?.[1]));
     expect(after.term).toBe(before.term + 1);
@@ -62,7 +64,9 @@ describe("the leader", () => {
     await until("no leader", async () => (await statusOf(world)).leader === null);
     const now = await world.run(["leader", "--timeout", "1s"]);
     expect(now).toMatchObject({ code: 4, stdout: "" });
-    expect(now.stderr).toMatch(/there is no leader \(2 of 3 voters are needed; 2 and 3 are silent\)/);
+    expect(now.stderr).toMatch(
+      /there is no leader \(2 of 3 voters are needed; 2 and 3 are silent\)/,
+    );
     const waiting = world.run(["leader", "--wait", "--timeout", "30s"]);
     world.up(2);
     const found = await waiting;
@@ -79,7 +83,9 @@ describe("the leader", () => {
     await nodes[id - 1]?.waitForLine(/this node no longer leads: nodes \d and \d are unreachable/);
     const refused = await world.run(["send", "--timeout", "1s", "not added"]);
     expect(refused.code).toBe(4);
-    expect(refused.stderr).toMatch(/not added: node \d answers but there is no leader .*Safe to send again\./);
+    expect(refused.stderr).toMatch(
+      /not added: node \d answers but there is no leader .*Safe to send again\./,
+    );
     expect(await world.must(["log", "--node", String(id), "--stale", "--raw"])).toBe("kept\n");
     for (const other of others) world.up(other);
     await world.must(["send", "--timeout", "20s", "added"]);

@@ -1,7 +1,7 @@
 /** The promise: what was acknowledged is in every log, once, at its index, however often the leader is killed. */
 import { describe, expect, it } from "vitest";
 import { type RaftClient, RaftError } from "../../src/index.ts";
-import { cluster, type Running, until, type World } from "./harness.ts";
+import { cluster, type Running, type World } from "./harness.ts";
 import { clientOf, equalLogs, parseLog } from "./observe.ts";
 
 const CLIENTS = 3;
@@ -138,7 +138,9 @@ async function sendOne(
       );
       // Linearizable: behind everything that was acknowledged before it was sent.
       if (receipt.index <= highestBefore) {
-        told.surprises.push(`${entry} got ${receipt.index}, after ${highestBefore} was acknowledged`);
+        told.surprises.push(
+          `${entry} got ${receipt.index}, after ${highestBefore} was acknowledged`,
+        );
       }
       told.acknowledge(entry, receipt.index);
       return;
@@ -168,13 +170,20 @@ async function sendThroughProcess(world: World, name: string, told: Told): Promi
     const batchMs = RUN_MS / 20;
     const mine = lines.splice(0);
     for (let from = 0; from < mine.length && sender.isRunning; from += 20) {
-      sender.write(mine.slice(from, from + 20).map((line) => `${line}\n`).join(""));
+      sender.write(
+        mine
+          .slice(from, from + 20)
+          .map((line) => `${line}\n`)
+          .join(""),
+      );
       await pause(batchMs);
     }
     sender.end();
     const { code } = await sender.exited;
     // Receipts come in the order of the lines, and end at the first failure.
-    const receipts = parseLog(sender.stdoutLines.filter((line) => line.includes('"index"')).join("\n"));
+    const receipts = parseLog(
+      sender.stdoutLines.filter((line) => line.includes('"index"')).join("\n"),
+    );
     for (const [at, { index }] of receipts.entries()) told.acknowledge(mine[at] ?? "", index);
     const rest = mine.slice(receipts.length);
     if (code === 0 && rest.length === 0) return;

@@ -25,7 +25,13 @@ export interface StatusJson {
   reachableVoters: number;
   canLose: number;
   founded: boolean;
-  nodes: { id: number; member: string; role: string; commitIndex: number | null; address: string }[];
+  nodes: {
+    id: number;
+    member: string;
+    role: string;
+    commitIndex: number | null;
+    address: string;
+  }[];
 }
 
 export interface LeaderJson {
@@ -83,9 +89,9 @@ export async function equalLogs(
   const shortest = Math.min(...logs.map((log) => log.length));
   const [first = []] = logs;
   for (const [at, log] of logs.entries()) {
-    const differs = log.slice(0, shortest).findIndex(
-      (entry, place) => JSON.stringify(entry) !== JSON.stringify(first[place]),
-    );
+    const differs = log
+      .slice(0, shortest)
+      .findIndex((entry, place) => JSON.stringify(entry) !== JSON.stringify(first[place]));
     if (differs < 0) continue;
     expect(log[differs], `nodes ${ids[0]} and ${ids[at]} differ`).toEqual(first[differs]);
   }

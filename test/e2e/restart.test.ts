@@ -8,9 +8,9 @@ describe("all nodes killed at once and started again", () => {
     const { world, nodes } = await cluster(3);
     const client = await clientOf(world);
     const acknowledged = new Map<string, number>();
-    let over = false;
+    const run = { over: false };
     const workers = Array.from({ length: 16 }, async (_, worker) => {
-      for (let number = 0; !over; number++) {
+      for (let number = 0; !run.over; number++) {
         const entry = `${worker}-${number}`;
         try {
           acknowledged.set(entry, (await client.send(entry, { timeoutMs: 1_000 })).index);
@@ -22,7 +22,7 @@ describe("all nodes killed at once and started again", () => {
     });
     await until("2,000 acknowledged", () => acknowledged.size > 2_000, 60_000, 5);
     await Promise.all(nodes.map((node) => node.kill()));
-    over = true;
+    run.over = true;
     await Promise.all(workers);
 
     const again = [1, 2, 3].map((id) => world.up(id));

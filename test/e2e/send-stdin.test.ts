@@ -42,7 +42,11 @@ describe("raft send -", () => {
   it("says that nothing was there when the input is empty", async () => {
     const { world } = await cluster(3);
     const result = await world.run(["send", "-"], { stdin: "" });
-    expect(result).toMatchObject({ code: 0, stdout: "", stderr: "0 entries: the input was empty\n" });
+    expect(result).toMatchObject({
+      code: 0,
+      stdout: "",
+      stderr: "0 entries: the input was empty\n",
+    });
   });
 });
 
@@ -63,7 +67,9 @@ describe("an entry of 1 MiB", () => {
     await world.must(["send", "-q", "-"], { stdin: text });
     expect(await world.must(["log", "-n", "1", "--raw"])).toBe(text);
     await expect(client.send(Buffer.alloc(MEBIBYTE + 1))).rejects.toMatchObject({ exitCode: 8 });
-    const refused = await world.run(["send", "-"], { stdin: `fits\n${"y".repeat(MEBIBYTE + 1)}\n` });
+    const refused = await world.run(["send", "-"], {
+      stdin: `fits\n${"y".repeat(MEBIBYTE + 1)}\n`,
+    });
     expect(refused.code).toBe(2);
     expect(refused.stderr).toMatch(/line 2 is longer than an entry may be \(1048576 bytes\)/);
     expect(await world.must(["log", "-n", "1", "--raw"])).toBe("fits\n");
@@ -96,7 +102,9 @@ describe("raft send", () => {
     const send = ["send", "--request-id", "payment-17", "pay 100"];
     const [, index] = /^(\d+) {2}term \d+, on the disks/.exec(await world.must(send)) ?? [];
     await world.must(["send", "another"]);
-    expect(await world.must(send)).toMatch(new RegExp(`^${index}  term \\d+, was already there\n$`));
+    expect(await world.must(send)).toMatch(
+      new RegExp(`^${index}  term \\d+, was already there\n$`),
+    );
     const json = JSON.parse(await world.must([...send, "--json"])) as Record<string, unknown>;
     expect(json).toMatchObject({ index: Number(index), duplicate: true });
     expect(await world.must(["log", "--raw"])).toBe("pay 100\nanother\n");

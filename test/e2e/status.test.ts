@@ -45,7 +45,10 @@ describe("raft status", () => {
     expect(degraded.stdout).toMatch(new RegExp(`^ *${dead} +unreachable +\\d+ +\\d+`, "m"));
     expect(degraded.stdout).toMatch(/^degraded: .*2 of 3 voters, leader \d for .*can lose none$/m);
     expect(degraded.stdout).toMatch(
-      new RegExp(`^ {2}node ${dead} silent since \\d\\d:\\d\\d:\\d\\d: on \\S+ \\([\\d.]+\\) .*up --id ${dead}`, "m"),
+      new RegExp(
+        `^ {2}node ${dead} silent since \\d\\d:\\d\\d:\\d\\d: on \\S+ \\([\\d.]+\\) .*up --id ${dead}`,
+        "m",
+      ),
     );
     expect((await made.run(["status"])).code).toBe(0);
     expect((await statusOf(made)).nodes.map(({ id }) => id)).toEqual([1, 2, 3]);
