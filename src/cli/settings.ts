@@ -105,6 +105,8 @@ export const FLAG_ENVIRONMENT: Readonly<Record<string, string>> = {
 
 /** Tests move the shared multicast port; people have no reason to. */
 const MULTICAST_PORT_VARIABLE = "RAFT_MULTICAST_PORT";
+/** Tests stay on this machine: "1" keeps nodes and clients on loopback. */
+const LOOPBACK_VARIABLE = "RAFT_LOOPBACK";
 /** The port that all nodes of a network share. */
 export const MULTICAST_PORT = 7400;
 
@@ -251,6 +253,10 @@ export class SettingsReader {
     if (port.ok) return port.value;
     this.problems.push(`${MULTICAST_PORT_VARIABLE}=${text}: ${port.rule}`);
     return MULTICAST_PORT;
+  }
+
+  loopbackOnly(): boolean {
+    return this.#environment[LOOPBACK_VARIABLE] === "1";
   }
 
   /** Throws one UsageError with all problems, if there is any. */

@@ -130,7 +130,7 @@ function readNode(reader: SettingsReader, id: NodeId, context: CommandContext): 
       listen,
       port,
       http,
-      loopbackOnly: isChild,
+      loopbackOnly: isChild || reader.loopbackOnly() || (listen?.startsWith("127.") ?? false),
       mtuBytes,
       timings,
       multicastPort,

@@ -52,6 +52,7 @@ export async function withClient(
     remembered: rememberedAddresses(nodesHere(context.machine), target.cluster),
     timeoutMs,
     multicastPort,
+    loopbackOnly: reader.loopbackOnly(),
     userHost: userAtHost(),
   });
   const explain = (error: unknown): unknown => explained(error, command, context, target.hints);

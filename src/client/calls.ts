@@ -311,7 +311,7 @@ export class Calls {
     if (askStatus) this.#askedStatusMs = nowMs;
     for (const node of this.#finder().nodes()) {
       this.#ask(node, { type: "leader" });
-      if (askStatus) this.#ask(node, { type: "status" });
+      if (askStatus) this.#ask(node, { type: "status", of: null });
     }
   }
 

@@ -32,6 +32,10 @@ const CALL_TIMEOUT_MS = 2_000;
 const LISTEN_MS = 1_500;
 /** After the first report, how long status waits for nodes that should answer. */
 const STATUS_GRACE_MS = 1_000;
+/** A node that does not answer by then is asked for through those that hear it. */
+const STATUS_VIA_MS = 150;
+/** Heard by another node within this time: worth asking for. */
+const STATUS_CONTACT_MS = 1_000;
 const STATUS_POLL_MS = 20;
 /** One node's word on who leads, and how often all are asked. */
 const LEADER_ANSWER_MS = 300;
@@ -160,7 +164,7 @@ export class RaftClient {
         const { id, bootId } = node.remote.identity;
         if (asked.has(bootId)) continue;
         asked.add(bootId);
-        this.#ask({ type: "status" }, id, timeoutMs).then(
+        this.#ask({ type: "status", of: null }, id, timeoutMs).then(
           (answer) => {
             if (answer.type !== "status") return;
             firstMs ??= this.#now();
@@ -172,6 +176,7 @@ export class RaftClient {
         );
       }
       const nowMs = this.#now();
+      if (firstMs !== null && nowMs - firstMs >= STATUS_VIA_MS) this.#askOthers(heard, asked);
       const late =
         nowMs - startedMs >= timeoutMs || (firstMs !== null && nowMs - firstMs >= STATUS_GRACE_MS);
       if (late || isComplete([...heard.values()])) break;
@@ -180,6 +185,26 @@ export class RaftClient {
     this.#throwConflict();
     if (heard.size === 0) throw nobodyAnswers(this.#around(startedMs));
     return mergeStatus([...heard.values()], this.#options.key);
+  }
+
+  /** Asks for nodes that do not answer here through those that hear them: behind a firewall a client reaches only
+   *  the node on its own machine. */
+  #askOthers(heard: Map<NodeId, Heard>, asked: Set<string>): void {
+    for (const { report } of [...heard.values()]) {
+      for (const { id, lastContactMs } of report.peers) {
+        if (heard.has(id) || lastContactMs === null || lastContactMs > STATUS_CONTACT_MS) continue;
+        const question = `${id} through ${report.id}`;
+        if (asked.has(question)) continue;
+        asked.add(question);
+        this.#ask({ type: "status", of: id }, report.id, STATUS_GRACE_MS).then(
+          (answer) => {
+            if (answer.type !== "status" || answer.report.id !== id || heard.has(id)) return;
+            heard.set(id, { report: answer.report, rttMs: null });
+          },
+          () => undefined,
+        );
+      }
+    }
   }
 
   /** Who leads, as a hint: the term is the fencing token. Without `wait` a cluster without a leader
@@ -204,7 +229,7 @@ export class RaftClient {
         ++leaderless >= LEADERLESS_ROUNDS
       ) {
         // What a node knows says why there is none.
-        await this.#ask({ type: "status" }, "any", leftMs).catch(() => undefined);
+        await this.#ask({ type: "status", of: null }, "any", leftMs).catch(() => undefined);
         break;
       }
       await this.#sleep(Math.min(LEADER_POLL_MS, leftMs));

@@ -151,7 +151,7 @@ export class Operator {
     for (;;) {
       const leftMs = Math.max(1, deadlineMs - this.#now());
       const leader = await this.#options.leader(leftMs);
-      const answer = await this.#options.ask({ type: "status" }, leader.id, leftMs);
+      const answer = await this.#options.ask({ type: "status", of: null }, leader.id, leftMs);
       if (answer.type === "status" && answer.report.role === "leader") return answer.report;
       if (this.#now() >= deadlineMs)
         throw new RaftError("no leader stayed long enough to be asked", 4);

@@ -186,18 +186,23 @@ export class DataDirectory {
     }
   }
 
-  /** Notes the time of last use and lets go of the directory. May be called again. */
-  close(): void {
+  /** Lets go of the directory as a crash would: nothing is written. */
+  abandon(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#store?.hardStates.close();
+    this.#lock.release();
+  }
+
+  /** Notes the time of last use and lets go of the directory. May be called again. */
+  close(): void {
     try {
-      this.#save({ lastUsedMs: this.#options.clock.wallMs() });
+      if (!this.#closed) this.#save({ lastUsedMs: this.#options.clock.wallMs() });
     } catch (error) {
       // A failed or full disk: nothing depends on the time of last use.
       if (!(error instanceof DiskFailure)) throw error;
     }
-    this.#lock.release();
+    this.abandon();
   }
 
   #save(change: Partial<Identity>): void {

@@ -44,7 +44,7 @@ export class Healer {
     const [range] = this.#log.damage;
     if (range === undefined) return null;
     this.#nextAskMs = 0;
-    return this.#log.heal(frame.bytes.slice()) ? range : null;
+    return this.#log.heal(new Uint8Array(frame.bytes)) ? range : null;
   }
 
   nextDeadlineMs(): MonotonicMs {

@@ -144,7 +144,7 @@ export class Member {
   ): void {
     const proposed = this.core.proposeConfiguration(change, expectedIndex);
     if (!proposed.ok) {
-      const code = proposed.reason === "not leader" ? "not leader" : "configuration changed";
+      const code = CONFIGURATION_REFUSALS[proposed.kind];
       return answer(refused(code, proposed.reason, this.#options.leaderHint()));
     }
     const { index, members } = proposed.configuration;
@@ -224,7 +224,7 @@ export class Member {
       if (!outcome.ok) return this.#options.onNote(`dropped an append of node ${peer.id}: ${outcome.reason}`);
     } else {
       const order = this.core.step(peer, message, nowMs);
-      if (order?.install === true && frame.bytes !== undefined) this.log.install(frame.bytes.slice());
+      if (order?.install === true && frame.bytes !== undefined) this.log.install(new Uint8Array(frame.bytes));
       if (message.type === "heartbeatReply") this.#chainCheck.peerCommitted(peer.id, message.commitIndex);
     }
     if (LEADERS_OWN.has(message.type) && message.term === this.core.term) this.#leaderHeardMs = nowMs;
@@ -354,6 +354,12 @@ export class Member {
 }
 
 const EMPTY = new Uint8Array(0);
+
+const CONFIGURATION_REFUSALS = {
+  "not leader": "not leader",
+  later: "configuration changed",
+  never: "bad request",
+} as const;
 
 const LEADERS_OWN: ReadonlySet<RaftMessage["type"]> = new Set(["append", "heartbeat", "installSnapshot"]);
 

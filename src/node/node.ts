@@ -110,6 +110,13 @@ async function startIn(
     portTaken,
     networkDisk: directory.networkDisk,
   });
+  const founded = directory.identity.founding?.founders.map(({ id }) => id);
+  if (options.foundersTyped && founded !== undefined && founded.join() !== options.founders.join()) {
+    const text =
+      `--size and --voters count at founding only: cluster ${options.key.cluster} was founded with ` +
+      `${founded.join(", ")}; its members are changed with ${options.executable} members`;
+    running.emit({ type: "note", text });
+  }
   await running.begin();
   await maybeServeHttp(options.http, running);
   return running;

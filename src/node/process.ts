@@ -427,7 +427,8 @@ export class NodeProcess implements RunningNode {
     await this.#discovery?.close();
     await this.#parts.socket.close();
     this.#member?.log.close();
-    this.#parts.directory.close();
+    if (end.type === "stopped") this.#parts.directory.close();
+    else this.#parts.directory.abandon();
     this.#settle(end);
   }
 }

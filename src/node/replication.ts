@@ -79,7 +79,8 @@ export function takeAppend(
   if (order === null) return { ok: true, appended: false, truncatedFrom: null, outlines: outlined };
   if (order.truncateFrom !== null) log.truncate(order.truncateFrom);
   if (order.appendFrom !== null) {
-    log.append(bytes.slice(offsetOf(heads, order.appendFrom)));
+    // A view: the opened datagram's bytes are nobody else's, and the log keeps them.
+    log.append(bytes.subarray(offsetOf(heads, order.appendFrom)));
   }
   return { ok: true, appended: order.appendFrom !== null, truncatedFrom: order.truncateFrom, outlines: outlined };
 }

@@ -11,6 +11,9 @@ import type { Outgoing } from "./outgoing.ts";
 /** A request passed on to the leader is given up after this; its client then says "unknown". */
 const PASS_ON_MS = 5_000;
 
+/** Another node's view that was not answered by then is not passed on. */
+const STATUS_OF_MS = 1_000;
+
 /** What the service needs of the node around it. */
 export interface ServiceHost {
   readonly endpoint: Endpoint;
@@ -46,6 +49,7 @@ export class Service {
     if (typeof request === "string") return answer(this.#refusal("bad request", request));
     switch (request.type) {
       case "status":
+        if (request.of !== null) return this.#statusOf(request.of, answer, nowMs);
         return answer({ type: "status", report: this.#host.report() });
       case "leader":
         return answer(this.#leader());
@@ -102,6 +106,17 @@ export class Service {
     if (!sent) answer(this.#refusal("busy", "too many requests are being passed on"));
   }
 
+  /** Asks another node for its own view, for a client that cannot reach it. */
+  #statusOf(id: NodeId, answer: (response: Response) => void, nowMs: MonotonicMs): void {
+    const connection = this.#host.connectionTo(id);
+    if (connection === undefined) return answer(this.#refusal("bad request", `node ${id} is not heard here`));
+    const body = encodeRequest({ type: "status", of: null });
+    this.#host.outgoing.send(connection, body, nowMs + STATUS_OF_MS, (found) => {
+      const response = found === null ? null : decodeOwn(found);
+      if (response !== null) answer(response);
+    });
+  }
+
   #leader(): Response {
     const member = this.#host.member();
     return {
@@ -144,6 +159,10 @@ export class Service {
       const incarnation = this.#host.metIncarnation(change.id);
       if (incarnation === null) {
         return answer(this.#refusal("bad request", `node ${change.id} is not heard here: start it first`));
+      }
+      const before = member.core.configuration.members.find(({ id }) => id === asked.id);
+      if (change.type === "replace" && before?.incarnation === incarnation) {
+        return answer(this.#refusal("busy", `node ${change.id} still runs with the data that it had`));
       }
       change = { ...change, incarnation };
     }

@@ -21,11 +21,11 @@ export function proposeConfiguration(
 ): ConfigurationResult {
   const leader = state.leader?.id ?? null;
   const { leadership } = state;
-  if (leadership === null) return { ok: false, reason: "this node does not lead", leader };
+  if (leadership === null) return { ok: false, kind: "not leader", reason: "this node does not lead", leader };
   const problem = problemWith(state, leadership, change, expectedIndex);
-  if (problem !== null) return { ok: false, reason: problem, leader };
+  if (problem !== null) return { ok: false, kind: "later", reason: problem, leader };
   const changed = changeMembers(state.configurations.inForce, change);
-  if ("problem" in changed) return { ok: false, reason: changed.problem, leader };
+  if ("problem" in changed) return { ok: false, kind: "never", reason: changed.problem, leader };
 
   const configuration = { index: state.log.lastIndex + 1, members: changed.members };
   state.log.append(configuration.index, state.hard.term);

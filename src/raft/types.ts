@@ -330,7 +330,13 @@ export type MembershipChange =
 
 export type ConfigurationResult =
   | { readonly ok: true; readonly configuration: Configuration; readonly term: Term }
-  | { readonly ok: false; readonly reason: string; readonly leader: NodeId | null };
+  | {
+      readonly ok: false;
+      /** later: may be asked for again as it is; never: this change makes no sense. */
+      readonly kind: "not leader" | "later" | "never";
+      readonly reason: string;
+      readonly leader: NodeId | null;
+    };
 
 /** What `status` shows of one peer, as the leader sees it. */
 export interface PeerProgress {

@@ -120,6 +120,8 @@ function requestFields(request: Request): readonly Wire[] {
         CONSISTENCY.indexOf(request.consistency),
         request.waitMs,
       ];
+    case "status":
+      return [REQUEST.status, request.of];
     case "stop":
       return [REQUEST.stop, bytesOf(request.bootId), request.kill, request.by];
     case "transfer":
@@ -156,7 +158,7 @@ function readRequest(reader: FieldReader): Request {
     case REQUEST.readIndex:
       return { type: "readIndex" };
     case REQUEST.status:
-      return { type: "status" };
+      return { type: "status", of: reader.isNull() ? null : reader.count() };
     case REQUEST.leader:
       return { type: "leader" };
     case REQUEST.stop:

@@ -45,7 +45,11 @@ export type Request =
   /** A follower asks the leader for a read index. */
   | { readonly type: "readIndex" }
   /** Answered by any node, at once: its own view. */
-  | { readonly type: "status" }
+  | {
+      readonly type: "status";
+      /** Pass the question on to that node, for a client that cannot reach it; null: the asked node's own view. */
+      readonly of: NodeId | null;
+    }
   /** Answered by any node, at once: the leader hint and the commitIndex. */
   | { readonly type: "leader" }
   | { readonly type: "stop"; readonly bootId: BootId; readonly kill: boolean; readonly by: string }

@@ -40,6 +40,8 @@ describe("an id that is in use on the network", () => {
     const made = world();
     const first = made.up(1);
     await first.waitForLine(/waiting for nodes 2 and 3/);
+    // Processes that began within a second of each other count as equals.
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
     const elsewhere = join(made.directory, "elsewhere");
     const result = await made.run(["up", "--id", "1", "--data-dir", elsewhere], { timeoutMs: 20_000 });
     expectRefused(result, made, ["node 1 of cluster raft is already running: ana@HOST, A.B.C.D, since HH:MM."]);

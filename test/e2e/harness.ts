@@ -193,6 +193,8 @@ export class World {
       USER: "ana",
       NO_COLOR: "1",
       RAFT_CLUSTER: this.cluster,
+      // Nothing of a test leaves this machine; networks are made of namespaces where a test needs one.
+      RAFT_LOOPBACK: "1",
       ...options.env,
     };
   }

@@ -114,7 +114,7 @@ export function lan(count: number): Machine[] {
     must("ip", ["-n", namespace, "addr", "add", `${address}/24`, "brd", "+", "dev", "eth0"]);
     must("ip", ["-n", namespace, "link", "set", "lo", "up"]);
     must("ip", ["-n", namespace, "link", "set", "eth0", "up"]);
-    machines.push(new Machine(namespace, address, new World({ cluster: name })));
+    machines.push(new Machine(namespace, address, new World({ cluster: name, env: { RAFT_LOOPBACK: "" } })));
   }
   return machines;
 }

@@ -57,11 +57,8 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
     consistency: fc.constantFrom("linearizable" as const, "stale" as const),
     waitMs: fc.nat(),
   }),
-  fc.constantFrom(
-    { type: "readIndex" as const },
-    { type: "status" as const },
-    { type: "leader" as const },
-  ),
+  fc.constantFrom({ type: "readIndex" as const }, { type: "leader" as const }),
+  fc.record({ type: fc.constant("status" as const), of: maybe(nodeId) }),
   fc.record({ type: fc.constant("stop" as const), bootId: id16, kill: fc.boolean(), by: text }),
   fc.record({ type: fc.constant("transfer" as const), term: count, to: maybe(nodeId) }),
   fc.record({
@@ -240,7 +237,7 @@ describe("requests and responses as bytes", () => {
     ["a short client id", [0, new Uint8Array(15), 1, 1, 0, null, new Uint8Array(7)]],
     ["a fraction", [0, new Uint8Array(16), 1.5, 1, 0, null, new Uint8Array(7)]],
     ["text in place of bytes", [0, new Uint8Array(16), 1, 1, 0, null, "payloads"]],
-    ["a field too many", [3, 1]],
+    ["a field too many", [3, 1, 1]],
     ["a node id of 1000", [6, 1, 1_000]],
     ["an incarnation of 5 bytes", [7, 1, [0, 1, new Uint8Array(5)]]],
     ["a promotion with an incarnation", [7, 1, [1, 1, new Uint8Array(16)]]],
