@@ -110,16 +110,21 @@ async function startIn(
     portTaken,
     networkDisk: directory.networkDisk,
   });
-  const founded = directory.identity.founding?.founders.map(({ id }) => id);
-  if (options.foundersTyped && founded !== undefined && founded.join() !== options.founders.join()) {
-    const text =
-      `--size and --voters count at founding only: cluster ${options.key.cluster} was founded with ` +
-      `${founded.join(", ")}; its members are changed with ${options.executable} members`;
-    running.emit({ type: "note", text });
-  }
+  sayOtherFounders(options, directory, running);
   await running.begin();
   await maybeServeHttp(options.http, running);
   return running;
+}
+
+/** Founders that are typed after the founding change nothing, and a person who typed them should know. */
+function sayOtherFounders(options: NodeOptions, directory: DataDirectory, running: NodeProcess): void {
+  const founded = directory.identity.founding?.founders.map(({ id }) => id);
+  if (!options.foundersTyped || founded === undefined) return;
+  if (founded.join() === options.founders.join()) return;
+  const text =
+    `--size and --voters count at founding only: cluster ${options.key.cluster} was founded with ` +
+    `${founded.join(", ")}; its members are changed with ${options.executable} members`;
+  running.emit({ type: "note", text });
 }
 
 /** The typed port or none; else the one of last time, the default 7400 + id, or any free one. */
