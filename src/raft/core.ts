@@ -124,13 +124,11 @@ class RaftCore implements Core {
 
   propose(entries: number, bytes: number): ProposeResult {
     const state = this.#state;
-    const { leadership, limits, log, outbox } = state;
+    const { leadership, limits, log } = state;
     assert(entries >= 1, "a record without entries");
     if (leadership === null) return { ok: false, reason: "not leader", leader: this.leader };
     if (leadership.transfer !== null)
       return { ok: false, reason: "transferring", leader: this.leader };
-    // The node has not seen the no-op yet: what it appended now would take that place in its log.
-    if (outbox.noop !== null) return { ok: false, reason: "busy", leader: this.leader };
     const uncommittedEntries = log.lastIndex - state.commitIndex + entries;
     const uncommittedBytes = leadership.uncommitted.bytes + bytes;
     // A record that is larger than the bound passes when nothing else waits.

@@ -3,7 +3,6 @@
 import { describe, expect, it } from "vitest";
 import { Cluster } from "./cluster.ts";
 import { append, heartbeat, Solo } from "./solo.ts";
-import { TIMINGS } from "./test-node.ts";
 
 describe("§5.4.2 commitment", () => {
   it("an entry is committed once a majority holds it durably", () => {
@@ -83,20 +82,6 @@ describe("§8 the no-op", () => {
     cluster.run(100);
     expect([1, 2, 3].map((id) => cluster.core(id).commitIndex)).toEqual([3, 3, 3]);
     expect(cluster.terms(3)).toEqual([1, 1, 2]);
-  });
-
-  it("comes first in the node's log: an entry offered in the very turn of the election waits", () => {
-    const solo = new Solo();
-    solo.pass(TIMINGS.electionMaxMs);
-    solo.answerLast(2, "preVote");
-    const { term, round } = solo.lastTo(2, "vote") ?? { term: 0, round: 0 };
-    const voter = { id: 2, incarnation: "i2", bootId: "b2" };
-    solo.core.step(voter, { type: "voteReply", term, round, answer: "granted" }, solo.nowMs);
-    expect(solo.core.role).toBe("leader");
-    expect(solo.core.propose(1, 100)).toMatchObject({ ok: false, reason: "busy" });
-    const { noop } = solo.core.takeReady();
-    expect(noop).toEqual({ index: 1, term: 1 });
-    expect(solo.core.propose(1, 100)).toMatchObject({ ok: true, firstIndex: 2 });
   });
 });
 
