@@ -212,7 +212,9 @@ export class AppendQueue<Requester> {
     const last = host.lastUserIndex;
     if (last === ifLast) return { type: "append" };
     const committed = host.lastUserIndexAt(host.commitIndex);
-    if (committed <= ifLast && committed !== last) return { type: "hold" };
+    // After a restart the log tells of entries that nobody has said to be committed.
+    const isKnown = committed <= host.commitIndex;
+    if (!isKnown || (committed <= ifLast && committed !== last)) return { type: "hold" };
     return { type: "refuse", code: "if last", text: "", number: committed };
   }
 

@@ -221,6 +221,18 @@ describe("the leader's append queue", () => {
       expect(answers()).toEqual(["a1 at 1 t1", "b1 if last 1"]);
     });
 
+    it("waits after a restart until the entries of the last head are known to be committed", () => {
+      const { host, offer, commit, answers } = setUp();
+      for (const first of [1, 2, 3]) host.push(A, first, 1);
+      // The segment's head tells of entry 2, and nothing older; a new leader knows of no commit yet.
+      const lastUserIndexAt = host.lastUserIndexAt.bind(host);
+      host.lastUserIndexAt = (index) => Math.max(2, lastUserIndexAt(index));
+      offer(B, 1, { ifLast: 1 });
+      expect(answers()).toEqual([]);
+      commit(2);
+      expect(answers()).toEqual(["b1 if last 2"]);
+    });
+
     it("refuses an index that no committed entry has reached", () => {
       const { offer, commit, answers } = setUp();
       offer(A, 1);
