@@ -1,6 +1,6 @@
 /** Who may speak for a member: one process, with the data that the cluster knows. Copies, wiped directories and other
  *  clusters are noticed, and none of them can vote. */
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, linkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { golden, goldenLines } from "./golden.ts";
@@ -21,7 +21,7 @@ function node(nodes: readonly Running[], id: number): Running {
 }
 
 describe("a copied data directory", () => {
-  it("stops that identity on both sides, and the cluster goes on without it", async () => {
+  it("is refused beside the original, which goes on", async () => {
     const { world: made, nodes } = await cluster(3);
     await made.must(["send", "before"]);
     const id = (await leaderOf(made)) === 3 ? 2 : 3;
@@ -30,17 +30,30 @@ describe("a copied data directory", () => {
     cpSync(directoryOf(made, id), copy, { recursive: true });
     const original = made.up(id);
     const clone = made.up(id, "--data-dir", copy);
-    // Whichever speaks second is refused, and neither may vote under that identity.
-    await until("one of the two has ended or both are told", () => {
-      const told = [original, clone].filter(
-        (running) => !running.isRunning || /other data|copy|already running/.test(running.lines.join("\n")),
-      );
-      return told.length >= 1;
-    });
+    await clone.waitForLine(/is a copy of another one.*may not speak as node \d/);
+    expect((await clone.exited).code).toBe(8);
+    await original.waitForLine(/ready:/);
+    await until("three voters", async () => (await made.run(["status", "--check"])).code === 0);
+    expect(await made.must(["log", "--raw"])).toBe("before\n");
+  });
+
+  it("that the files do not give away, as of a cloned machine, stops that identity on both sides", async () => {
+    const { world: made, nodes } = await cluster(3);
+    await made.must(["send", "before"]);
+    const id = (await leaderOf(made)) === 3 ? 2 : 3;
+    await node(nodes, id).stop();
+    const copy = join(made.directory, "copy");
+    cpSync(directoryOf(made, id), copy, { recursive: true });
+    // The same file in both directories: what a clone of the whole disk looks like.
+    rmSync(join(copy, "identity"));
+    linkSync(join(directoryOf(made, id), "identity"), join(copy, "identity"));
+    const both = [made.up(id), made.up(id, "--data-dir", copy)];
+    for (const running of both) {
+      expect((await running.exited).code).toBe(8);
+      expect(golden(running.lines.join("\n"), made)).toMatch(new RegExp(`node ${id} of cluster raft is already running: ana@HOST`));
+    }
     await made.must(["send", "after"]);
-    const said = [...original.lines, ...clone.lines].join("\n");
-    expect(said).toMatch(/is a copy of another one.*may not speak as node \d/);
-    expect(await made.must(["log"])).toMatch(/before\n.*after/);
+    expect(await made.must(["log", "--raw"])).toBe("before\nafter\n");
   });
 
   it("started alone, elsewhere than it was born, is noticed", async () => {
@@ -86,6 +99,27 @@ describe("a wiped voter", () => {
     await back.stop();
     await made.must(["send", "four"]);
     expect(await made.must(["log", "--node", String(wiped)])).toMatch(/one\n.*two\n[^]*four/);
+  });
+});
+
+describe("founders of whom most were wiped", () => {
+  it("do not found a second time over the one that holds data: both sides say how to go on", async () => {
+    const { world: made, nodes } = await cluster(3);
+    await made.must(["send", "precious"]);
+    await Promise.all(nodes.map((each) => each.stop()));
+    for (const id of [2, 3]) await made.must(["wipe", String(id), "--yes"]);
+    const [one, two] = [made.up(1), made.up(2), made.up(3)];
+    await two?.waitForLine(/still belongs to an older cluster/);
+    expect(goldenLines(two?.lines ?? [], made)).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^node 1 \(ana@HOST\) still belongs to an older cluster raft(, founded D Mon)?(, \d entries)?; this node is new\.$/),
+        "To start anew, on HOST: ./raft wipe 1",
+        expect.stringMatching(/^To go on with the old one: start its .* with their data; then \.\/raft members replace 2$/),
+      ]),
+    );
+    await one?.waitForLine(/this node belongs to an older cluster .*; node \d.* is new/);
+    expect([...(one?.lines ?? []), ...(two?.lines ?? [])].join("\n")).not.toMatch(/founded cluster|leads in term/);
+    expect((await made.run(["send", "x", "--timeout", "1s"])).code).toBe(4);
   });
 });
 
