@@ -1,4 +1,5 @@
-/** The core and the log as the append queue sees them: where a client's request becomes a record. */
+/** The core and the log as the append queue sees them: where a client's request becomes a
+ *  record. */
 
 import type { Core } from "../raft/types.ts";
 import { encodeRecord, PAYLOADS_OFFSET, readHead } from "../storage/record.ts";

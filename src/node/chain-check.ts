@@ -1,5 +1,6 @@
-/** Two members compare (index, term, chain) where both know the index committed. A difference is divergence:
- *  one of the two disks, or a bug, has changed what was agreed on. It is shown and nothing is truncated. */
+/** Two members compare (index, term, chain) where both know the index committed. A difference is
+ *  divergence: one of the two disks, or a bug, has changed what was agreed on. It is shown and
+ *  nothing is truncated. */
 
 import type { LogIndex, MonotonicMs, NodeId } from "../base/types.ts";
 import type { Core } from "../raft/types.ts";
@@ -12,7 +13,8 @@ const CHECK_EVERY_MS = 1_000;
 export class ChainCheck {
   readonly #core: Core;
   readonly #log: LogStore;
-  /** What followers said they know committed, this leadership or an earlier one: committed stays committed. */
+  /** What followers said they know committed, this leadership or an earlier one: committed stays
+   *  committed. */
   readonly #peerCommitted = new Map<NodeId, LogIndex>();
   #nextMs: MonotonicMs = 0;
 
@@ -40,7 +42,8 @@ export class ChainCheck {
     return checks;
   }
 
-  /** True when a member's (index, term, chain) contradicts this log where both know it committed. */
+  /** True when a member's (index, term, chain) contradicts this log where both know it
+   *  committed. */
   differs(check: Extract<Frame, { type: "check" }>): boolean {
     if (check.index > this.#core.commitIndex) return false;
     const term = this.#core.termAt(check.index);

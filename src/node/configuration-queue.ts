@@ -17,14 +17,16 @@ export class ConfigurationQueue {
     this.#waiting.push({ configuration, term, answer });
   }
 
-  /** Answers whatever is decided: by (index, term), because another term's entry may stand there. */
+  /** Answers whatever is decided: by (index, term), because another term's entry may stand
+   *  there. */
   committed(commitIndex: LogIndex, termAt: (index: LogIndex) => Term | undefined): void {
     const decided = this.#waiting.filter(({ configuration }) => configuration.index <= commitIndex);
     if (decided.length === 0) return;
     this.#waiting = this.#waiting.filter(({ configuration }) => configuration.index > commitIndex);
     for (const { configuration, term, answer } of decided) {
       if (termAt(configuration.index) === term) answer({ type: "done", text: "", configuration });
-      else answer(refusal("overwritten", "another leader's entry stands there: nothing was changed"));
+      else
+        answer(refusal("overwritten", "another leader's entry stands there: nothing was changed"));
     }
   }
 

@@ -1,4 +1,5 @@
-/** Addresses worth a HELLO: typed, remembered, heard. Hints only; a node is believed after it was met. */
+/** Addresses worth a HELLO: typed, remembered, heard. Hints only; a node is believed after it was
+ *  met. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import type { Address } from "../transport/types.ts";

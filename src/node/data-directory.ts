@@ -1,4 +1,5 @@
-/** The data directory of a node: locked, named, and opened as log and hard state once there is a cluster. */
+/** The data directory of a node: locked, named, and opened as log and hard state once there is a
+ *  cluster. */
 
 import type { ClusterId, FoundingRecord, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import type { HardState } from "../raft/types.ts";
@@ -8,7 +9,13 @@ import { openIdentity, writeIdentity } from "../storage/identity.ts";
 import { inspect } from "../storage/inspect.ts";
 import { acquireLock, type DirectoryLock, type LockHolder } from "../storage/lock.ts";
 import { machineBootId, networkDisk, openRealDisk } from "../storage/real-disk.ts";
-import { createStore, openStore, type OpenStore, type StoreOptions, type StoreProblem } from "../storage/store.ts";
+import {
+  createStore,
+  openStore,
+  type OpenStore,
+  type StoreOptions,
+  type StoreProblem,
+} from "../storage/store.ts";
 import type { Disk, Identity, Recovered } from "../storage/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import { type Dice, randomId } from "../transport/dice.ts";
@@ -49,9 +56,17 @@ export function openDataDirectory(options: DataDirectoryOptions): DataDirectory 
   const { path, cluster, id, executable } = options;
   const sinceMs = options.clock.wallMs();
   const [user = "", host = ""] = options.userHost.split("@");
-  const holder: LockHolder = { user, host, pid: process.pid, address: "", machineBootId: machineBootId(), sinceMs };
+  const holder: LockHolder = {
+    user,
+    host,
+    pid: process.pid,
+    address: "",
+    machineBootId: machineBootId(),
+    sinceMs,
+  };
   const taken = refusing(path, () => acquireLock(path, holder));
-  if (!taken.ok) throw new StartError(heldSentence(taken.holder, { path, cluster, id, executable }), 8);
+  if (!taken.ok)
+    throw new StartError(heldSentence(taken.holder, { path, cluster, id, executable }), 8);
   try {
     return refusing(path, () => openLocked(options, taken.lock, holder));
   } catch (error) {
@@ -60,7 +75,11 @@ export function openDataDirectory(options: DataDirectoryOptions): DataDirectory 
   }
 }
 
-function openLocked(options: DataDirectoryOptions, lock: DirectoryLock, holder: LockHolder): DataDirectory {
+function openLocked(
+  options: DataDirectoryOptions,
+  lock: DirectoryLock,
+  holder: LockHolder,
+): DataDirectory {
   const { path, cluster, id, executable } = options;
   const before = inspect(path);
   const disk = openRealDisk(path, true);
@@ -134,8 +153,8 @@ export class DataDirectory {
     this.#save({ founding, foundedMs });
   }
 
-  /** Makes an empty log and hard state, and only then notes that this directory is a member's: from now on it
-   *  never founds again, and a missing hard state is a loss. Durable on return. */
+  /** Makes an empty log and hard state, and only then notes that this directory is a member's: from
+   *  now on it never founds again, and a missing hard state is a loss. Durable on return. */
   becomeMember(founding: FoundingRecord): void {
     const created = createStore(this.#storeOptions(founding, () => {}));
     if (!created.ok) throw this.#refusal(created);
@@ -147,7 +166,10 @@ export class DataDirectory {
     const opened = openStore(this.#storeOptions(founding, onFatal));
     if (!opened.ok) throw this.#refusal(opened);
     this.#store = opened;
-    return { recovered: opened, writeHardState: (state, done) => opened.hardStates.write(state, done) };
+    return {
+      recovered: opened,
+      writeHardState: (state, done) => opened.hardStates.write(state, done),
+    };
   }
 
   rememberedAddresses(): readonly Address[] {
@@ -253,6 +275,9 @@ function refusing<T>(path: string, open: () => T): T {
   } catch (error) {
     if (error instanceof StartError) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new StartError(`cannot use the data directory ${path}: ${reason}. Name another: --data-dir DIR`, 8);
+    throw new StartError(
+      `cannot use the data directory ${path}: ${reason}. Name another: --data-dir DIR`,
+      8,
+    );
   }
 }

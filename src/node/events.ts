@@ -1,4 +1,5 @@
-/** What happens to a node, as values: the executable turns each into a sentence (src/cli/narrate.ts), programs read them. */
+/** What happens to a node, as values: the executable turns each into a sentence
+ *  (src/cli/narrate.ts), programs read them. */
 
 import type { ClusterId, LogIndex, NodeId, Term, WallMs } from "../base/types.ts";
 import type { Address } from "../transport/types.ts";
@@ -13,46 +14,143 @@ export interface PeerName {
 /** Why a founder is not heard, as far as was measured. */
 export type SilenceCause =
   | { readonly type: "unknown"; readonly ownHost: string }
-  | { readonly type: "own multicast unheard"; readonly interface: string; readonly tryHost: string | null }
-  | { readonly type: "other cluster"; readonly host: string; readonly cluster: string; readonly userHost: string }
+  | {
+      readonly type: "own multicast unheard";
+      readonly interface: string;
+      readonly tryHost: string | null;
+    }
+  | {
+      readonly type: "other cluster";
+      readonly host: string;
+      readonly cluster: string;
+      readonly userHost: string;
+    }
   | { readonly type: "other key"; readonly host: string }
   | { readonly type: "not between them"; readonly hears: NodeId; readonly unheard: NodeId }
-  | { readonly type: "other size"; readonly peer: PeerName; readonly theirs: readonly NodeId[]; readonly ours: readonly NodeId[] };
+  | {
+      readonly type: "other size";
+      readonly peer: PeerName;
+      readonly theirs: readonly NodeId[];
+      readonly ours: readonly NodeId[];
+    };
 
 export type NodeEvent =
-  | { readonly type: "opened"; readonly version: string; readonly id: NodeId; readonly cluster: string; readonly address: Address; readonly auth: "open" | "key"; readonly dataDir: string;
+  | {
+      readonly type: "opened";
+      readonly version: string;
+      readonly id: NodeId;
+      readonly cluster: string;
+      readonly address: Address;
+      readonly auth: "open" | "key";
+      readonly dataDir: string;
       /** null: new. */
-      readonly past: null | { readonly entries: number; readonly foundedMs: WallMs | null; readonly lastUsedMs: WallMs }; readonly portTaken: number | null; readonly networkDisk: boolean }
+      readonly past: null | {
+        readonly entries: number;
+        readonly foundedMs: WallMs | null;
+        readonly lastUsedMs: WallMs;
+      };
+      readonly portTaken: number | null;
+      readonly networkDisk: boolean;
+    }
   /** Something recovery or the disk has to say, already a sentence. */
   | { readonly type: "note"; readonly text: string }
   /** Before founding: these founders have not been met. Repeated as the state lasts. */
   | { readonly type: "waiting"; readonly for: readonly NodeId[]; readonly single: boolean }
   /** A member that waits for a majority after a start. */
-  | { readonly type: "waiting for quorum"; readonly for: readonly NodeId[]; readonly needed: number; readonly voters: number }
+  | {
+      readonly type: "waiting for quorum";
+      readonly for: readonly NodeId[];
+      readonly needed: number;
+      readonly voters: number;
+    }
   | { readonly type: "met"; readonly peer: PeerName; readonly waitingFor: readonly NodeId[] }
-  | { readonly type: "silence"; readonly ids: readonly NodeId[]; readonly seconds: number; readonly causes: readonly SilenceCause[] }
-  | { readonly type: "founded"; readonly cluster: string; readonly clusterId: ClusterId; readonly founders: readonly PeerName[]; readonly self: NodeId; readonly canLose: number; /** Founders of more than one user@. */ readonly mixed: boolean }
-  | { readonly type: "leads"; readonly leader: NodeId; readonly term: Term; readonly votes: readonly NodeId[] }
+  | {
+      readonly type: "silence";
+      readonly ids: readonly NodeId[];
+      readonly seconds: number;
+      readonly causes: readonly SilenceCause[];
+    }
+  | {
+      readonly type: "founded";
+      readonly cluster: string;
+      readonly clusterId: ClusterId;
+      readonly founders: readonly PeerName[];
+      readonly self: NodeId;
+      readonly canLose: number;
+      /** Founders of more than one user@. */ readonly mixed: boolean;
+    }
+  | {
+      readonly type: "leads";
+      readonly leader: NodeId;
+      readonly term: Term;
+      readonly votes: readonly NodeId[];
+    }
   /** This node took over from a leader that fell silent. */
   | { readonly type: "leader silent"; readonly leader: NodeId; readonly seconds: number }
-  | { readonly type: "took over"; readonly term: Term; readonly votes: readonly NodeId[]; readonly from: NodeId | null; readonly afterSeconds: number | null; readonly entries: number }
+  | {
+      readonly type: "took over";
+      readonly term: Term;
+      readonly votes: readonly NodeId[];
+      readonly from: NodeId | null;
+      readonly afterSeconds: number | null;
+      readonly entries: number;
+    }
   | { readonly type: "ready"; readonly self: NodeId }
-  | { readonly type: "peer unreachable"; readonly peer: PeerName; readonly sinceWallMs: WallMs; readonly votersLeft: number; readonly voters: number; readonly spare: number }
+  | {
+      readonly type: "peer unreachable";
+      readonly peer: PeerName;
+      readonly sinceWallMs: WallMs;
+      readonly votersLeft: number;
+      readonly voters: number;
+      readonly spare: number;
+    }
   | { readonly type: "peer back"; readonly peer: PeerName; readonly behind: number }
-  | { readonly type: "peer caught up"; readonly peer: PeerName; readonly votersHere: number; readonly voters: number }
-  | { readonly type: "leadership lost"; readonly unreachable: readonly PeerName[]; readonly votersLeft: number; readonly voters: number; /** A sentence, when the cause was not silence. */ readonly reason: string }
-  | { readonly type: "stopping"; readonly leader: NodeId | null; readonly handedOverMs: number | null }
+  | {
+      readonly type: "peer caught up";
+      readonly peer: PeerName;
+      readonly votersHere: number;
+      readonly voters: number;
+    }
+  | {
+      readonly type: "leadership lost";
+      readonly unreachable: readonly PeerName[];
+      readonly votersLeft: number;
+      readonly voters: number;
+      /** A sentence, when the cause was not silence. */ readonly reason: string;
+    }
+  | {
+      readonly type: "stopping";
+      readonly leader: NodeId | null;
+      readonly handedOverMs: number | null;
+    }
   | { readonly type: "stopped by"; readonly by: string; readonly kill: boolean }
   /** The same id runs elsewhere: this process must end (exit 8). */
-  | { readonly type: "id in use"; readonly other: PeerName; readonly sinceWallMs: WallMs; readonly keeps: boolean }
+  | {
+      readonly type: "id in use";
+      readonly other: PeerName;
+      readonly sinceWallMs: WallMs;
+      readonly keeps: boolean;
+    }
   | { readonly type: "not a founder"; readonly founders: readonly NodeId[] }
   | { readonly type: "waits outside"; readonly members: readonly NodeId[] }
   /** Known by other data: wiped, reinstalled, another seat. */
   | { readonly type: "fenced"; readonly foundedMs: WallMs | null }
-  | { readonly type: "older cluster"; readonly peer: PeerName; readonly foundedMs: WallMs | null; readonly entries: number | null; readonly otherMembers: readonly NodeId[]; /** True on the node that belongs to the older cluster. */ readonly selfIsOlder: boolean }
+  | {
+      readonly type: "older cluster";
+      readonly peer: PeerName;
+      readonly foundedMs: WallMs | null;
+      readonly entries: number | null;
+      readonly otherMembers: readonly NodeId[];
+      /** True on the node that belongs to the older cluster. */ readonly selfIsOlder: boolean;
+    }
   | { readonly type: "two foundings"; readonly peers: readonly PeerName[] }
   | { readonly type: "admitted"; readonly role: "voter" | "learner" }
-  | { readonly type: "diverged"; readonly peer: NodeId; readonly index: LogIndex; readonly text: string }
+  | {
+      readonly type: "diverged";
+      readonly peer: NodeId;
+      readonly index: LogIndex;
+      readonly text: string;
+    }
   | { readonly type: "damage"; readonly text: string }
   | { readonly type: "healed"; readonly from: LogIndex; readonly to: LogIndex; readonly by: NodeId }
   /** -v: one line of the wire or the core. */

@@ -150,7 +150,9 @@ function causesOf(view: FormationView, around: FormationSurroundings): SilenceCa
     if (beacon.cluster !== around.cluster && view.waitingFor.includes(beacon.id)) {
       const { cluster, userHost } = beacon;
       // One node is heard once for each of its addresses.
-      const isTold = causes.some((cause) => cause.type === "other cluster" && cause.cluster === cluster);
+      const isTold = causes.some(
+        (cause) => cause.type === "other cluster" && cause.cluster === cluster,
+      );
       if (isTold) continue;
       causes.push({ type: "other cluster", host: address.host, cluster, userHost });
     }

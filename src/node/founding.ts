@@ -1,4 +1,5 @@
-/** Founding, admission and fencing: what the formation decides is made durable, shown and told to people here. */
+/** Founding, admission and fencing: what the formation decides is made durable, shown and told to
+ *  people here. */
 
 import { assert } from "../base/assert.ts";
 import type { BootId, FoundingRecord, LogIndex, MonotonicMs } from "../base/types.ts";
@@ -35,11 +36,12 @@ export interface FoundingOptions {
 export class Founding {
   readonly #options: FoundingOptions;
   readonly #watch = new FormationWatch();
-  /** What is said once it has lasted: a node that is about to be admitted, or ended, is not told first that it
-   *  stands outside. */
+  /** What is said once it has lasted: a node that is about to be admitted, or ended, is not told
+   *  first that it stands outside. */
   #outside: { readonly event: NodeEvent; readonly sinceMs: MonotonicMs } | null = null;
   #outsideSaid = "";
-  /** The index of the newest configuration that a member showed: an older one is late and says nothing. */
+  /** The index of the newest configuration that a member showed: an older one is late and says
+   *  nothing. */
   #shownIndex: LogIndex = 0;
 
   constructor(options: FoundingOptions) {
@@ -60,8 +62,9 @@ export class Founding {
     this.#obey(this.#options.formation.lost(bootId));
   }
 
-  /** A member's committed configuration. It admits this node when it names this very incarnation and nothing was
-   *  ever founded here; else this node stands outside: wiped, doubled, removed or never let in. */
+  /** A member's committed configuration. It admits this node when it names this very incarnation
+   *  and no other founding is known here; else this node stands outside: wiped, doubled, removed or
+   *  never let in. */
   takeFence(hello: NodeHello, fence: Extract<Frame, { type: "fence" }>): void {
     const { options, directory, formation, incarnation } = this.#options;
     const member = this.#options.member();
@@ -72,8 +75,8 @@ export class Founding {
     const named = fence.configuration.members.find(({ id }) => id === options.id);
     if (named?.incarnation === incarnation) {
       this.#outside = null;
-      if (formation.record === null && hello.member && hello.founding !== null)
-        this.#admit(hello.founding);
+      const { founding } = hello;
+      if (hello.member && founding !== null && formation.admits(founding)) this.#admit(founding);
       return;
     }
     const members = fence.configuration.members.map(({ id }) => id);
@@ -173,8 +176,8 @@ export class Founding {
     });
   }
 
-  /** Shows the configuration to a node that it does not name, or that does not know yet that it does. Only a
-   *  committed one is shown. */
+  /** Shows the configuration to a node that it does not name, or that does not know yet that it
+   *  does. Only a committed one is shown. */
   #fence(connection: Connection, hello: NodeHello): void {
     const { directory, endpoint } = this.#options;
     const core = this.#options.member()?.core;

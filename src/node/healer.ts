@@ -1,5 +1,6 @@
-/** Damage heals: asks the other members for the records that this disk lost, one after another, and takes
- *  them only if the chain closes on both sides (the log checks that). Any member may supply them. */
+/** Damage heals: asks the other members for the records that this disk lost, one after another, and
+ *  takes them only if the chain closes on both sides (the log checks that). Any member may supply
+ *  them. */
 
 import type { LogIndex, MonotonicMs } from "../base/types.ts";
 import type { LogStore } from "../storage/types.ts";
@@ -40,7 +41,9 @@ export class Healer {
   }
 
   /** The range that these records closed, or null. */
-  take(frame: Extract<Frame, { type: "heal" }>): { readonly from: LogIndex; readonly to: LogIndex } | null {
+  take(
+    frame: Extract<Frame, { type: "heal" }>,
+  ): { readonly from: LogIndex; readonly to: LogIndex } | null {
     const [range] = this.#log.damage;
     if (range === undefined) return null;
     this.#nextAskMs = 0;

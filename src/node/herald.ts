@@ -1,4 +1,5 @@
-/** When a node asks who is there and when it says that it leads. Steady state needs neither: both are hints. */
+/** When a node asks who is there and when it says that it leads. Steady state needs neither: both
+ *  are hints. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import type { Discovery } from "../discovery/types.ts";

@@ -1,4 +1,5 @@
-/** GET /status for a browser or a script: what one node knows of itself, as JSON. Only when asked for. */
+/** GET /status for a browser or a script: what one node knows of itself, as JSON. Only when asked
+ *  for. */
 
 import { createServer, type Server } from "node:http";
 import type { NodeReport } from "../transport/requests.ts";
@@ -11,7 +12,8 @@ const STATE = {
   "pre-candidate": "Candidate",
 } as const;
 
-/** The answer's body. `id`, `state`, `term` and `voted_for` are the names that the HTTP seed used. */
+/** The answer's body. `id`, `state`, `term` and `voted_for` are the names that the HTTP seed
+ *  used. */
 export function statusBody(report: NodeReport): Record<string, unknown> {
   return {
     id: report.id,
@@ -28,12 +30,17 @@ export function statusBody(report: NodeReport): Record<string, unknown> {
 }
 
 /** Listens on `address`. Rejects with a sentence when the port is taken. */
-export async function serveHttp(address: Address, report: () => NodeReport): Promise<() => Promise<void>> {
+export async function serveHttp(
+  address: Address,
+  report: () => NodeReport,
+): Promise<() => Promise<void>> {
   const server: Server = createServer((request, response) => {
     const path = (request.url ?? "/").split("?")[0];
     const found = request.method === "GET" && (path === "/status" || path === "/");
     response.writeHead(found ? 200 : 404, { "content-type": "application/json" });
-    response.end(`${JSON.stringify(found ? statusBody(report()) : { error: "try GET /status" })}\n`);
+    response.end(
+      `${JSON.stringify(found ? statusBody(report()) : { error: "try GET /status" })}\n`,
+    );
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

@@ -1,5 +1,5 @@
-/** Turns what the core does into events for people (SESSIONS: founding, a peer that dies, the last one left).
- *  It decides nothing: the core has decided already. */
+/** Turns what the core does into events for people (SESSIONS: founding, a peer that dies, the last
+ *  one left). It decides nothing: the core has decided already. */
 
 import type { Incarnation, LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import type { CoreEvent, CoreStatus, Member } from "../raft/types.ts";
@@ -9,7 +9,8 @@ import { majorityOf, type PeerSight, PeerWatch } from "./peer-watch.ts";
 import { Repeat } from "./repeat.ts";
 import type { PeerMemory } from "./report.ts";
 
-/** A member says that it waits for a majority when it has had no leader for this long after its start. */
+/** A member says that it waits for a majority when it has had no leader for this long after its
+ *  start. */
 const QUORUM_WAIT_MS = 1_500;
 
 export interface MemberSurroundings {
@@ -72,8 +73,16 @@ export class MemberWatch {
     if (status.role === "leader") {
       this.#quorum.end();
       if (nowMs < this.#graceUntilMs) return [];
-      const selfVotes = status.configuration.members.some((member) => member.id === around.self && member.role === "voter");
-      return this.#peers.look(this.#sights(around, nowMs), selfVotes, status.commitIndex, nowMs, wallMs);
+      const selfVotes = status.configuration.members.some(
+        (member) => member.id === around.self && member.role === "voter",
+      );
+      return this.#peers.look(
+        this.#sights(around, nowMs),
+        selfVotes,
+        status.commitIndex,
+        nowMs,
+        wallMs,
+      );
     }
     if (status.leader !== null || nowMs - this.#startedMs < QUORUM_WAIT_MS) {
       this.#quorum.end();
@@ -118,7 +127,12 @@ export class MemberWatch {
     return isNews;
   }
 
-  #noticeSilence(leader: NodeId, around: MemberSurroundings, nowMs: MonotonicMs, events: NodeEvent[]): void {
+  #noticeSilence(
+    leader: NodeId,
+    around: MemberSurroundings,
+    nowMs: MonotonicMs,
+    events: NodeEvent[],
+  ): void {
     const member = around.status.configuration.members.find(({ id }) => id === leader);
     const connection =
       member === undefined ? undefined : around.connectionTo(leader, member.incarnation);
@@ -130,7 +144,9 @@ export class MemberWatch {
 
   #lost(around: MemberSurroundings, reason: string, nowMs: MonotonicMs): NodeEvent {
     const voters = this.#sights(around, nowMs).filter((peer) => peer.voter);
-    const silent = voters.filter(({ lastHeardMs }) => lastHeardMs === null || nowMs - lastHeardMs > this.#silentAfterMs / 2);
+    const silent = voters.filter(
+      ({ lastHeardMs }) => lastHeardMs === null || nowMs - lastHeardMs > this.#silentAfterMs / 2,
+    );
     const all = voters.length + 1;
     const votersLeft = all - silent.length;
     const bySilence = votersLeft < majorityOf(all);
@@ -146,14 +162,22 @@ export class MemberWatch {
   #waitForQuorum(around: MemberSurroundings, nowMs: MonotonicMs): NodeEvent[] {
     const voters = around.status.configuration.members.filter((member) => member.role === "voter");
     const missing = this.#sights(around, nowMs).filter(
-      ({ voter, lastHeardMs }) => voter && (lastHeardMs === null || nowMs - lastHeardMs > this.#silentAfterMs),
+      ({ voter, lastHeardMs }) =>
+        voter && (lastHeardMs === null || nowMs - lastHeardMs > this.#silentAfterMs),
     );
     const needed = majorityOf(voters.length);
     if (voters.length - missing.length >= needed) return [];
     const first = !this.#quorum.lasting;
     this.#quorum.begin(nowMs);
     if (!first && this.#quorum.due(nowMs) === null) return [];
-    return [{ type: "waiting for quorum", for: missing.map(({ name }) => name.id), needed, voters: voters.length }];
+    return [
+      {
+        type: "waiting for quorum",
+        for: missing.map(({ name }) => name.id),
+        needed,
+        voters: voters.length,
+      },
+    ];
   }
 
   #sights(around: MemberSurroundings, nowMs: MonotonicMs): PeerSight[] {
@@ -165,8 +189,14 @@ export class MemberWatch {
         const memory = memoryOf(around, member);
         const progress = status.peers.find((peer) => peer.id === member.id);
         const matchIndex: LogIndex | null = progress?.matchIndex ?? null;
-        const lastHeardMs = connection?.lastHeardMs ?? memory?.lastHeardMs ?? this.#neverHeard(nowMs);
-        return { name: around.nameOf(member.id), voter: member.role === "voter", lastHeardMs, matchIndex };
+        const lastHeardMs =
+          connection?.lastHeardMs ?? memory?.lastHeardMs ?? this.#neverHeard(nowMs);
+        return {
+          name: around.nameOf(member.id),
+          voter: member.role === "voter",
+          lastHeardMs,
+          matchIndex,
+        };
       });
   }
 

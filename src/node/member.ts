@@ -10,7 +10,14 @@
  *  Nothing that depends on a write leaves before it: the core holds it back. */
 
 import { assert } from "../base/assert.ts";
-import type { Incarnation, LogIndex, MonotonicMs, NodeId, NodeIdentity, Term } from "../base/types.ts";
+import type {
+  Incarnation,
+  LogIndex,
+  MonotonicMs,
+  NodeId,
+  NodeIdentity,
+  Term,
+} from "../base/types.ts";
 import { createCore } from "../raft/core.ts";
 import type {
   Core,
@@ -82,7 +89,8 @@ export class Member {
   readonly #chainCheck: ChainCheck;
   /** What each peer was last known to hold: shown to people when it is silent. */
   readonly lastSeen = new Map<NodeId, Seen>();
-  /** True after this node gave up its leadership because its disk is full, until there is space again. */
+  /** True after this node gave up its leadership because its disk is full, until there is space
+   *  again. */
   #yielded = false;
   /** When this node last heard from a leader of its term; null: never in this process. */
   #leaderHeardMs: MonotonicMs | null = null;
@@ -106,7 +114,9 @@ export class Member {
       seed: options.seed,
       nowMs: clock.monotonicMs(),
     });
-    this.#appends = new AppendQueue(createAppendHost(this.core, this.log, clock, options.leaderHint));
+    this.#appends = new AppendQueue(
+      createAppendHost(this.core, this.log, clock, options.leaderHint),
+    );
     this.#healer = new Healer(this.log);
     this.#chainCheck = new ChainCheck(this.core, this.log);
     this.reads = new Reads({
@@ -129,10 +139,15 @@ export class Member {
   }
 
   /** A client's entries. Answered once they are committed, or refused. */
-  offerAppend(request: AppendRequest, answer: (response: Response) => void, nowMs: MonotonicMs): void {
+  offerAppend(
+    request: AppendRequest,
+    answer: (response: Response) => void,
+    nowMs: MonotonicMs,
+  ): void {
     const checked = checkPayloads(request.payloads, ENTRY_BYTES_MAX);
     if ("reason" in checked) return answer(refused("bad request", checked.reason, null));
-    if (checked.count !== request.count) return answer(refused("bad request", "count differs", null));
+    if (checked.count !== request.count)
+      return answer(refused("bad request", "count differs", null));
     this.#appends.offer(request, answer, nowMs);
   }
 
@@ -184,7 +199,7 @@ export class Member {
     if (nowMs >= this.reads.nextDeadlineMs()) this.reads.sweep(nowMs);
     this.#heal(nowMs);
     this.#maybeYield(nowMs);
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       const ready = this.core.takeReady();
       this.#act(ready, nowMs);
       more = ready.sends.length > 0;
@@ -207,7 +222,8 @@ export class Member {
     );
   }
 
-  /** A leader with a full disk lets another one lead; once, so that full disks do not pass it around. */
+  /** A leader with a full disk lets another one lead; once, so that full disks do not pass it
+   *  around. */
   #maybeYield(nowMs: MonotonicMs): void {
     if (this.log.acceptsEntries) this.#yielded = false;
     else if (!this.#yielded && this.core.role === "leader") {
@@ -221,18 +237,23 @@ export class Member {
     this.#options.onTrace?.(traceLine(peer.id, message, frame.bytes));
     if (message.type === "append") {
       const outcome = takeAppend(peer, frame, message, this.core, this.log, nowMs);
-      if (!outcome.ok) return this.#options.onNote(`dropped an append of node ${peer.id}: ${outcome.reason}`);
+      if (!outcome.ok)
+        return this.#options.onNote(`dropped an append of node ${peer.id}: ${outcome.reason}`);
     } else {
       const order = this.core.step(peer, message, nowMs);
-      if (order?.install === true && frame.bytes !== undefined) this.log.install(new Uint8Array(frame.bytes));
-      if (message.type === "heartbeatReply") this.#chainCheck.peerCommitted(peer.id, message.commitIndex);
+      if (order?.install === true && frame.bytes !== undefined)
+        this.log.install(new Uint8Array(frame.bytes));
+      if (message.type === "heartbeatReply")
+        this.#chainCheck.peerCommitted(peer.id, message.commitIndex);
     }
-    if (LEADERS_OWN.has(message.type) && message.term === this.core.term) this.#leaderHeardMs = nowMs;
+    if (LEADERS_OWN.has(message.type) && message.term === this.core.term)
+      this.#leaderHeardMs = nowMs;
   }
 
   #noteSeen({ id, incarnation }: NodeIdentity, message: RaftMessage): void {
     const before = this.lastSeen.get(id);
-    const seen = before?.incarnation === incarnation ? before : { incarnation, term: 0, lastIndex: 0 };
+    const seen =
+      before?.incarnation === incarnation ? before : { incarnation, term: 0, lastIndex: 0 };
     // A pre-vote names the term that its sender would campaign in, not one that it is in.
     if (message.type !== "preVote") seen.term = Math.max(seen.term, message.term);
     seen.lastIndex = Math.max(seen.lastIndex, lastIndexIn(message));
@@ -254,7 +275,8 @@ export class Member {
     }
     this.#write();
     for (const { to, replyTo, message } of ready.messages) {
-      const connection = replyTo === null ? this.#connectionTo(to) : this.#connectionToProcess(replyTo);
+      const connection =
+        replyTo === null ? this.#connectionTo(to) : this.#connectionToProcess(replyTo);
       if (connection !== undefined) endpoint.send(connection, { type: "raft", message });
     }
     for (const order of ready.sends) {
@@ -269,7 +291,8 @@ export class Member {
     for (const { readId, index } of ready.reads) this.reads.indexKnown(readId, index, nowMs);
   }
 
-  /** Starts the next batch unless one is in flight; then everything that waits goes into the one after. */
+  /** Starts the next batch unless one is in flight; then everything that waits goes into the one
+   *  after. */
   #write(): void {
     this.log.flush(
       () => this.core.writeStarted(),
@@ -326,7 +349,11 @@ export class Member {
       lastTerm,
       configuration: this.#options.recovered.configurations[0] ?? this.core.configuration,
     };
-    this.#options.endpoint.send(connection, { type: "raft", message, bytes: this.log.snapshotHead() });
+    this.#options.endpoint.send(connection, {
+      type: "raft",
+      message,
+      bytes: this.log.snapshotHead(),
+    });
   }
 
   #heal(nowMs: MonotonicMs): void {
@@ -339,13 +366,15 @@ export class Member {
     if (question !== null) this.#options.endpoint.send(question.connection, question.frame);
   }
 
-  /** A member is its (id, incarnation): another process of that id gets nothing that was meant for it. */
+  /** A member is its (id, incarnation): another process of that id gets nothing that was meant for
+   *  it. */
   #connectionTo(id: NodeId): Connection | undefined {
     const named = this.core.configuration.members.find((member) => member.id === id);
     return named === undefined ? undefined : this.#options.connectionTo(id, named.incarnation);
   }
 
-  /** Who asked may not be in this node's configuration (yet): a member that was replaced while this one was away. */
+  /** Who asked may not be in this node's configuration (yet): a member that was replaced while this
+   *  one was away. */
   #connectionToProcess({ id, bootId }: NodeIdentity): Connection | undefined {
     const connection = this.#options.endpoint.nodeConnection(id);
     const remote = connection?.remote;
@@ -361,7 +390,11 @@ const CONFIGURATION_REFUSALS = {
   never: "bad request",
 } as const;
 
-const LEADERS_OWN: ReadonlySet<RaftMessage["type"]> = new Set(["append", "heartbeat", "installSnapshot"]);
+const LEADERS_OWN: ReadonlySet<RaftMessage["type"]> = new Set([
+  "append",
+  "heartbeat",
+  "installSnapshot",
+]);
 
 /** How much of the log the sender was seen to hold. */
 function lastIndexIn(message: RaftMessage): LogIndex {

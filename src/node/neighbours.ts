@@ -62,7 +62,9 @@ export class Neighbours {
   #isImpostor(hello: NodeHello): boolean {
     const members = this.#member()?.core.configuration.members ?? [];
     const named = members.find(({ id }) => id === hello.id);
-    return named !== undefined && named.incarnation !== hello.incarnation && this.memories.has(hello.id);
+    return (
+      named !== undefined && named.incarnation !== hello.incarnation && this.memories.has(hello.id)
+    );
   }
 
   /** Keeps the memories as fresh as the connections. */
@@ -70,7 +72,8 @@ export class Neighbours {
     for (const { remote, lastHeardMs } of this.#endpoint().connections()) {
       if (remote.kind !== "node") continue;
       const memory = this.memories.get(remote.identity.id);
-      if (memory?.hello.bootId !== remote.identity.bootId || lastHeardMs <= memory.lastHeardMs) continue;
+      if (memory?.hello.bootId !== remote.identity.bootId || lastHeardMs <= memory.lastHeardMs)
+        continue;
       memory.lastHeardMs = lastHeardMs;
       memory.lastHeardWallMs = this.#parts.clock.wallMs() - (nowMs - lastHeardMs);
     }
@@ -90,7 +93,9 @@ export class Neighbours {
   connectionTo(id: NodeId, incarnation: string): Connection | undefined {
     const connection = this.#endpoint().nodeConnection(id);
     const remote = connection?.remote;
-    return remote?.kind === "node" && remote.identity.incarnation === incarnation ? connection : undefined;
+    return remote?.kind === "node" && remote.identity.incarnation === incarnation
+      ? connection
+      : undefined;
   }
 
   /** True while somebody is worth asking for: a founder, or a configured member that is not met. */
@@ -98,7 +103,8 @@ export class Neighbours {
     const members = this.#member()?.core.configuration.members;
     if (members === undefined) return true;
     return members.some(
-      ({ id, incarnation }) => id !== this.#parts.options.id && this.connectionTo(id, incarnation) === undefined,
+      ({ id, incarnation }) =>
+        id !== this.#parts.options.id && this.connectionTo(id, incarnation) === undefined,
     );
   }
 
@@ -126,7 +132,9 @@ export class Neighbours {
     if (this.#parts.options.key.auth === "key" || host.startsWith("127.")) return true;
     if (this.#parts.ownHosts().includes(host)) return true;
     const members = this.#member()?.core.configuration.members ?? [];
-    return members.some(({ id }) => this.#endpoint().nodeConnection(id)?.remote.address.host === host);
+    return members.some(
+      ({ id }) => this.#endpoint().nodeConnection(id)?.remote.address.host === host,
+    );
   }
 
   /** A node as people know it, from what was heard last. */
@@ -142,7 +150,11 @@ export class Neighbours {
     }
     const memory = this.memories.get(id);
     const hello = memory?.hello ?? this.#formation.metAs(id)[0]?.hello;
-    return { id, userHost: hello?.userHost ?? null, address: memory?.address ?? hello?.addresses[0] ?? null };
+    return {
+      id,
+      userHost: hello?.userHost ?? null,
+      address: memory?.address ?? hello?.addresses[0] ?? null,
+    };
   }
 
   ownAddress(): Address {

@@ -1,4 +1,5 @@
-/** Starting a node: opens the data directory and the sockets, refuses with a sentence, and sets the process going. */
+/** Starting a node: opens the data directory and the sockets, refuses with a sentence, and sets the
+ *  process going. */
 
 import { openDiscovery } from "../discovery/discovery.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
@@ -48,8 +49,10 @@ async function startIn(
   userHost: string,
 ): Promise<RunningNode> {
   let running: NodeProcess | null = null;
-  const { socket, portTaken } = await openDataSocket(options, directory.identity.port, (datagram, from) =>
-    running?.takeDatagram(datagram, from),
+  const { socket, portTaken } = await openDataSocket(
+    options,
+    directory.identity.port,
+    (datagram, from) => running?.takeDatagram(datagram, from),
   );
   directory.rememberPort(socket.address.port === 7_400 + options.id ? null : socket.address.port);
   const self = { id: options.id, incarnation: directory.identity.incarnation, bootId };
@@ -59,7 +62,8 @@ async function startIn(
     host.startsWith("127.") || here.has(host)
       ? LOOPBACK_DATAGRAM_BYTES
       : (options.mtuBytes ?? NETWORK_DATAGRAM_BYTES);
-  const hosts = options.listen === null ? () => ownHosts(options.loopbackOnly) : () => [options.listen ?? ""];
+  const hosts =
+    options.listen === null ? () => ownHosts(options.loopbackOnly) : () => [options.listen ?? ""];
   running = new NodeProcess({
     options,
     clock,
@@ -116,8 +120,13 @@ async function startIn(
   return running;
 }
 
-/** Founders that are typed after the founding change nothing, and a person who typed them should know. */
-function sayOtherFounders(options: NodeOptions, directory: DataDirectory, running: NodeProcess): void {
+/** Founders that are typed after the founding change nothing, and a person who typed them should
+ *  know. */
+function sayOtherFounders(
+  options: NodeOptions,
+  directory: DataDirectory,
+  running: NodeProcess,
+): void {
   const founded = directory.identity.founding?.founders.map(({ id }) => id);
   if (!options.foundersTyped || founded === undefined) return;
   if (founded.join() === options.founders.join()) return;
@@ -139,7 +148,8 @@ async function openDataSocket(
   const first = await openUdpSocket({ host, port: wanted, onDatagram, onError });
   if (first.ok) return { socket: first.socket, portTaken: null };
   if (first.code !== "EADDRINUSE" || options.port !== null) {
-    const hint = first.code === "EADDRINUSE" ? " (leave --port away and any free one is taken)" : "";
+    const hint =
+      first.code === "EADDRINUSE" ? " (leave --port away and any free one is taken)" : "";
     throw new StartError(`port ${wanted} cannot be used on ${host}: ${first.code}${hint}`, 8);
   }
   const second = await openUdpSocket({ host, port: 0, onDatagram, onError });

@@ -1,4 +1,5 @@
-/** Requests that this node sends to another: a read index asked of the leader, a client's request passed on. */
+/** Requests that this node sends to another: a read index asked of the leader, a client's request
+ *  passed on. */
 
 import type { LogIndex, MonotonicMs } from "../base/types.ts";
 import { decodeResponse, encodeRequest } from "../transport/request-codec.ts";
@@ -72,9 +73,15 @@ export function askReadIndex(
   done: (index: LogIndex | null) => void,
 ): boolean {
   if (leader === undefined) return false;
-  return outgoing.send(leader, encodeRequest({ type: "readIndex" }), nowMs + READ_INDEX_MS, (body) => {
-    const response = body === null ? "" : decodeResponse(body);
-    const index = typeof response !== "string" && response.type === "readIndex" ? response.index : null;
-    done(index);
-  });
+  return outgoing.send(
+    leader,
+    encodeRequest({ type: "readIndex" }),
+    nowMs + READ_INDEX_MS,
+    (body) => {
+      const response = body === null ? "" : decodeResponse(body);
+      const index =
+        typeof response !== "string" && response.type === "readIndex" ? response.index : null;
+      done(index);
+    },
+  );
 }

@@ -1,4 +1,5 @@
-/** Notices, for people, who fell silent and who came back. Pure: it looks, compares and says; nothing depends on it.
+/** Notices, for people, who fell silent and who came back. Pure: it looks, compares and says;
+ *  nothing depends on it.
  *
  *      here ──silent for electionMaxMs──> unreachable ──heard──> behind ──caught up──> here */
 
@@ -50,7 +51,14 @@ export class PeerWatch {
         if (before !== "unreachable") {
           const silentMs = peer.lastHeardMs === null ? 0 : nowMs - peer.lastHeardMs;
           const spare = Math.max(0, votersLeft - majorityOf(voters));
-          events.push({ type: "peer unreachable", peer: peer.name, sinceWallMs: wallMs - silentMs, votersLeft, voters, spare });
+          events.push({
+            type: "peer unreachable",
+            peer: peer.name,
+            sinceWallMs: wallMs - silentMs,
+            votersLeft,
+            voters,
+            spare,
+          });
         }
         this.#sights.set(peer.name.id, "unreachable");
       } else if (before === "unreachable") {

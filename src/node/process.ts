@@ -1,4 +1,5 @@
-/** One node's process: sockets, clock and disk around the formation and, once it is one, the member.
+/** One node's process: sockets, clock and disk around the formation and, once it is one, the
+ *  member.
  *
  *      datagram ──> endpoint ──> hello ──> founding ──founded or admitted──> member
  *                           └──> frame ──> member, service
@@ -14,7 +15,14 @@ import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
 import { keyTag } from "../transport/key.ts";
 import type { NodeReport } from "../transport/requests.ts";
-import type { Address, Connection, Endpoint, Frame, NodeHello, UdpSocket } from "../transport/types.ts";
+import type {
+  Address,
+  Connection,
+  Endpoint,
+  Frame,
+  NodeHello,
+  UdpSocket,
+} from "../transport/types.ts";
 import { type DataDirectory, diskFailedText } from "./data-directory.ts";
 import type { NodeEnd, NodeEvent, PeerName } from "./events.ts";
 import { claimOfId } from "./formation-record.ts";
@@ -86,7 +94,12 @@ export class NodeProcess implements RunningNode {
       record: directory.identity.founding,
       member: directory.identity.member,
     });
-    this.#neighbours = new Neighbours(parts, formation, () => this.#member, () => this.#endpoint);
+    this.#neighbours = new Neighbours(
+      parts,
+      formation,
+      () => this.#member,
+      () => this.#endpoint,
+    );
     this.#describe = new SelfDescription({
       ...parts,
       address: socket.address,
@@ -115,13 +128,15 @@ export class NodeProcess implements RunningNode {
     this.#service = this.#createService();
   }
 
-  /** Opens the ears and takes the first turn. Throws StartError when the directory's log cannot be used. */
+  /** Opens the ears and takes the first turn. Throws StartError when the directory's log cannot be
+   *  used. */
   async begin(): Promise<void> {
     const { directory } = this.#parts;
     this.#discovery = await this.#parts.openDiscovery(this);
     this.#herald = new Herald(this.#discovery);
     const typed = await this.#discovery.typedAddresses();
-    for (const address of [...typed, ...directory.rememberedAddresses()]) this.#neighbours.addContact(address);
+    for (const address of [...typed, ...directory.rememberedAddresses()])
+      this.#neighbours.addContact(address);
     const { founding, member } = directory.identity;
     try {
       if (member && founding !== null) this.#startMember(founding);
@@ -275,7 +290,8 @@ export class NodeProcess implements RunningNode {
     try {
       run();
     } catch (error) {
-      if (error instanceof StartError) return void this.#close({ type: "disk", text: error.message });
+      if (error instanceof StartError)
+        return void this.#close({ type: "disk", text: error.message });
       if (error instanceof DiskFailure) {
         const text = diskFailedText(this.#parts.options.dataDir, error.message);
         return void this.#close({ type: "disk", text });
@@ -305,7 +321,8 @@ export class NodeProcess implements RunningNode {
       connectionTo: (id, incarnation) => this.#neighbours.connectionTo(id, incarnation),
       datagramBytesMax: (connection) => this.#parts.datagramBytesMax(connection.remote.address),
       leaderHint: () => this.#neighbours.leaderHint(),
-      askReadIndex: (done) => askReadIndex(this.#outgoing, this.#neighbours.leaderConnection(), this.#now(), done),
+      askReadIndex: (done) =>
+        askReadIndex(this.#outgoing, this.#neighbours.leaderConnection(), this.#now(), done),
       onCoreEvent: (event) => this.#takeCoreEvent(event),
       onNote: (text) => this.emit({ type: "note", text }),
       onHealed: (from, to, by) => this.emit({ type: "healed", from, to, by }),
@@ -330,7 +347,8 @@ export class NodeProcess implements RunningNode {
     if (event.type === "leader" && this.#member?.core.role !== "leader") {
       this.#leaderSinceMs = event.leader === null ? null : nowMs;
     }
-    if (event.type === "configuration" && event.reason === "committed") this.#founding.configurationCommitted();
+    if (event.type === "configuration" && event.reason === "committed")
+      this.#founding.configurationCommitted();
     if (event.type === "diverged") {
       this.emit({ type: "diverged", peer: event.peer, index: event.index, text: "" });
     }
@@ -358,7 +376,8 @@ export class NodeProcess implements RunningNode {
       endpoint: this.#endpoint,
       outgoing: this.#outgoing,
       member: () => this.#member,
-      absence: () => (this.#describe.beacon(false).state.type === "outside" ? "not member" : "not founded"),
+      absence: () =>
+        this.#describe.beacon(false).state.type === "outside" ? "not member" : "not founded",
       report: () => this.report(),
       leaderHint: () => this.#neighbours.leaderHint(),
       connectionTo: (id) => this.#endpoint.nodeConnection(id),
@@ -389,9 +408,14 @@ export class NodeProcess implements RunningNode {
     const startedMs = this.#now();
     const led = this.#member?.core.role === "leader";
     const leader = led ? await this.#handOver(startedMs) : (this.#member?.core.leader ?? null);
-    this.emit({ type: "stopping", leader, handedOverMs: led && leader !== null ? this.#now() - startedMs : null });
+    this.emit({
+      type: "stopping",
+      leader,
+      handedOverMs: led && leader !== null ? this.#now() - startedMs : null,
+    });
     for (const connection of this.#endpoint.connections()) {
-      if (connection.remote.kind === "node") this.#endpoint.send(connection, { type: "bye", reason: "stopped" });
+      if (connection.remote.kind === "node")
+        this.#endpoint.send(connection, { type: "bye", reason: "stopped" });
     }
     this.#endpoint.flush(this.#now());
     this.#discovery?.announce();
@@ -413,7 +437,11 @@ export class NodeProcess implements RunningNode {
     const core = this.#member?.core;
     if (core === undefined || !core.transferLeadership(null, startedMs).ok) return null;
     this.wake();
-    while (this.#now() - startedMs < HAND_OVER_MS && !this.#over && this.#neighbours.anyMemberHere()) {
+    while (
+      this.#now() - startedMs < HAND_OVER_MS &&
+      !this.#over &&
+      this.#neighbours.anyMemberHere()
+    ) {
       if (core.role !== "leader" && core.leader !== null) return core.leader;
       await new Promise<void>((resolve) => this.#parts.clock.after(5, resolve));
     }
@@ -432,4 +460,3 @@ export class NodeProcess implements RunningNode {
     this.#settle(end);
   }
 }
-

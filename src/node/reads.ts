@@ -5,7 +5,8 @@
  *      answered empty and willing to wait ──something committed or time over──> answered
  *
  *  At the leader the index comes from a ReadIndex round sent after the read arrived; elsewhere this
- *  node asks the leader for one. Nothing at or below an index is shown before it is committed here. */
+ *  node asks the leader for one. Nothing at or below an index is shown before it is committed
+ *  here. */
 
 import type { LogIndex, MonotonicMs } from "../base/types.ts";
 import type { Core } from "../raft/types.ts";
@@ -55,9 +56,11 @@ export class Reads {
     this.#options = options;
   }
 
-  /** Takes a read, or (request null) another node's wish for a read index. Answers now or later, once. */
+  /** Takes a read, or (request null) another node's wish for a read index. Answers now or later,
+   *  once. */
   offer(request: ReadRequest | null, answer: Answer, nowMs: MonotonicMs): void {
-    if (this.#waiting.size >= READS_MAX) return answer(this.#refusal("busy", "too many reads wait here"));
+    if (this.#waiting.size >= READS_MAX)
+      return answer(this.#refusal("busy", "too many reads wait here"));
     const { core, askLeader } = this.#options;
     const id = this.#nextId++;
     const waiting: Waiting = {
@@ -68,8 +71,10 @@ export class Reads {
       pollUntilMs: nowMs + Math.min(request?.waitMs ?? 0, WAIT_MS_MAX),
     };
     if (waiting.index === null) {
-      const asked = core.role === "leader" ? core.readIndex(id, nowMs).ok : request !== null && askLeader(id);
-      if (!asked) return answer(this.#refusal(core.leader === null ? "no leader" : "not leader", ""));
+      const asked =
+        core.role === "leader" ? core.readIndex(id, nowMs).ok : request !== null && askLeader(id);
+      if (!asked)
+        return answer(this.#refusal(core.leader === null ? "no leader" : "not leader", ""));
     }
     this.#waiting.set(id, waiting);
     if (waiting.index !== null) this.#settle(id, waiting, nowMs);
@@ -79,7 +84,8 @@ export class Reads {
   indexKnown(id: number, index: LogIndex | null, nowMs: MonotonicMs): void {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined || waiting.index !== null) return;
-    if (index === null) return this.#finish(id, waiting, this.#refusal("no leader", "the leader changed"));
+    if (index === null)
+      return this.#finish(id, waiting, this.#refusal("no leader", "the leader changed"));
     waiting.index = index;
     this.#settle(id, waiting, nowMs);
   }
@@ -89,7 +95,11 @@ export class Reads {
     for (const [id, waiting] of this.#waiting) {
       if (waiting.index !== null) this.#settle(id, waiting, nowMs);
       else if (nowMs >= Math.max(waiting.giveUpMs, waiting.pollUntilMs)) {
-        this.#finish(id, waiting, this.#refusal("no leader", "no majority confirmed the leader in time"));
+        this.#finish(
+          id,
+          waiting,
+          this.#refusal("no leader", "no majority confirmed the leader in time"),
+        );
       }
     }
   }
@@ -109,7 +119,11 @@ export class Reads {
     const index = waiting.index ?? Infinity;
     if (core.commitIndex < index) {
       if (nowMs < Math.max(waiting.giveUpMs, waiting.pollUntilMs)) return;
-      return this.#finish(id, waiting, this.#refusal("busy", "this node is behind and did not catch up in time"));
+      return this.#finish(
+        id,
+        waiting,
+        this.#refusal("busy", "this node is behind and did not catch up in time"),
+      );
     }
     if (waiting.request === null) {
       return this.#finish(id, waiting, { type: "readIndex", index, term: core.term });
@@ -135,7 +149,10 @@ export class Reads {
     if (!empty && read === null) {
       return this.#refusal("damaged", `entry ${from} is damaged here and waits to be healed`);
     }
-    const whole = read === null ? { bytes: new Uint8Array(0), lastIndex: from - 1 } : upTo(read.bytes, commitIndex, from);
+    const whole =
+      read === null
+        ? { bytes: new Uint8Array(0), lastIndex: from - 1 }
+        : upTo(read.bytes, commitIndex, from);
     return {
       type: "records",
       bytes: whole.bytes,
@@ -173,4 +190,3 @@ function upTo(
   }
   return { bytes: bytes.subarray(0, offset), lastIndex };
 }
-

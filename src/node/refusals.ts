@@ -13,8 +13,12 @@ export interface Refused {
   readonly executable: string;
 }
 
-/** Somebody else holds the lock: here, suspended here, or on another machine that shares the directory. */
-export function heldSentence(holder: LockHolder | null, { path, cluster, id, executable }: Refused): string {
+/** Somebody else holds the lock: here, suspended here, or on another machine that shares the
+ *  directory. */
+export function heldSentence(
+  holder: LockHolder | null,
+  { path, cluster, id, executable }: Refused,
+): string {
   if (holder === null) return `${path} is in use by another process, which left no name`;
   const { host, address, pid, sinceMs, machineBootId: theirs } = holder;
   if (theirs !== null && theirs !== machineBootId()) {
@@ -34,7 +38,10 @@ export function heldSentence(holder: LockHolder | null, { path, cluster, id, exe
 }
 
 /** The directory is somebody else's, a copy, or cannot be read. */
-export function identitySentence(problem: IdentityProblem, { path, cluster, id, executable }: Refused): string {
+export function identitySentence(
+  problem: IdentityProblem,
+  { path, cluster, id, executable }: Refused,
+): string {
   const { found, reason } = problem;
   switch (problem.problem) {
     case "copied":

@@ -51,7 +51,12 @@ export function fulfilSendOrder(
 }
 
 export type AppendOutcome =
-  | { readonly ok: true; readonly appended: boolean; readonly truncatedFrom: LogIndex | null; readonly outlines: readonly RecordOutline[] }
+  | {
+      readonly ok: true;
+      readonly appended: boolean;
+      readonly truncatedFrom: LogIndex | null;
+      readonly outlines: readonly RecordOutline[];
+    }
   /** The sender's records do not chain among themselves: damage there, nothing changed here. */
   | { readonly ok: false; readonly reason: string };
 
@@ -82,7 +87,12 @@ export function takeAppend(
     // A view: the opened datagram's bytes are nobody else's, and the log keeps them.
     log.append(bytes.subarray(offsetOf(heads, order.appendFrom)));
   }
-  return { ok: true, appended: order.appendFrom !== null, truncatedFrom: order.truncateFrom, outlines: outlined };
+  return {
+    ok: true,
+    appended: order.appendFrom !== null,
+    truncatedFrom: order.truncateFrom,
+    outlines: outlined,
+  };
 }
 
 const EMPTY = new Uint8Array(0);
@@ -113,8 +123,9 @@ function offsetOf(heads: readonly RecordHead[], firstIndex: LogIndex): number {
   return offset;
 }
 
-/** The highest index at which the message and this log agree on (index, term) but not on the chain: divergence.
- *  Looking at the highest suffices: a chain that agrees there agrees on everything before. */
+/** The highest index at which the message and this log agree on (index, term) but not on the chain:
+ *  divergence. Looking at the highest suffices: a chain that agrees there agrees on everything
+ *  before. */
 function chainDiffersAt(
   core: Core,
   log: LogStore,

@@ -16,7 +16,16 @@ export interface PeerMemory {
 
 export type ReportBasis = Omit<
   NodeReport,
-  "role" | "term" | "votedFor" | "leader" | "firstIndex" | "lastIndex" | "commitIndex" | "configuration" | "mute" | "peers"
+  | "role"
+  | "term"
+  | "votedFor"
+  | "leader"
+  | "firstIndex"
+  | "lastIndex"
+  | "commitIndex"
+  | "configuration"
+  | "mute"
+  | "peers"
 >;
 
 /** Before a node is a member it has no term, no log and no configuration. */
@@ -43,7 +52,8 @@ export function reportOf(
   };
 }
 
-/** One row per configured member (or founder) other than this node, then the strangers that are met. */
+/** One row per configured member (or founder) other than this node, then the strangers that are
+ *  met. */
 export function peerReports(
   self: NodeId,
   status: CoreStatus | null,
@@ -54,14 +64,17 @@ export function peerReports(
   nowMs: MonotonicMs,
 ): PeerReport[] {
   const configured = status?.configuration.members.map(({ id }) => id) ?? founders;
-  const ids = [...new Set([...configured, ...memories.keys()])].filter((id) => id !== self).sort((a, b) => a - b);
+  const ids = [...new Set([...configured, ...memories.keys()])]
+    .filter((id) => id !== self)
+    .sort((a, b) => a - b);
   return ids.map((id) => {
     const memory = memories.get(id);
     const connection = connectionTo(id);
     const progress = status?.peers.find((peer) => peer.id === id);
     const named = status?.configuration.members.find((member) => member.id === id);
     const seenOfId = lastSeen.get(id);
-    const seen = named === undefined || named.incarnation === seenOfId?.incarnation ? seenOfId : undefined;
+    const seen =
+      named === undefined || named.incarnation === seenOfId?.incarnation ? seenOfId : undefined;
     const lastHeardMs = connection?.lastHeardMs ?? memory?.lastHeardMs ?? null;
     return {
       id,
@@ -71,7 +84,10 @@ export function peerReports(
       rttMs: connection?.rttMs ?? null,
       lastContactMs: lastHeardMs === null ? null : Math.max(0, nowMs - lastHeardMs),
       lastHeardWallMs: memory?.lastHeardWallMs ?? null,
-      matchIndex: seen === undefined && progress === undefined ? null : Math.max(progress?.matchIndex ?? 0, seen?.lastIndex ?? 0),
+      matchIndex:
+        seen === undefined && progress === undefined
+          ? null
+          : Math.max(progress?.matchIndex ?? 0, seen?.lastIndex ?? 0),
       term: seen?.term ?? null,
       member: configured.includes(id),
     };

@@ -1,4 +1,5 @@
-/** What a node says of itself: HELLO to those it meets, a beacon to everybody, a report to who asks. */
+/** What a node says of itself: HELLO to those it meets, a beacon to everybody, a report to who
+ *  asks. */
 
 import type { MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
 import type { Beacon } from "../discovery/types.ts";
@@ -113,7 +114,15 @@ export class SelfDescription {
       },
       status,
       (member?.log.baseIndex ?? 0) + 1,
-      peerReports(self.id, status, founders, this.#about.memories, member?.lastSeen ?? NOTHING_SEEN, this.#about.connectionTo, nowMs),
+      peerReports(
+        self.id,
+        status,
+        founders,
+        this.#about.memories,
+        member?.lastSeen ?? NOTHING_SEEN,
+        this.#about.connectionTo,
+        nowMs,
+      ),
     );
   }
 

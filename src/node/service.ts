@@ -1,9 +1,21 @@
-/** Answers clients: each request goes to the part of the node that knows, or on to the leader (one hop). */
+/** Answers clients: each request goes to the part of the node that knows, or on to the leader (one
+ *  hop). */
 
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { MembershipChange } from "../raft/types.ts";
-import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from "../transport/request-codec.ts";
-import type { LeaderHint, NodeReport, RefusalCode, Request, Response } from "../transport/requests.ts";
+import {
+  decodeRequest,
+  decodeResponse,
+  encodeRequest,
+  encodeResponse,
+} from "../transport/request-codec.ts";
+import type {
+  LeaderHint,
+  NodeReport,
+  RefusalCode,
+  Request,
+  Response,
+} from "../transport/requests.ts";
 import type { Connection, Endpoint, Frame } from "../transport/types.ts";
 import type { Member } from "./member.ts";
 import type { Outgoing } from "./outgoing.ts";
@@ -44,7 +56,11 @@ export class Service {
   take(from: Connection, frame: Extract<Frame, { type: "request" }>, nowMs: MonotonicMs): void {
     const { requestId, hops } = frame;
     const answer = (response: Response): void =>
-      this.#host.endpoint.send(from, { type: "response", requestId, body: encodeResponse(response) });
+      this.#host.endpoint.send(from, {
+        type: "response",
+        requestId,
+        body: encodeResponse(response),
+      });
     const request = decodeRequest(frame.body);
     if (typeof request === "string") return answer(this.#refusal("bad request", request));
     switch (request.type) {
@@ -76,7 +92,8 @@ export class Service {
       return member.reads.offer(null, answer, nowMs);
     }
     const operates = request.type !== "append";
-    if (operates && !this.#host.mayOperate(from)) return answer(this.#refusal("forbidden", FORBIDDEN));
+    if (operates && !this.#host.mayOperate(from))
+      return answer(this.#refusal("forbidden", FORBIDDEN));
     if (member.core.role !== "leader") return this.#passOn(request, hops, answer, nowMs);
     switch (request.type) {
       case "append":
@@ -88,7 +105,8 @@ export class Service {
     }
   }
 
-  /** Hands a request to the leader for a client that cannot reach it. No answer means unknown, and none is given. */
+  /** Hands a request to the leader for a client that cannot reach it. No answer means unknown, and
+   *  none is given. */
   #passOn(
     request: Request,
     hops: number,
@@ -99,17 +117,23 @@ export class Service {
     if (leader === null) return answer(this.#refusal("no leader", ""));
     const connection = this.#host.connectionTo(leader.id);
     if (hops < 1 || connection === undefined) return answer(this.#refusal("not leader", ""));
-    const sent = this.#host.outgoing.send(connection, encodeRequest(request), nowMs + PASS_ON_MS, (body) => {
-      const response = body === null ? null : decodeOwn(body);
-      if (response !== null) answer(response);
-    });
+    const sent = this.#host.outgoing.send(
+      connection,
+      encodeRequest(request),
+      nowMs + PASS_ON_MS,
+      (body) => {
+        const response = body === null ? null : decodeOwn(body);
+        if (response !== null) answer(response);
+      },
+    );
     if (!sent) answer(this.#refusal("busy", "too many requests are being passed on"));
   }
 
   /** Asks another node for its own view, for a client that cannot reach it. */
   #statusOf(id: NodeId, answer: (response: Response) => void, nowMs: MonotonicMs): void {
     const connection = this.#host.connectionTo(id);
-    if (connection === undefined) return answer(this.#refusal("bad request", `node ${id} is not heard here`));
+    if (connection === undefined)
+      return answer(this.#refusal("bad request", `node ${id} is not heard here`));
     const body = encodeRequest({ type: "status", of: null });
     this.#host.outgoing.send(connection, body, nowMs + STATUS_OF_MS, (found) => {
       const response = found === null ? null : decodeOwn(found);
@@ -158,11 +182,15 @@ export class Service {
     if ((change.type === "addLearner" || change.type === "replace") && change.incarnation === "") {
       const incarnation = this.#host.metIncarnation(change.id);
       if (incarnation === null) {
-        return answer(this.#refusal("bad request", `node ${change.id} is not heard here: start it first`));
+        return answer(
+          this.#refusal("bad request", `node ${change.id} is not heard here: start it first`),
+        );
       }
       const before = member.core.configuration.members.find(({ id }) => id === asked.id);
       if (change.type === "replace" && before?.incarnation === incarnation) {
-        return answer(this.#refusal("busy", `node ${change.id} still runs with the data that it had`));
+        return answer(
+          this.#refusal("busy", `node ${change.id} still runs with the data that it had`),
+        );
       }
       change = { ...change, incarnation };
     }

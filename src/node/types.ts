@@ -56,4 +56,8 @@ export class StartError extends Error {
   }
 }
 
-export const DEFAULT_TIMINGS: RaftTimings = { heartbeatMs: 50, electionMinMs: 300, electionMaxMs: 600 };
+export const DEFAULT_TIMINGS: RaftTimings = {
+  heartbeatMs: 50,
+  electionMinMs: 300,
+  electionMaxMs: 600,
+};

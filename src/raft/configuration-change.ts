@@ -21,7 +21,8 @@ export function proposeConfiguration(
 ): ConfigurationResult {
   const leader = state.leader?.id ?? null;
   const { leadership } = state;
-  if (leadership === null) return { ok: false, kind: "not leader", reason: "this node does not lead", leader };
+  if (leadership === null)
+    return { ok: false, kind: "not leader", reason: "this node does not lead", leader };
   const problem = problemWith(state, leadership, change, expectedIndex);
   if (problem !== null) return { ok: false, kind: "later", reason: problem, leader };
   const changed = changeMembers(state.configurations.inForce, change);
