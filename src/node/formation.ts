@@ -109,6 +109,13 @@ export class Formation {
     return this.#proceed();
   }
 
+  /** Whether a member's committed configuration may let this directory in under `record`: nothing
+   *  was founded here, or this very admission was cut off between the record and the log. */
+  admits(record: FoundingRecord): boolean {
+    if (this.member || this.writing !== null) return false;
+    return this.record === null || sameRecord(this.record, record);
+  }
+
   /** An operator's admission is durable: the record is the cluster's, whether it names this node
    *  or not. */
   admitted(record: FoundingRecord): void {

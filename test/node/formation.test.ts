@@ -187,6 +187,16 @@ describe("becoming a member", () => {
     expect(four.view().standing).toBe("member");
   });
 
+  it("by admission needs a directory without another record, and survives being cut off", () => {
+    expect(founder(4).admits(R)).toBe(true);
+    // Killed after the record was written and before there was a log: the next start goes on.
+    expect(founder(4, [1, 2, 3], R).admits(R)).toBe(true);
+    expect(founder(4, [1, 2, 3], recordOf("1a", "2b", "3a")).admits(R)).toBe(false);
+    const four = founder(4);
+    four.admitted(R);
+    expect(four.admits(R)).toBe(false);
+  });
+
   it("is not undone by a late hello of an earlier time", () => {
     const one = founder(1, [1, 2, 3], R);
     one.heard(helloOf({ id: 2, founding: R }), true);
