@@ -4,27 +4,24 @@
 import { assert } from "../base/assert.ts";
 import type { ClusterId, Incarnation, LogIndex, MonotonicMs, Term } from "../base/types.ts";
 import type { WriteId } from "../raft/types.ts";
-import { BATCH_HEAD_BYTES, batchSeed, encodeBatchHead } from "./batch.ts";
 import { Derived, termInRuns } from "./derived.ts";
 import { toDiskError } from "./disk-error.ts";
 import { Healer, holesOf } from "./heal.ts";
-import { Preparer } from "./preparer.ts";
+import { LogWriter } from "./log-writer.ts";
+import type { WriterSource } from "./log-writer.ts";
 import type { PreparedSegment } from "./preparer.ts";
 import { membersAt, readHead, RECORD_BYTES_MAX } from "./record.ts";
-import { decodeSegmentHead, encodeSegmentHead } from "./segment-head.ts";
-import { SegmentFile } from "./segment-file.ts";
+import { decodeSegmentHead } from "./segment-head.ts";
+import type { DerivedHead } from "./segment-head.ts";
+import type { SegmentFile } from "./segment-file.ts";
+import { SegmentList } from "./segment-list.ts";
 import { Tail, TAIL_BYTES_MAX } from "./tail.ts";
-import type { TailRun } from "./tail.ts";
 import { RECORD_KIND } from "./types.ts";
 import type { DamagedRange, Disk, DiskError, LogRead, LogStore, RecordHead, SessionRow } from "./types.ts";
 
 /** The size of a quiet log's segments; a busy log's double up to the larger. */
 export const SEGMENT_BYTES_MIN = 4_194_304;
 export const SEGMENT_BYTES_MAX = 33_554_432;
-/** A batch without records follows the last one after this time. */
-export const SEAL_AFTER_MS = 100;
-/** Files of old segments that stay open. */
-const OPEN_FILES_MAX = 8;
 
 /** Sizes, for tests; the defaults are what runs. */
 export interface LogLimits {
@@ -65,87 +62,42 @@ export interface LogStart {
   readonly lastChain: number;
 }
 
-interface Job {
-  lastIndex: LogIndex;
-  readonly id: WriteId;
-  readonly done: (id: WriteId) => void;
-}
-
-/** One write on its way to the disk. */
-interface Flight {
-  lastIndex: LogIndex;
-  readonly seal: boolean;
-  readonly begun: boolean;
-}
-
-export class DiskLog implements LogStore {
+export class DiskLog implements LogStore, WriterSource {
   readonly clusterId: ClusterId;
   baseIndex: LogIndex;
+  baseTerm: Term;
   lastIndex: LogIndex;
   lastChain: number;
-  syncMs: number | null = null;
-  private readonly start: LogStart;
-  private readonly disk: Disk;
+  tail: Tail;
   private readonly limits: LogLimits;
-  private readonly preparer: Preparer;
+  private readonly writer: LogWriter;
   private readonly healer: Healer;
-  private segments: SegmentFile[];
-  /** Deleted once the segment that replaced them is durable. */
-  private replaced: SegmentFile[] = [];
+  private readonly segments: SegmentList;
   private derived: Derived;
   private derivedKnown: boolean;
-  private tail: Tail;
-  baseTerm: Term;
   private baseChain: number;
-  /** The last entry given to the disk, and the last that is durable. */
-  private writtenIndex: LogIndex;
-  private writtenChain: number;
   private syncedIndex: LogIndex;
   private committedIndex: LogIndex;
-  /** The next batch begins a new segment. */
-  private beginNext = false;
-  /** A snapshot was installed and is not on the disk yet. */
-  private installing = false;
-  private job: Job | null = null;
-  private flight: Flight | null = null;
-  private stepping = false;
-  private nextBatch: number;
-  private nextBytes: number;
-  private sealed: boolean;
-  private sealAtMs: MonotonicMs = Number.POSITIVE_INFINITY;
-  private lastTickMs: MonotonicMs;
   private appendedBytes = 0;
-  private writtenBytes = 0;
-  private stopped = false;
 
   constructor(start: LogStart) {
-    this.start = start;
-    this.disk = start.disk;
     this.limits = start.limits;
     this.clusterId = start.clusterId;
-    this.segments = [...start.segments];
+    this.segments = new SegmentList(start.segments);
     this.derived = start.derived;
     this.derivedKnown = start.derivedKnown;
     this.lastIndex = start.lastIndex;
     this.lastChain = start.lastChain;
-    this.writtenIndex = start.lastIndex;
-    this.writtenChain = start.lastChain;
     this.syncedIndex = start.lastIndex;
-    this.nextBatch = start.nextBatch;
-    this.nextBytes = start.limits.segmentBytesMin;
-    this.sealed = start.sealed;
-    this.lastTickMs = start.nowMs;
-    if (!start.sealed) this.sealAtMs = start.nowMs + SEAL_AFTER_MS;
     this.tail = new Tail(start.lastIndex, start.lastChain, start.limits.tailBytesMax);
-    const base = this.first().head;
+    const base = this.segments.first.head;
     this.baseIndex = base.firstIndex - 1;
     this.baseTerm = base.termBefore;
     this.baseChain = base.chainBefore;
     this.committedIndex = this.baseIndex;
     this.healer = new Healer(start.disk);
-    const events = { changed: () => this.step(), fatal: (error: DiskError) => this.fail(error) };
-    this.preparer = new Preparer(start.disk, start.nextCreation, start.prepared, start.nowMs, events);
-    this.preparer.want(this.nextBytes);
+    const { segmentBytesMin, segmentBytesMax } = start.limits;
+    this.writer = new LogWriter({ ...start, segmentBytesMin, segmentBytesMax }, this.segments, this);
   }
 
   // -------------------------------------------------------------------------------------------
@@ -184,16 +136,9 @@ export class DiskLog implements LogStore {
     this.lastIndex = index - 1;
     this.lastChain = before.chain;
     this.tail.truncate(index, before.chain);
-    if (this.job !== null) this.job.lastIndex = Math.min(this.job.lastIndex, index - 1);
-    if (this.flight !== null) this.flight.lastIndex = Math.min(this.flight.lastIndex, index - 1);
     this.syncedIndex = Math.min(this.syncedIndex, index - 1);
-    if (index <= this.writtenIndex) {
-      if (index - 1 > this.baseIndex) this.segmentOf(index - 1)?.endBefore(index, before.chain);
-      this.writtenIndex = index - 1;
-      this.writtenChain = before.chain;
-      this.beginNext = true;
-    }
-    this.appendedBytes = this.writtenBytes + this.pendingBytes();
+    this.writer.truncate(index, before.chain);
+    this.appendedBytes = this.writer.writtenBytes + this.pendingBytes();
   }
 
   install(bytes: Uint8Array): void {
@@ -212,15 +157,10 @@ export class DiskLog implements LogStore {
     this.lastIndex = this.baseIndex;
     this.lastChain = this.baseChain;
     this.committedIndex = this.baseIndex;
-    this.writtenIndex = this.baseIndex;
-    this.writtenChain = this.baseChain;
     this.syncedIndex = this.baseIndex;
     this.tail = new Tail(this.lastIndex, this.lastChain, this.limits.tailBytesMax);
-    this.job = this.job === null ? null : { ...this.job, lastIndex: this.baseIndex };
-    if (this.flight !== null) this.flight.lastIndex = this.baseIndex;
-    this.appendedBytes = this.writtenBytes;
-    this.beginNext = true;
-    this.installing = true;
+    this.writer.install(this.baseIndex, this.baseChain);
+    this.appendedBytes = this.writer.writtenBytes;
   }
 
   committed(index: LogIndex): void {
@@ -234,8 +174,9 @@ export class DiskLog implements LogStore {
   }
 
   private pendingBytes(): number {
-    if (this.writtenIndex >= this.lastIndex) return 0;
-    return this.tail.take(this.writtenIndex + 1, this.lastIndex, Number.MAX_SAFE_INTEGER)?.bytes ?? 0;
+    const { writtenIndex } = this.writer;
+    if (writtenIndex >= this.lastIndex) return 0;
+    return this.tail.take(writtenIndex + 1, this.lastIndex, Number.MAX_SAFE_INTEGER)?.bytes ?? 0;
   }
 
   // -------------------------------------------------------------------------------------------
@@ -271,10 +212,10 @@ export class DiskLog implements LogStore {
   }
 
   snapshotHead(): Uint8Array {
-    assert(!this.installing, "an installed snapshot is durable before it is handed on");
-    const first = this.first();
+    assert(!this.writer.installing, "an installed snapshot is durable before it is handed on");
+    const { first } = this.segments;
     const bytes = first.opened().readSync(0, first.head.headBytes);
-    this.closeOld(first);
+    this.segments.read(first);
     return bytes;
   }
 
@@ -284,7 +225,7 @@ export class DiskLog implements LogStore {
   }
 
   private readOld(index: LogIndex, bytesMax: number): LogRead | null {
-    const segment = this.segmentOf(index);
+    const segment = this.segments.of(index);
     if (segment === undefined) return null;
     try {
       const found = segment.read(index, Math.min(bytesMax, this.limits.tailBytesMax));
@@ -292,10 +233,10 @@ export class DiskLog implements LogStore {
       if (found === null && !segment.inHole(index)) segment.scan();
       return found;
     } catch (thrown) {
-      this.fail(toDiskError(thrown, segment.name));
+      this.writer.fail(toDiskError(thrown, segment.name));
       return null;
     } finally {
-      this.closeOld(segment);
+      this.segments.read(segment);
     }
   }
 
@@ -311,253 +252,71 @@ export class DiskLog implements LogStore {
     return typeof head === "string" ? undefined : { chain: head.chain, lastIndex: head.lastIndex };
   }
 
-  private segmentOf(index: LogIndex): SegmentFile | undefined {
-    let low = 0;
-    let high = this.segments.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((this.segments[middle]?.firstIndex ?? 0) <= index) low = middle + 1;
-      else high = middle;
-    }
-    return this.segments[low - 1];
-  }
-
-  private first(): SegmentFile {
-    const first = this.segments[0];
-    assert(first !== undefined, "a log has a segment");
-    return first;
-  }
-
-  private current(): SegmentFile {
-    const current = this.segments.at(-1);
-    assert(current !== undefined, "a log has a segment");
-    return current;
-  }
-
-  /** Keeps few files open: the old ones are opened again when somebody reads them. */
-  private readonly openOld: SegmentFile[] = [];
-
-  private closeOld(used: SegmentFile): void {
-    const at = this.openOld.indexOf(used);
-    if (at >= 0) this.openOld.splice(at, 1);
-    this.openOld.push(used);
-    if (this.openOld.length <= OPEN_FILES_MAX) return;
-    const oldest = this.openOld.shift();
-    if (oldest !== this.current()) oldest?.close();
-  }
-
   // -------------------------------------------------------------------------------------------
-  // Making durable: one job at a time, in as many batches as segments ask for.
+  // Making durable (log-writer.ts).
 
   get writing(): boolean {
-    return this.job !== null;
+    return this.writer.writing;
   }
 
   get unflushedBytes(): number {
-    return this.appendedBytes - this.writtenBytes;
+    return this.appendedBytes - this.writer.writtenBytes;
   }
 
   get acceptsEntries(): boolean {
-    return !this.preparer.full && !this.stopped;
+    return this.writer.acceptsEntries;
+  }
+
+  get syncMs(): number | null {
+    return this.writer.syncMs;
   }
 
   flush(started: () => WriteId, done: (id: WriteId) => void): boolean {
-    if (this.stopped || this.job !== null) return false;
-    if (this.writtenIndex >= this.lastIndex && !this.installing) return false;
-    this.job = { lastIndex: this.lastIndex, id: started(), done };
-    this.step();
-    return true;
+    return this.writer.flush(this.lastIndex, started, done);
   }
-
-  /** Does what can be done now: the next batch of the job, or its end. Called again by every completion. */
-  private step(): void {
-    if (this.stepping) return;
-    this.stepping = true;
-    try {
-      while (this.job !== null && this.flight === null && !this.stopped) {
-        if (this.writtenIndex >= this.job.lastIndex && !this.installing) this.finishJob(this.job);
-        else if (!this.writeBatch(this.job.lastIndex)) break;
-      }
-    } catch (thrown) {
-      this.fail(toDiskError(thrown, "log"));
-    } finally {
-      this.stepping = false;
-    }
-  }
-
-  private finishJob(job: Job): void {
-    this.job = null;
-    this.stepping = false;
-    job.done(job.id);
-    this.stepping = true;
-  }
-
-  /** Writes one batch of the records up to `lastIndex`; false when it has to wait for a segment. */
-  private writeBatch(lastIndex: LogIndex): boolean {
-    const current = this.current();
-    const room = current.head.segmentBytes - current.endOffset - 2 * BATCH_HEAD_BYTES;
-    const run = this.beginNext ? null : this.tail.take(this.writtenIndex + 1, lastIndex, room);
-    if (run !== null) {
-      this.put(current, run, null);
-      return true;
-    }
-    return this.beginSegment(lastIndex);
-  }
-
-  private beginSegment(lastIndex: LogIndex): boolean {
-    const firstIndex = this.writtenIndex + 1;
-    const before = this.segments.findLast((segment) => segment.firstIndex < firstIndex);
-    const derived = this.derivedKnown ? this.derived.headAt(firstIndex, before?.firstIndex ?? 0) : null;
-    const fields = {
-      segmentBytes: 0,
-      creation: 0,
-      clusterId: this.clusterId,
-      firstIndex,
-      termBefore: termInRuns(this.derived.runs, firstIndex - 1, this.baseTerm),
-      chainBefore: this.writtenChain,
-      firstBatch: this.nextBatch,
-      logStart: this.baseIndex + 1,
-      previous: this.installing ? 0 : (before?.head.creation ?? 0),
-      derived,
-    };
-    const headBytes = encodeSegmentHead(fields).length;
-    const least = headBytes + 2 * BATCH_HEAD_BYTES + this.tail.recordBytes(firstIndex);
-    const prepared = this.preparer.take(least);
-    if (prepared === null) {
-      this.preparer.want(Math.max(this.nextBytes, least));
-      return false;
-    }
-    const { creation, bytes: segmentBytes } = prepared;
-    const head = { ...fields, segmentBytes, creation, headBytes };
-    const segment = this.segmentFrom(prepared, head);
-    const room = segmentBytes - headBytes - 2 * BATCH_HEAD_BYTES;
-    const run = this.tail.take(firstIndex, lastIndex, room);
-    this.enter(segment);
-    this.put(segment, run, encodeSegmentHead(head));
-    return true;
-  }
-
-  private segmentFrom(prepared: PreparedSegment, head: SegmentFile["head"]): SegmentFile {
-    const seed = batchSeed(this.clusterId, this.start.incarnation, prepared.creation);
-    return new SegmentFile(this.disk, head, seed, prepared.file, true);
-  }
-
-  /** Makes `segment` the one in use; what it replaces is deleted when it is durable. */
-  private enter(segment: SegmentFile): void {
-    if (!this.beginNext) this.nextBytes = Math.min(this.nextBytes * 2, this.limits.segmentBytesMax);
-    const gone = (old: SegmentFile): boolean => {
-      return old.firstIndex >= segment.firstIndex || old.firstIndex < segment.head.logStart;
-    };
-    this.replaced.push(...this.segments.filter(gone));
-    this.segments = this.segments.filter((old) => !gone(old));
-    const last = this.segments.at(-1);
-    last?.endBefore(segment.firstIndex, segment.head.chainBefore);
-    if (last !== undefined) this.closeOld(last);
-    this.segments.push(segment);
-    this.beginNext = false;
-  }
-
-  /** Writes [head,] batch header and records, then syncs. `run` null: a seal, or a head with nothing behind it yet. */
-  private put(segment: SegmentFile, run: TailRun | null, head: Uint8Array | null): void {
-    const firstIndex = this.writtenIndex + 1;
-    const length = run?.bytes ?? 0;
-    const batch = { first: head !== null, length, number: this.nextBatch, firstIndex, chainBefore: this.writtenChain };
-    const file = segment.opened();
-    if (head !== null) file.writeSync(0, head);
-    let offset = segment.endOffset;
-    file.writeSync(offset, encodeBatchHead(batch, segment.seed));
-    offset += BATCH_HEAD_BYTES;
-    const batchEnd = offset + length;
-    if (run !== null) segment.note({ firstIndex, offset, chainBefore: this.writtenChain, batchEnd });
-    for (const view of run?.views ?? []) {
-      file.writeSync(offset, view);
-      offset += view.length;
-    }
-    segment.endOffset = batchEnd;
-    this.nextBatch += 1;
-    this.writtenIndex = run?.lastIndex ?? this.writtenIndex;
-    this.writtenChain = run?.lastChain ?? this.writtenChain;
-    this.writtenBytes += length;
-    if (head !== null) this.installing = false;
-    this.sealed = run === null;
-    const flight = { lastIndex: this.writtenIndex, seal: run === null && head === null, begun: head !== null };
-    this.flight = flight;
-    const startedMs = this.start.clock?.() ?? 0;
-    file.sync((error) => {
-      if (error === null) this.synced(flight, startedMs);
-      else this.fail(error);
-    });
-  }
-
-  private synced(flight: Flight, startedMs: MonotonicMs): void {
-    if (this.stopped) return;
-    this.flight = null;
-    this.syncedIndex = Math.max(this.syncedIndex, flight.lastIndex);
-    this.settle();
-    if (this.start.clock !== null && !flight.seal) {
-      const tookMs = this.start.clock() - startedMs;
-      this.syncMs = this.syncMs === null ? tookMs : this.syncMs * 0.9 + tookMs * 0.1;
-    }
-    this.sealAtMs = this.sealed ? Number.POSITIVE_INFINITY : this.lastTickMs + SEAL_AFTER_MS;
-    try {
-      if (flight.begun) this.deleteReplaced();
-    } catch (thrown) {
-      this.fail(toDiskError(thrown, "log"));
-    }
-    this.preparer.want(this.nextBytes);
-    this.tail.evict(this.syncedIndex);
-    this.step();
-  }
-
-  private deleteReplaced(): void {
-    for (const segment of this.replaced) {
-      segment.close();
-      this.disk.remove(segment.name);
-    }
-    this.replaced = [];
-  }
-
-  // -------------------------------------------------------------------------------------------
-  // Time.
 
   tick(nowMs: MonotonicMs): void {
-    this.lastTickMs = nowMs;
-    if (this.stopped) return;
-    this.preparer.tick(nowMs);
-    if (nowMs < this.sealAtMs || this.flight !== null || this.job !== null || this.beginNext) return;
-    this.sealAtMs = Number.POSITIVE_INFINITY;
-    try {
-      this.put(this.current(), null, null);
-    } catch (thrown) {
-      this.fail(toDiskError(thrown, "log"));
-    }
+    this.writer.tick(nowMs);
   }
 
   nextDeadlineMs(): MonotonicMs {
-    if (this.stopped) return Number.POSITIVE_INFINITY;
-    const waiting = this.flight !== null || this.job !== null || this.beginNext;
-    return Math.min(this.preparer.nextDeadlineMs(), waiting ? Number.POSITIVE_INFINITY : this.sealAtMs);
+    return this.writer.nextDeadlineMs();
+  }
+
+  close(): void {
+    this.writer.close();
+  }
+
+  headAt(firstIndex: LogIndex, from: LogIndex): { readonly derived: DerivedHead | null; readonly termBefore: Term } {
+    const derived = this.derivedKnown ? this.derived.headAt(firstIndex, from) : null;
+    return { derived, termBefore: termInRuns(this.derived.runs, firstIndex - 1, this.baseTerm) };
+  }
+
+  synced(index: LogIndex): void {
+    this.syncedIndex = Math.max(this.syncedIndex, index);
+    this.settle();
+    this.tail.evict(this.syncedIndex);
   }
 
   // -------------------------------------------------------------------------------------------
   // Damage.
 
   get damage(): readonly DamagedRange[] {
-    return this.segments.flatMap((segment) => holesOf(segment, this.healer));
+    return this.segments.all.flatMap((segment) => holesOf(segment, this.healer));
   }
 
   heal(records: Uint8Array): boolean {
-    const segment = this.segments.find((candidate) => candidate.holes.length > 0);
-    if (segment === undefined || this.stopped) return false;
-    const current = segment === this.current();
+    const segment = this.segments.all.find((candidate) => candidate.holes.length > 0);
+    if (segment === undefined || this.writer.stopped) return false;
+    const current = segment === this.segments.current;
     // The segment in use cannot be written anew: the next batch goes to another one.
-    if (current) this.beginNext = true;
+    if (current) this.writer.leaveCurrent();
     try {
       if (!this.healer.offer(segment, records, !current)) return false;
       if (!this.derivedKnown) this.maybeRederive();
       return true;
     } catch (thrown) {
-      this.fail(toDiskError(thrown, segment.name));
+      this.writer.fail(toDiskError(thrown, segment.name));
       return false;
     }
   }
@@ -574,7 +333,7 @@ export class DiskLog implements LogStore {
   /** What the log up to `lastIndex` says, from the last head before it that has derived values. Incomplete when a
    *  hole is in between. */
   private derivedUpTo(lastIndex: LogIndex): { readonly derived: Derived; readonly complete: boolean } {
-    const from = this.segments.findLast((segment) => {
+    const from = this.segments.all.findLast((segment) => {
       return segment.head.derived !== null && segment.firstIndex <= lastIndex + 1;
     });
     const head = from?.head.derived;
@@ -600,36 +359,5 @@ export class DiskLog implements LogStore {
       index = found.lastIndex + 1;
     }
     return { derived, complete: true };
-  }
-
-  // -------------------------------------------------------------------------------------------
-  // The end.
-
-  /** A failed write or sync is never tried again: what is in the page cache may be gone from the disk. */
-  private fail(error: DiskError): void {
-    if (this.stopped) return;
-    this.stopped = true;
-    this.preparer.close();
-    this.start.onFatal(error);
-  }
-
-  close(): void {
-    if (!this.stopped && this.flight === null && !this.beginNext && !this.sealed) this.sealNow();
-    this.stopped = true;
-    this.preparer.close();
-    for (const segment of [...this.segments, ...this.replaced]) segment.close();
-  }
-
-  /** The last seal of an orderly stop, so that the next start has nothing to copy. */
-  private sealNow(): void {
-    const current = this.current();
-    const number = this.nextBatch;
-    const seal = { first: false, length: 0, number, firstIndex: this.writtenIndex + 1, chainBefore: this.writtenChain };
-    try {
-      current.opened().writeSync(current.endOffset, encodeBatchHead(seal, current.seed));
-      current.opened().syncNow();
-    } catch (thrown) {
-      this.start.onFatal(toDiskError(thrown, current.name));
-    }
   }
 }

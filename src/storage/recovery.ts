@@ -53,12 +53,12 @@ export function recoverLog(options: LogOptions): RecoveredLog {
   const asIs = sealed && scan.torn === null && last.holes.length === 0 && scan.notes.length === 0;
   const begun = survey.torn.some((name) => (creationOf(name) ?? 0) > last.head.creation);
   const start = asIs && !begun
-    ? { segments, nextBatch: (scan.lastBatch?.head.number ?? 0) + 1, prepared: survey.blank }
+    ? { segments, nextBatch: (scan.lastBatch?.head.number ?? 0) + 1, prepared: survey.blank, sealed: true }
     : beginAnew(options, survey, segments, scan, replay);
   removeRest(options.disk, start.segments, start.prepared);
   const used = Math.max(...start.segments.map((segment) => segment.head.creation));
   const nextCreation = Math.max(used, start.prepared?.creation ?? 0) + 1;
-  const log = new DiskLog({ ...options, ...start, ...replay, ...end, nextCreation, sealed: true });
+  const log = new DiskLog({ ...options, ...start, ...replay, ...end, nextCreation });
   return { log, voteFromCommitIndex: holes.length > 0 ? scan.lastIndex : 0, notes };
 }
 
@@ -236,6 +236,7 @@ interface Continuation {
   readonly segments: readonly SegmentFile[];
   readonly nextBatch: number;
   readonly prepared: PreparedSegment | null;
+  readonly sealed: boolean;
 }
 
 /** Begins a new segment with a copy of the last unsealed batch, synced before the node says a word: what was read may
@@ -285,7 +286,7 @@ function beginAnew(
   const kept = segments.filter((old) => old.firstIndex < firstIndex);
   kept.at(-1)?.endBefore(firstIndex, chainBefore);
   for (const old of segments) old.close();
-  return { segments: [...kept, segment], nextBatch: fields.firstBatch + 1, prepared: null };
+  return { segments: [...kept, segment], nextBatch: fields.firstBatch + 1, prepared: null, sealed: length === 0 };
 }
 
 /** The prepared segment if it is large enough: a full disk must not keep a node from recovering. */

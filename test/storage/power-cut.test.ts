@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { dice } from "./fixture.ts";
 import { Model } from "./model.ts";
 
-const SEEDS = Number(process.env["RAFT_SEEDS"] ?? 120);
+const SEEDS = Number(process.env["RAFT_SEEDS"] ?? 60);
 const FIRST_SEED = Number(process.env["RAFT_SEED"] ?? 1);
 
 function run(seed: number, crash: (model: Model) => void): void {
