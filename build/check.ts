@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 
 const root = resolve(import.meta.dir, "..");
+const folders = ["src", "test", "build"];
 const bin = (name: string) => join(root, "node_modules", ".bin", name);
 
 /** Longest time for one check, in milliseconds. */
@@ -14,8 +15,8 @@ const bunTest = [process.execPath, "--bun", bin("vitest"), "run", "--pool=thread
 const checks: [name: string, command: string[]][] = [
   ["types", [bin("tsc"), "--noEmit", "-p", "tsconfig.json"]],
   ["types of the core, which has no runtime", [bin("tsc"), "--noEmit", "-p", "src/raft"]],
-  ["lint", [bin("oxlint"), "-c", "build/oxlint.json", "--type-aware", "src", "test", "build"]],
-  ["format", [bin("oxfmt"), "-c", "build/oxfmt.json", "--check", "src", "test", "build"]],
+  ["lint", [bin("oxlint"), "-c", "build/oxlint.json", "--type-aware", ...folders]],
+  ["format", [bin("oxfmt"), "-c", "build/oxfmt.json", "--check", ...folders, "!**/*.md"]],
   ["unused exports", [bin("knip"), "--config", "build/knip.json", "--no-progress"]],
   [
     "the rules of the house",

@@ -16,7 +16,7 @@ function run(tool: string, ...args: string[]): void {
 }
 
 run("oxlint", "-c", "build/oxlint.json", "--type-aware", "--fix");
-run("oxfmt", "-c", "build/oxfmt.json");
+run("oxfmt", "-c", "build/oxfmt.json", "!**/*.md");
 for (const folder of folders) {
   for (const name of readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })) {
     if (!name.endsWith(".ts")) continue;
