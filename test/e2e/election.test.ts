@@ -3,6 +3,28 @@ import { describe, expect, it } from "vitest";
 import { cluster, until } from "./harness.ts";
 import { leaderOf, statusOf } from "./observe.ts";
 
+describe("a follower", () => {
+  it("is stopped by its id, with raft stop or raft down, and the leader stays", async () => {
+    const { world, nodes } = await cluster(3);
+    const before = await leaderOf(world);
+    const [first = 0, second = 0] = [1, 2, 3].filter((id) => id !== before.id);
+    const which = await world.run(["stop"]);
+    expect(which.code).toBe(2);
+    expect(which.stderr).toMatch(
+      /nodes 1, 2 and 3 of cluster \S+ run on this machine; which one\?/,
+    );
+    expect((await world.run(["stop", String(first)])).stderr).toBe(`node ${first} has stopped\n`);
+    expect((await nodes[first - 1]?.exited)?.code).toBe(0);
+    expect(await leaderOf(world)).toMatchObject({ id: before.id, term: before.term });
+    world.up(first);
+    await until("all well again", async () => (await statusOf(world)).healthy);
+    const crashed = await world.run(["down", String(second), "--kill"]);
+    expect(crashed).toMatchObject({ code: 0, stderr: `node ${second} was killed\n` });
+    expect((await nodes[second - 1]?.exited)?.code).toBe(0);
+    expect(await leaderOf(world)).toMatchObject({ id: before.id, term: before.term });
+  });
+});
+
 describe("the leader", () => {
   it("hands over when it is stopped, and the log goes on", async () => {
     const { world, nodes } = await cluster(3);
