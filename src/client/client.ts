@@ -187,8 +187,8 @@ export class RaftClient {
     return mergeStatus([...heard.values()], this.#options.key);
   }
 
-  /** Asks for nodes that do not answer here through those that hear them: behind a firewall a client reaches only
-   *  the node on its own machine. */
+  /** Asks for nodes that do not answer here through those that hear them: behind a firewall a
+   *  client reaches only the node on its own machine. */
   #askOthers(heard: Map<NodeId, Heard>, asked: Set<string>): void {
     for (const { report } of [...heard.values()]) {
       for (const { id, lastContactMs } of report.peers) {

@@ -5,11 +5,12 @@
  *     | magic | length | number   | first index | chain before | crc    | records
  *     +-------+--------+----------+-------------+--------------+--------+------------
  *
- *  `number` rises by one from batch to batch within a segment. A batch is written only after the sync of the one
- *  before it returned, so a valid header n+1 proves that n was durable. A batch without records is a *seal*.
- *  The crc is seeded with a value of this directory and segment, so bytes inside a user's entry never look
- *  like a header, nor do those of another segment. The first batch of a segment has its own magic: it is written in
- *  one go with the head and proves nothing about it. */
+ *  `number` rises by one from batch to batch within a segment. A batch is written only after the
+ *  sync of the one before it returned, so a valid header n+1 proves that n was durable. A batch
+ *  without records is a *seal*. The crc is seeded with a value of this directory and segment, so
+ *  bytes inside a user's entry never look like a header, nor do those of another segment. The first
+ *  batch of a segment has its own magic: it is written in one go with the head and proves nothing
+ *  about it. */
 
 import type { ClusterId, Incarnation } from "../base/types.ts";
 import { crc32, readU32, readU64, writeU32, writeU64 } from "./bytes.ts";
@@ -30,7 +31,11 @@ export interface BatchHead {
 }
 
 /** What seeds the headers' CRC in one segment of one directory. */
-export function batchSeed(clusterId: ClusterId, incarnation: Incarnation, creation: number): number {
+export function batchSeed(
+  clusterId: ClusterId,
+  incarnation: Incarnation,
+  creation: number,
+): number {
   return crc32(new TextEncoder().encode(`${clusterId} ${incarnation} ${creation}`), 0);
 }
 
@@ -60,10 +65,12 @@ export function readBatchHead(bytes: Uint8Array, offset: number, seed: number): 
   };
 }
 
-/** Where the next valid header of a batch that is not the segment's first begins, at or after `from`; -1 if nowhere. */
+/** Where the next valid header of a batch that is not the segment's first begins, at or after
+ *  `from`; -1 if nowhere. */
 export function findBatchHead(bytes: Uint8Array, from: number, seed: number): number {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   let at = buffer.indexOf(NEXT_MAGIC_BYTES, from);
-  while (at >= 0 && readBatchHead(bytes, at, seed) === null) at = buffer.indexOf(NEXT_MAGIC_BYTES, at + 1);
+  while (at >= 0 && readBatchHead(bytes, at, seed) === null)
+    at = buffer.indexOf(NEXT_MAGIC_BYTES, at + 1);
   return at;
 }

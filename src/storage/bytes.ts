@@ -1,4 +1,5 @@
-/** Big-endian integers in byte arrays: the few reads and writes that every format of this folder is made of. */
+/** Big-endian integers in byte arrays: the few reads and writes that every format of this folder is
+ *  made of. */
 
 import { crc32 as zlibCrc32 } from "node:zlib";
 

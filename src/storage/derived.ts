@@ -1,5 +1,5 @@
-/** What the log's prefix says: terms, configurations, sessions, the last user's entry. Advanced when a record is
- *  appended, rolled back when one is truncated; never anything else. */
+/** What the log's prefix says: terms, configurations, sessions, the last user's entry. Advanced
+ *  when a record is appended, rolled back when one is truncated; never anything else. */
 
 import { assert } from "../base/assert.ts";
 import type { LogIndex, Term } from "../base/types.ts";
@@ -78,8 +78,15 @@ export class Derived {
 
   /** Takes back every record from `index` on. */
   rollback(index: LogIndex): void {
-    for (let last = this.undos.at(-1); last !== undefined && last.firstIndex >= index; last = this.undos.at(-1)) {
-      assert(this.undos.length > this.undoFrom, `record at ${last.firstIndex} can still be rolled back`);
+    for (
+      let last = this.undos.at(-1);
+      last !== undefined && last.firstIndex >= index;
+      last = this.undos.at(-1)
+    ) {
+      assert(
+        this.undos.length > this.undoFrom,
+        `record at ${last.firstIndex} can still be rolled back`,
+      );
       this.sessions.undo(last.session);
       this.forgottenAt = last.forgottenAtBefore;
       this.lastUserIndex = last.lastUserBefore;
@@ -93,7 +100,10 @@ export class Derived {
 
   /** Nothing at or below `index` will be rolled back. */
   settle(index: LogIndex): void {
-    while (this.undoFrom < this.undos.length && (this.undos[this.undoFrom]?.lastIndex ?? 0) <= index) {
+    while (
+      this.undoFrom < this.undos.length &&
+      (this.undos[this.undoFrom]?.lastIndex ?? 0) <= index
+    ) {
       this.undoFrom += 1;
     }
     if (this.undoFrom > 1_024 && this.undoFrom * 2 > this.undos.length) {
@@ -109,7 +119,8 @@ export class Derived {
     return undo === undefined ? this.lastUserIndex : undo.lastUserBefore;
   }
 
-  /** What a segment beginning at `firstIndex` has in its head; `from`: where the segment before it begins. */
+  /** What a segment beginning at `firstIndex` has in its head; `from`: where the segment before it
+   *  begins. */
   headAt(firstIndex: LogIndex, from: LogIndex): DerivedHead {
     const at = this.firstUndoFrom(firstIndex);
     const changes = new Map<string, SessionRow | null>();

@@ -13,7 +13,8 @@ export class DiskFailure extends Error implements DiskError {
   }
 }
 
-/** Any refusal of a disk as a DiskFailure. What carries no code is a bug of ours and is thrown on. */
+/** Any refusal of a disk as a DiskFailure. What carries no code is a bug of ours and is thrown
+ *  on. */
 export function toDiskError(thrown: unknown, path: string): DiskFailure {
   if (thrown instanceof DiskFailure) return thrown;
   if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) throw thrown;
@@ -26,7 +27,8 @@ export function isFull(error: DiskError): boolean {
   return error.code === "ENOSPC" || error.code === "EDQUOT";
 }
 
-/** What is on the disk cannot be trusted and cannot be worked around: the node does not start. Exit code 7. */
+/** What is on the disk cannot be trusted and cannot be worked around: the node does not start. Exit
+ *  code 7. */
 export class StorageDamage extends Error {
   override readonly name = "StorageDamage";
   readonly file: string;

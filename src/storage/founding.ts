@@ -15,7 +15,8 @@ export function foundingText(record: FoundingRecord): string {
   const founders = [...record.founders].sort((a, b) => a.id - b.id);
   const lines = founders.map((founder) => `${founder.id} ${founder.incarnation}\n`).join("");
   const from = record.parent;
-  const parent = from === null ? "none" : `${from.clusterId} ${from.index} ${from.term} ${from.chain}`;
+  const parent =
+    from === null ? "none" : `${from.clusterId} ${from.index} ${from.term} ${from.chain}`;
   return `raft founding 1\n${record.cluster}\n${lines}parent ${parent}\n`;
 }
 
@@ -33,5 +34,11 @@ export function foundingMembers(record: FoundingRecord): readonly Member[] {
 /** What lies before the first entry. */
 export function foundingHead(record: FoundingRecord): DerivedHead {
   const configurations = [{ index: 0, members: foundingMembers(record) }];
-  return { lastUserIndex: 0, forgottenAt: 0, runs: [], configurations, sessions: new Uint8Array(0) };
+  return {
+    lastUserIndex: 0,
+    forgottenAt: 0,
+    runs: [],
+    configurations,
+    sessions: new Uint8Array(0),
+  };
 }

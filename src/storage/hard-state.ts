@@ -2,12 +2,22 @@
  *
  *       0 magic 4   4 crc 4   8 counter 8   16 term 8   24 voted 2 (0, 1)   26 id 2   28 incarnation 16   44 boot id 16
  *
- *  The crc covers everything behind it. A change is synced to one slot before anything depends on it, and to the other
- *  before the next change: at rest both are equal, so either alone may rot. */
+ *  The crc covers everything behind it. A change is synced to one slot before anything depends on
+ *  it, and to the other before the next change: at rest both are equal, so either alone may rot. */
 
 import { assert } from "../base/assert.ts";
 import type { HardState } from "../raft/types.ts";
-import { crc32, readHex, readU16, readU32, readU64, writeHex, writeU16, writeU32, writeU64 } from "./bytes.ts";
+import {
+  crc32,
+  readHex,
+  readU16,
+  readU32,
+  readU64,
+  writeHex,
+  writeU16,
+  writeU32,
+  writeU64,
+} from "./bytes.ts";
 import { toDiskError } from "./disk-error.ts";
 import type { Disk, DiskError, DiskFile } from "./types.ts";
 
@@ -34,7 +44,12 @@ export class HardStateStore {
   private waiting: { readonly hardState: HardState; readonly done: () => void } | null = null;
   private stopped = false;
 
-  constructor(file: DiskFile, current: HardState, counter: number, onFatal: (error: DiskError) => void) {
+  constructor(
+    file: DiskFile,
+    current: HardState,
+    counter: number,
+    onFatal: (error: DiskError) => void,
+  ) {
     this.file = file;
     this.current = current;
     this.counter = counter;
@@ -46,10 +61,14 @@ export class HardStateStore {
     return this.busy;
   }
 
-  /** Makes a change durable, then calls `done`. At most one at a time: not before `done` of the one before. */
+  /** Makes a change durable, then calls `done`. At most one at a time: not before `done` of the one
+   *  before. */
   write(hardState: HardState, done: () => void): void {
     assert(this.waiting === null, "one change of the hard state at a time");
-    assert(hardState.term >= this.current.term, `term ${hardState.term} is not below ${this.current.term}`);
+    assert(
+      hardState.term >= this.current.term,
+      `term ${hardState.term} is not below ${this.current.term}`,
+    );
     this.current = hardState;
     if (this.busy) this.waiting = { hardState, done };
     else this.begin(hardState, done);
@@ -99,7 +118,8 @@ export class HardStateStore {
   }
 }
 
-/** Makes both slots of a new directory, synced. The file appears whole or not at all. Throws DiskError. */
+/** Makes both slots of a new directory, synced. The file appears whole or not at all. Throws
+ *  DiskError. */
 export function createHardState(disk: Disk, hardState: HardState): void {
   const file = disk.open(`${HARD_STATE_FILE}.new`, true);
   file.writeSync(0, new Uint8Array(2 * BLOCK_BYTES));
@@ -112,7 +132,8 @@ export function createHardState(disk: Disk, hardState: HardState): void {
   disk.syncDirectory();
 }
 
-/** The newer readable slot; null when the file is missing or neither slot can be read: a wiped node. */
+/** The newer readable slot; null when the file is missing or neither slot can be read: a wiped
+ *  node. */
 export function readHardState(disk: Disk): HardState | null {
   if (!disk.exists(HARD_STATE_FILE)) return null;
   const file = disk.open(HARD_STATE_FILE, false);
@@ -121,8 +142,8 @@ export function readHardState(disk: Disk): HardState | null {
   return newest?.hardState ?? null;
 }
 
-/** Opens the slots for writing, with the term raised to `termMin`; both are rewritten and synced, because what was read
- *  may have been in the page cache only. Null as above. Throws DiskError. */
+/** Opens the slots for writing, with the term raised to `termMin`; both are rewritten and synced,
+ *  because what was read may have been in the page cache only. Null as above. Throws DiskError. */
 export function openHardState(
   disk: Disk,
   termMin: number,
@@ -150,7 +171,8 @@ export function openHardState(
 function newestSlot(file: DiskFile): (Slot & { readonly slot: 0 | 1 }) | null {
   const first = decodeSlot(file.readSync(0, SLOT_BYTES));
   const second = decodeSlot(file.readSync(BLOCK_BYTES, SLOT_BYTES));
-  if (second !== null && (first === null || second.counter > first.counter)) return { ...second, slot: 1 };
+  if (second !== null && (first === null || second.counter > first.counter))
+    return { ...second, slot: 1 };
   return first === null ? null : { ...first, slot: 0 };
 }
 
@@ -176,6 +198,10 @@ function decodeSlot(bytes: Uint8Array): Slot | null {
   const counter = readU64(bytes, 8);
   const term = readU64(bytes, 16);
   if (!Number.isSafeInteger(counter) || !Number.isSafeInteger(term)) return null;
-  const vote = { id: readU16(bytes, 26), incarnation: readHex(bytes, 28, 16), bootId: readHex(bytes, 44, 16) };
+  const vote = {
+    id: readU16(bytes, 26),
+    incarnation: readHex(bytes, 28, 16),
+    bootId: readHex(bytes, 44, 16),
+  };
   return { counter, hardState: { term, votedFor: readU16(bytes, 24) === 0 ? null : vote } };
 }

@@ -1,5 +1,5 @@
-/** Filling holes with bytes from other members. The chain on both sides says exactly which bytes fit; the segment is
- *  then written anew beside the damaged one and takes its name in one step. */
+/** Filling holes with bytes from other members. The chain on both sides says exactly which bytes
+ *  fit; the segment is then written anew beside the damaged one and takes its name in one step. */
 
 import { BATCH_HEAD_BYTES, encodeBatchHead } from "./batch.ts";
 import { verifyRecords } from "./record.ts";
@@ -32,8 +32,9 @@ export class Healer {
     return this.collected?.hole === hole ? this.collected.nextIndex : hole.from;
   }
 
-  /** Takes records that continue what was collected for the segment's first hole. True when the hole closed and the
-   *  segment was written anew; `mayWrite` false keeps a closed hole for the next offer. Throws DiskError. */
+  /** Takes records that continue what was collected for the segment's first hole. True when the
+   *  hole closed and the segment was written anew; `mayWrite` false keeps a closed hole for the
+   *  next offer. Throws DiskError. */
   offer(segment: SegmentFile, records: Uint8Array, mayWrite: boolean): boolean {
     const hole = segment.holes[0];
     if (hole === undefined) return false;
@@ -65,7 +66,8 @@ export class Healer {
   }
 }
 
-/** The segment's holes as people and other members see them; what was collected already is not asked for again. */
+/** The segment's holes as people and other members see them; what was collected already is not
+ *  asked for again. */
 export function holesOf(segment: SegmentFile, healer: Healer): readonly DamagedRange[] {
   return segment.holes.map((hole) => {
     const from = Math.min(healer.progress(hole), hole.to);
@@ -73,8 +75,8 @@ export function holesOf(segment: SegmentFile, healer: Healer): readonly DamagedR
   });
 }
 
-/** Writes the segment with its first hole filled. Holes behind it stay: a batch that follows one says so by its
- *  first index, as it did before. */
+/** Writes the segment with its first hole filled. Holes behind it stay: a batch that follows one
+ *  says so by its first index, as it did before. */
 function rewriteSegment(disk: Disk, segment: SegmentFile, pieces: readonly Uint8Array[]): void {
   const scan = segment.scan();
   const filled = scan.holes[0];
@@ -108,7 +110,11 @@ function rewriteSegment(disk: Disk, segment: SegmentFile, pieces: readonly Uint8
   };
   let holeAt = 0;
   const addHoles = (before: number): void => {
-    for (let hole = scan.holes[holeAt]; hole !== undefined && hole.to < before; hole = scan.holes[holeAt]) {
+    for (
+      let hole = scan.holes[holeAt];
+      hole !== undefined && hole.to < before;
+      hole = scan.holes[holeAt]
+    ) {
       if (hole === filled) {
         for (const piece of pieces) addPiece(piece, add, nextIndex, nextChain);
       } else {

@@ -10,10 +10,22 @@ export function parseIdentity(value: unknown): Identity | null {
   const { cluster, id, incarnation, bootCount, foundedMs, member, port, lastUsedMs } = fields;
   const addresses = parseAddresses(fields["addresses"]);
   const founding = fields["founding"] === null ? null : parseFounding(fields["founding"]);
-  if (typeof cluster !== "string" || !isNodeId(id) || !isId16(incarnation) || !isCount(bootCount)) return null;
+  if (typeof cluster !== "string" || !isNodeId(id) || !isId16(incarnation) || !isCount(bootCount))
+    return null;
   if (founding === undefined || addresses === null || typeof member !== "boolean") return null;
   if (!isCountOrNull(foundedMs) || !isCountOrNull(port) || !isCount(lastUsedMs)) return null;
-  return { cluster, id, incarnation, bootCount, founding, foundedMs, member, addresses, port, lastUsedMs };
+  return {
+    cluster,
+    id,
+    incarnation,
+    bootCount,
+    founding,
+    foundedMs,
+    member,
+    addresses,
+    port,
+    lastUsedMs,
+  };
 }
 
 function asFields(value: unknown): Record<string, unknown> | null {

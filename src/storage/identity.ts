@@ -1,5 +1,5 @@
-/** Who a data directory is: one small file of JSON, replaced whole or not at all. It holds its own inode and time of
- *  birth, so a copy of the directory knows that it is one. */
+/** Who a data directory is: one small file of JSON, replaced whole or not at all. It holds its own
+ *  inode and time of birth, so a copy of the directory knows that it is one. */
 
 import type { Incarnation, NodeId, WallMs } from "../base/types.ts";
 import { crc32 } from "./bytes.ts";
@@ -25,12 +25,14 @@ export interface IdentityWanted {
   readonly freshIncarnation: Incarnation;
 }
 
-/** Opens the identity at a start: finishes a wipe that was cut off, makes a fresh one, or checks the one that is there;
- *  counts the boot and syncs that. Throws DiskError. */
+/** Opens the identity at a start: finishes a wipe that was cut off, makes a fresh one, or checks
+ *  the one that is there; counts the boot and syncs that. Throws DiskError. */
 export function openIdentity(
   disk: Disk,
   wanted: IdentityWanted,
-): { readonly ok: true; readonly identity: Identity; readonly fresh: boolean } | ({ readonly ok: false } & IdentityProblem) {
+):
+  | { readonly ok: true; readonly identity: Identity; readonly fresh: boolean }
+  | ({ readonly ok: false } & IdentityProblem) {
   if (disk.exists(WIPING_FILE)) wipeDisk(disk);
   const found = readIdentity(disk);
   if (found === null) {
@@ -49,7 +51,12 @@ export function openIdentity(
     return { ok: false, problem: "other cluster", found: identity, reason };
   }
   if (identity.id !== wanted.id) {
-    return { ok: false, problem: "other id", found: identity, reason: `this directory belongs to node ${identity.id}` };
+    return {
+      ok: false,
+      problem: "other id",
+      found: identity,
+      reason: `this directory belongs to node ${identity.id}`,
+    };
   }
   const booted = { ...identity, bootCount: identity.bootCount + 1, lastUsedMs: wanted.nowMs };
   writeIdentity(disk, booted);
@@ -74,16 +81,23 @@ function freshIdentity(wanted: IdentityWanted): Identity {
 /** Reads and checks the file without changing anything; null when there is none. */
 export function readIdentity(
   disk: Disk,
-): { readonly ok: true; readonly identity: Identity } | ({ readonly ok: false } & IdentityProblem) | null {
+):
+  | { readonly ok: true; readonly identity: Identity }
+  | ({ readonly ok: false } & IdentityProblem)
+  | null {
   if (!disk.exists(IDENTITY_FILE)) return null;
   const file = disk.open(IDENTITY_FILE, false);
-  const text = new TextDecoder().decode(file.readSync(0, Math.min(file.size(), IDENTITY_BYTES_MAX)));
+  const text = new TextDecoder().decode(
+    file.readSync(0, Math.min(file.size(), IDENTITY_BYTES_MAX)),
+  );
   file.close();
   const parsed = parseFile(text);
-  if (typeof parsed === "string") return { ok: false, problem: "unreadable", found: null, reason: parsed };
+  if (typeof parsed === "string")
+    return { ok: false, problem: "unreadable", found: null, reason: parsed };
   const here = disk.fileId(IDENTITY_FILE, parsed.file.includes(":"));
   if (here === parsed.file) return { ok: true, identity: parsed.identity };
-  const reason = "this directory is a copy of another one: its identity was written to another file";
+  const reason =
+    "this directory is a copy of another one: its identity was written to another file";
   return { ok: false, problem: "copied", found: parsed.identity, reason };
 }
 
@@ -108,14 +122,18 @@ function writeFile(disk: Disk, identity: Identity, birth: boolean): void {
 
 function parseFile(text: string): { readonly file: string; readonly identity: Identity } | string {
   const [body = "", sum = ""] = text.split("\n");
-  if (checksum(new TextEncoder().encode(body)) !== sum) return "the identity's checksum does not hold";
+  if (checksum(new TextEncoder().encode(body)) !== sum)
+    return "the identity's checksum does not hold";
   const value: unknown = JSON.parse(body);
   if (typeof value !== "object" || value === null) return "the identity is no object";
   const fields: Record<string, unknown> = { ...value };
-  if (fields["format"] !== FORMAT) return `identity format ${String(fields["format"])} is unknown to this version`;
+  if (fields["format"] !== FORMAT)
+    return `identity format ${String(fields["format"])} is unknown to this version`;
   const identity = parseIdentity(fields["identity"]);
   const file = fields["file"];
-  return identity === null || typeof file !== "string" ? "the identity lacks a field" : { file, identity };
+  return identity === null || typeof file !== "string"
+    ? "the identity lacks a field"
+    : { file, identity };
 }
 
 function checksum(bytes: Uint8Array): string {
@@ -126,14 +144,16 @@ function holdsLog(name: string): boolean {
   return creationOf(name) !== null || name === HARD_STATE_FILE;
 }
 
-/** The files that this program makes, the lock's apart. Others' files in the directory are never touched. */
+/** The files that this program makes, the lock's apart. Others' files in the directory are never
+ *  touched. */
 function isOurs(name: string): boolean {
   const plain = [IDENTITY_FILE, NEW_FILE, HARD_STATE_FILE, `${HARD_STATE_FILE}.new`];
   return plain.includes(name) || /^\d{10}\.(log|preparing|log\.healing)$/.test(name);
 }
 
-/** Makes a directory fresh: the next start gives it a new incarnation. The caller holds the lock, or knows that nobody
- *  runs here. A wipe that is cut off is finished by the next start. Throws DiskError. */
+/** Makes a directory fresh: the next start gives it a new incarnation. The caller holds the lock,
+ *  or knows that nobody runs here. A wipe that is cut off is finished by the next start. Throws
+ *  DiskError. */
 export function wipeDirectory(directory: string): void {
   wipeDisk(openRealDisk(directory, false));
 }

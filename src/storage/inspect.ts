@@ -1,4 +1,5 @@
-/** Looking at a data directory without opening it: for `raft status`, `raft wipe` and `raft verify`. Nothing is written. */
+/** Looking at a data directory without opening it: for `raft status`, `raft wipe` and `raft
+ *  verify`. Nothing is written. */
 
 import { batchSeed } from "./batch.ts";
 import { StorageDamage, toDiskError } from "./disk-error.ts";
@@ -23,8 +24,8 @@ export interface Inspection {
   readonly hardState: HardState | null;
 }
 
-/** Null when the directory does not exist or holds nothing of ours. A running node's directory may be inspected: what
- *  it is writing just now may not be counted. */
+/** Null when the directory does not exist or holds nothing of ours. A running node's directory may
+ *  be inspected: what it is writing just now may not be counted. */
 export function inspect(directory: string): Inspection | null {
   return isDirectory(directory) ? inspectDisk(openRealDisk(directory, false)) : null;
 }
@@ -34,7 +35,10 @@ export function inspectDisk(disk: Disk): Inspection | null {
   const read = readIdentity(disk);
   if (read === null && !disk.list().some((name) => creationOf(name) !== null)) return null;
   const identity = read === null ? null : read.ok ? read.identity : read.found;
-  const problem = read === null || read.ok ? null : { problem: read.problem, found: read.found, reason: read.reason };
+  const problem =
+    read === null || read.ok
+      ? null
+      : { problem: read.problem, found: read.found, reason: read.reason };
   const hardState = readHardState(disk);
   if (identity?.founding == null) return { identity, problem, entries: 0, lastIndex: 0, hardState };
   const survey = surveyOf(disk, identity);
@@ -42,7 +46,10 @@ export function inspectDisk(disk: Disk): Inspection | null {
   return { identity, problem, entries, lastIndex, hardState };
 }
 
-function surveyOf(disk: Disk, identity: Identity): { readonly entries: number | null; readonly lastIndex: number | null } {
+function surveyOf(
+  disk: Disk,
+  identity: Identity,
+): { readonly entries: number | null; readonly lastIndex: number | null } {
   const segments = segmentsOf(disk, identity).flatMap((segment) => segment.file ?? []);
   const last = segments.findLast((segment) => tryScan(segment)?.lastBatch != null);
   if (last === undefined) return { entries: null, lastIndex: null };
@@ -76,7 +83,12 @@ function segmentsOf(disk: Disk, identity: Identity): readonly Listed[] {
     const head = readSegmentHead(file);
     if (typeof head !== "string") {
       const seed = batchSeed(clusterId, identity.incarnation, creation);
-      return { name, file: new SegmentFile(disk, head, seed, file, false), reason: "", blank: false };
+      return {
+        name,
+        file: new SegmentFile(disk, head, seed, file, false),
+        reason: "",
+        blank: false,
+      };
     }
     const blank = file.readSync(0, file.size()).every((byte) => byte === 0);
     file.close();
@@ -87,7 +99,8 @@ function segmentsOf(disk: Disk, identity: Identity): readonly Listed[] {
 /** One line of `raft verify`. */
 export interface FileReport {
   readonly file: string;
-  /** good: all of it verifies. torn: ends in a batch that was never acknowledged; a start cuts it. */
+  /** good: all of it verifies. torn: ends in a batch that was never acknowledged; a start cuts
+   *  it. */
   readonly verdict: "good" | "torn" | "prepared" | "replaced" | "damaged";
   readonly entries: number;
   readonly firstIndex: number | null;
@@ -119,14 +132,27 @@ export function verifyDisk(disk: Disk): DirectoryReport {
   const logs = disk.list().filter((name) => creationOf(name) !== null);
   if (logs.length > 0 || disk.exists(HARD_STATE_FILE)) {
     const reason = "neither slot can be read";
-    files.push(readHardState(disk) === null ? report(HARD_STATE_FILE, "damaged", reason, 0) : report(HARD_STATE_FILE, "good"));
+    files.push(
+      readHardState(disk) === null
+        ? report(HARD_STATE_FILE, "damaged", reason, 0)
+        : report(HARD_STATE_FILE, "good"),
+    );
   }
   if (identity !== null) files.push(...verifySegments(disk, identity));
-  else for (const name of logs) files.push(report(name, "damaged", "whose log this is cannot be told without the identity", 0));
+  else
+    for (const name of logs)
+      files.push(
+        report(name, "damaged", "whose log this is cannot be told without the identity", 0),
+      );
   return { identity, files, ok: files.every((file) => file.verdict !== "damaged") };
 }
 
-function report(file: string, verdict: FileReport["verdict"], reason: string | null = null, offset: number | null = null): FileReport {
+function report(
+  file: string,
+  verdict: FileReport["verdict"],
+  reason: string | null = null,
+  offset: number | null = null,
+): FileReport {
   return { file, verdict, entries: 0, firstIndex: null, lastIndex: null, reason, offset };
 }
 
@@ -137,10 +163,13 @@ function verifySegments(disk: Disk, identity: Identity): readonly FileReport[] {
   for (const { name, file, reason, blank } of [...segmentsOf(disk, identity)].reverse()) {
     if (file === null) {
       const unfinished = next === null;
-      reports.unshift(blank ? report(name, "prepared") : report(name, unfinished ? "torn" : "damaged", reason, 0));
+      reports.unshift(
+        blank ? report(name, "prepared") : report(name, unfinished ? "torn" : "damaged", reason, 0),
+      );
       continue;
     }
-    if (next !== null && file.firstIndex >= next.firstIndex) reports.unshift(report(name, "replaced"));
+    if (next !== null && file.firstIndex >= next.firstIndex)
+      reports.unshift(report(name, "replaced"));
     else {
       if (next !== null) file.endBefore(next.firstIndex, next.head.chainBefore);
       const verified = verifySegment(file);
@@ -168,7 +197,12 @@ function verifySegment(segment: SegmentFile): FileReport {
       return { ...found, verdict: "damaged", reason: "the file was cut", offset: size };
     }
     if (scan.torn === null) return { ...found, verdict: "good", reason: null, offset: null };
-    return { ...found, verdict: "torn", reason: "an unfinished batch, never acknowledged", offset: scan.torn.offset };
+    return {
+      ...found,
+      verdict: "torn",
+      reason: "an unfinished batch, never acknowledged",
+      offset: scan.torn.offset,
+    };
   } catch (thrown) {
     const known = thrown instanceof StorageDamage;
     const reason = known ? thrown.message : toDiskError(thrown, segment.name).message;

@@ -1,10 +1,17 @@
-/** The lock on a data directory: the kernel's, so it is gone with the process however that ends, and valid across machines
- *  that share the directory where the file system passes locks on. SQLite's exclusive transaction is the one
- *  lock that Bun reaches on every platform. A text beside it names the holder. */
+/** The lock on a data directory: the kernel's, so it is gone with the process however that ends,
+ *  and valid across machines that share the directory where the file system passes locks on.
+ *  SQLite's exclusive transaction is the one lock that Bun reaches on every platform. A text beside
+ *  it names the holder. */
 
 import { Database } from "bun:sqlite";
 import { join } from "node:path";
-import { isDirectory, makeDirectory, readSmallFile, removeFile, writeFileAtomically } from "./real-disk.ts";
+import {
+  isDirectory,
+  makeDirectory,
+  readSmallFile,
+  removeFile,
+  writeFileAtomically,
+} from "./real-disk.ts";
 
 const LOCK_FILE = "lock";
 const HOLDER_FILE = "lock.holder";
@@ -12,10 +19,12 @@ const HOLDER_BYTES_MAX = 4_096;
 
 /** Keeps the garbage collector from closing, and so unlocking, what is held. */
 const held = new Set<Database>();
-/** A command that only looks whether a node runs holds the lock for a moment: a start waits that out. */
+/** A command that only looks whether a node runs holds the lock for a moment: a start waits that
+ *  out. */
 const LOOK_MS_MAX = 300;
 
-/** Who holds a directory, for people. Process ids mean something on the machine with this boot id only. */
+/** Who holds a directory, for people. Process ids mean something on the machine with this boot id
+ *  only. */
 export interface LockHolder {
   readonly user: string;
   readonly host: string;
@@ -34,12 +43,14 @@ export interface DirectoryLock {
   release(): void;
 }
 
-/** Takes the lock; the directory is made when missing. `holder` null: held by somebody who left no text.
- *  Throws DiskFailure when the directory cannot be written. */
+/** Takes the lock; the directory is made when missing. `holder` null: held by somebody who left no
+ *  text. Throws DiskFailure when the directory cannot be written. */
 export function acquireLock(
   directory: string,
   holder: LockHolder,
-): { readonly ok: true; readonly lock: DirectoryLock } | { readonly ok: false; readonly holder: LockHolder | null } {
+):
+  | { readonly ok: true; readonly lock: DirectoryLock }
+  | { readonly ok: false; readonly holder: LockHolder | null } {
   makeDirectory(directory);
   const database = lockedDatabase(directory, LOOK_MS_MAX);
   if (database === null) return { ok: false, holder: readHolder(directory) };
@@ -58,7 +69,11 @@ export function acquireLock(
 
 /** Who runs on this directory now; null when nobody does. Leaves nothing behind. */
 export function lockHolder(directory: string): { readonly holder: LockHolder | null } | null {
-  if (!isDirectory(directory) || readSmallFile(join(directory, LOCK_FILE), HOLDER_BYTES_MAX) === null) return null;
+  if (
+    !isDirectory(directory) ||
+    readSmallFile(join(directory, LOCK_FILE), HOLDER_BYTES_MAX) === null
+  )
+    return null;
   const database = lockedDatabase(directory, 0);
   if (database === null) return { holder: readHolder(directory) };
   database.close();
@@ -75,7 +90,12 @@ function lockedDatabase(directory: string, waitMs: number): Database | null {
     return database;
   } catch (thrown) {
     database.close();
-    if (thrown instanceof Error && "code" in thrown && String(thrown.code).startsWith("SQLITE_BUSY")) return null;
+    if (
+      thrown instanceof Error &&
+      "code" in thrown &&
+      String(thrown.code).startsWith("SQLITE_BUSY")
+    )
+      return null;
     throw thrown;
   }
 }
@@ -98,7 +118,15 @@ function parseHolder(value: unknown): LockHolder | null {
   if (typeof value !== "object" || value === null) return null;
   const fields: Record<string, unknown> = { ...value };
   const { user, host, pid, address, machineBootId, sinceMs } = fields;
-  if (typeof user !== "string" || typeof host !== "string" || typeof address !== "string") return null;
+  if (typeof user !== "string" || typeof host !== "string" || typeof address !== "string")
+    return null;
   if (typeof pid !== "number" || typeof sinceMs !== "number") return null;
-  return { user, host, pid, address, sinceMs, machineBootId: typeof machineBootId === "string" ? machineBootId : null };
+  return {
+    user,
+    host,
+    pid,
+    address,
+    sinceMs,
+    machineBootId: typeof machineBootId === "string" ? machineBootId : null,
+  };
 }

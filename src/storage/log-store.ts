@@ -1,5 +1,5 @@
-/** The replicated log of one node on its disk. Appending is at once, in memory; `flush` makes it durable, one batch and
- *  one sync at a time while the next batch collects. */
+/** The replicated log of one node on its disk. Appending is at once, in memory; `flush` makes it
+ *  durable, one batch and one sync at a time while the next batch collects. */
 
 import { assert } from "../base/assert.ts";
 import type { ClusterId, Incarnation, LogIndex, MonotonicMs, Term } from "../base/types.ts";
@@ -17,7 +17,15 @@ import type { SegmentFile } from "./segment-file.ts";
 import { SegmentList } from "./segment-list.ts";
 import { Tail, TAIL_BYTES_MAX } from "./tail.ts";
 import { RECORD_KIND } from "./types.ts";
-import type { DamagedRange, Disk, DiskError, LogRead, LogStore, RecordHead, SessionRow } from "./types.ts";
+import type {
+  DamagedRange,
+  Disk,
+  DiskError,
+  LogRead,
+  LogStore,
+  RecordHead,
+  SessionRow,
+} from "./types.ts";
 
 /** The size of a quiet log's segments; a busy log's double up to the larger. */
 export const SEGMENT_BYTES_MIN = 4_194_304;
@@ -97,7 +105,11 @@ export class DiskLog implements LogStore, WriterSource {
     this.committedIndex = this.baseIndex;
     this.healer = new Healer(start.disk);
     const { segmentBytesMin, segmentBytesMax } = start.limits;
-    this.writer = new LogWriter({ ...start, segmentBytesMin, segmentBytesMax }, this.segments, this);
+    this.writer = new LogWriter(
+      { ...start, segmentBytesMin, segmentBytesMax },
+      this.segments,
+      this,
+    );
   }
 
   // -------------------------------------------------------------------------------------------
@@ -105,10 +117,13 @@ export class DiskLog implements LogStore, WriterSource {
 
   append(records: Uint8Array): void {
     const heads: RecordHead[] = [];
-    for (let offset = 0; offset < records.length; ) {
+    for (let offset = 0; offset < records.length;) {
       const head = readHead(records, offset);
       assert(typeof head !== "string", `an appended record is well formed: ${String(head)}`);
-      assert(head.firstIndex === this.lastIndex + 1, `index ${head.firstIndex} follows ${this.lastIndex}`);
+      assert(
+        head.firstIndex === this.lastIndex + 1,
+        `index ${head.firstIndex} follows ${this.lastIndex}`,
+      );
       const members = head.kind === RECORD_KIND.configuration ? membersAt(records, offset) : null;
       this.derived.advance(head, members);
       this.lastIndex = head.lastIndex;
@@ -122,7 +137,10 @@ export class DiskLog implements LogStore, WriterSource {
 
   truncate(index: LogIndex): void {
     if (index > this.lastIndex) return;
-    assert(index > this.committedIndex, `truncation at ${index} is above the commit index ${this.committedIndex}`);
+    assert(
+      index > this.committedIndex,
+      `truncation at ${index} is above the commit index ${this.committedIndex}`,
+    );
     assert(index > this.baseIndex, `truncation at ${index} is above the base ${this.baseIndex}`);
     const before = this.chainAt(index - 1);
     assert(before !== undefined && before.lastIndex === index - 1, `a record begins at ${index}`);
@@ -146,10 +164,16 @@ export class DiskLog implements LogStore, WriterSource {
     assert(typeof head !== "string", `an installed head is well formed: ${String(head)}`);
     assert(head.derived !== null, "an installed head carries what is derived");
     assert(head.clusterId === this.clusterId, "an installed head is of this cluster");
-    assert(head.firstIndex > this.committedIndex, `the snapshot before ${head.firstIndex} is newer than the log`);
+    assert(
+      head.firstIndex > this.committedIndex,
+      `the snapshot before ${head.firstIndex} is newer than the log`,
+    );
     const before = head.derived.configurations.at(-1);
     const configurations = before === undefined ? [] : [before];
-    this.derived = new Derived({ ...head.derived, runs: [], configurations }, this.limits.sessionsMax);
+    this.derived = new Derived(
+      { ...head.derived, runs: [], configurations },
+      this.limits.sessionsMax,
+    );
     this.derivedKnown = true;
     this.baseIndex = head.firstIndex - 1;
     this.baseTerm = head.termBefore;
@@ -168,7 +192,8 @@ export class DiskLog implements LogStore, WriterSource {
     this.settle();
   }
 
-  /** Only what is committed and durable can no longer be rolled back, nor be missing from a head. */
+  /** Only what is committed and durable can no longer be rolled back, nor be missing from a
+   *  head. */
   private settle(): void {
     this.derived.settle(Math.min(this.committedIndex, this.syncedIndex));
   }
@@ -229,7 +254,8 @@ export class DiskLog implements LogStore, WriterSource {
     if (segment === undefined) return null;
     try {
       const found = segment.read(index, Math.min(bytesMax, this.limits.tailBytesMax));
-      // What is there and does not verify is looked at as a whole, so that the damage gets its bounds.
+      // What is there and does not verify is looked at as a whole, so that the damage gets its
+      // bounds.
       if (found === null && !segment.inHole(index)) segment.scan();
       return found;
     } catch (thrown) {
@@ -287,7 +313,10 @@ export class DiskLog implements LogStore, WriterSource {
     this.writer.close();
   }
 
-  headAt(firstIndex: LogIndex, from: LogIndex): { readonly derived: DerivedHead | null; readonly termBefore: Term } {
+  headAt(
+    firstIndex: LogIndex,
+    from: LogIndex,
+  ): { readonly derived: DerivedHead | null; readonly termBefore: Term } {
     const derived = this.derivedKnown ? this.derived.headAt(firstIndex, from) : null;
     return { derived, termBefore: termInRuns(this.derived.runs, firstIndex - 1, this.baseTerm) };
   }
@@ -330,29 +359,38 @@ export class DiskLog implements LogStore, WriterSource {
     this.settle();
   }
 
-  /** What the log up to `lastIndex` says, from the last head before it that has derived values. Incomplete when a
-   *  hole is in between. */
-  private derivedUpTo(lastIndex: LogIndex): { readonly derived: Derived; readonly complete: boolean } {
+  /** What the log up to `lastIndex` says, from the last head before it that has derived values.
+   *  Incomplete when a hole is in between. */
+  private derivedUpTo(lastIndex: LogIndex): {
+    readonly derived: Derived;
+    readonly complete: boolean;
+  } {
     const from = this.segments.all.findLast((segment) => {
       return segment.head.derived !== null && segment.firstIndex <= lastIndex + 1;
     });
     const head = from?.head.derived;
-    assert(from !== undefined && head !== undefined && head !== null, "the first segment's head has derived values");
+    assert(
+      from !== undefined && head !== undefined && head !== null,
+      "the first segment's head has derived values",
+    );
     const derived = new Derived(head, this.limits.sessionsMax);
     const runs = this.derived.runs.filter((run) => run.firstIndex < from.firstIndex);
-    const configurations = this.derived.configurations.filter((entry) => entry.index < from.firstIndex);
+    const configurations = this.derived.configurations.filter(
+      (entry) => entry.index < from.firstIndex,
+    );
     derived.runs.splice(0, derived.runs.length, ...runs);
     if (configurations.length > 0) {
       derived.configurations.splice(0, derived.configurations.length, ...configurations);
     }
-    for (let index = from.firstIndex; index <= lastIndex; ) {
+    for (let index = from.firstIndex; index <= lastIndex;) {
       const found = this.read(index, RECORD_BYTES_MAX);
       if (found === null) return { derived, complete: false };
-      for (let offset = 0; offset < found.bytes.length; ) {
+      for (let offset = 0; offset < found.bytes.length;) {
         const record = readHead(found.bytes, offset);
         if (typeof record === "string") return { derived, complete: false };
         if (record.lastIndex > lastIndex) return { derived, complete: true };
-        const members = record.kind === RECORD_KIND.configuration ? membersAt(found.bytes, offset) : null;
+        const members =
+          record.kind === RECORD_KIND.configuration ? membersAt(found.bytes, offset) : null;
         derived.advance(record, members);
         offset += record.bytes;
       }

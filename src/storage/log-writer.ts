@@ -1,5 +1,5 @@
-/** Makes the log durable: one job at a time in as many batches as segments ask for, one write and one sync in flight,
- *  a seal when nothing follows, and new segments. */
+/** Makes the log durable: one job at a time in as many batches as segments ask for, one write and
+ *  one sync in flight, a seal when nothing follows, and new segments. */
 
 import type { ClusterId, Incarnation, LogIndex, MonotonicMs, Term } from "../base/types.ts";
 import type { WriteId } from "../raft/types.ts";
@@ -41,8 +41,12 @@ export interface WriterOptions {
 export interface WriterSource {
   readonly baseIndex: LogIndex;
   readonly tail: Tail;
-  /** What a segment beginning at `firstIndex` has in its head; `from`: where the one before it begins. */
-  headAt(firstIndex: LogIndex, from: LogIndex): { readonly derived: DerivedHead | null; readonly termBefore: Term };
+  /** What a segment beginning at `firstIndex` has in its head; `from`: where the one before it
+   *  begins. */
+  headAt(
+    firstIndex: LogIndex,
+    from: LogIndex,
+  ): { readonly derived: DerivedHead | null; readonly termBefore: Term };
   /** Everything up to `index` is durable. */
   synced(index: LogIndex): void;
 }
@@ -118,7 +122,8 @@ export class LogWriter {
     return !this.preparer.full && !this.isStopped;
   }
 
-  /** Begins a job for everything up to `lastIndex`; false when there is nothing to do or one is under way. */
+  /** Begins a job for everything up to `lastIndex`; false when there is nothing to do or one is
+   *  under way. */
   flush(lastIndex: LogIndex, started: () => WriteId, done: (id: WriteId) => void): boolean {
     if (this.isStopped || this.job !== null) return false;
     if (this.writtenIndex >= lastIndex && !this.installing) return false;
@@ -127,7 +132,8 @@ export class LogWriter {
     return true;
   }
 
-  /** Entries from `index` on are gone from the log. What is on the disk is replaced by the next segment. */
+  /** Entries from `index` on are gone from the log. What is on the disk is replaced by the next
+   *  segment. */
   truncate(index: LogIndex, lastChain: number): void {
     this.clip(index - 1);
     if (index > this.writtenIndex) return;
@@ -156,7 +162,8 @@ export class LogWriter {
     if (this.flight !== null) this.flight.lastIndex = Math.min(this.flight.lastIndex, lastIndex);
   }
 
-  /** Does what can be done now: the next batch of the job, or its end. Called again by every completion. */
+  /** Does what can be done now: the next batch of the job, or its end. Called again by every
+   *  completion. */
   private step(): void {
     if (this.stepping) return;
     this.stepping = true;
@@ -183,7 +190,9 @@ export class LogWriter {
   private writeBatch(lastIndex: LogIndex): boolean {
     const { current } = this.segments;
     const room = current.head.segmentBytes - current.endOffset - 2 * BATCH_HEAD_BYTES;
-    const run = this.beginNext ? null : this.source.tail.take(this.writtenIndex + 1, lastIndex, room);
+    const run = this.beginNext
+      ? null
+      : this.source.tail.take(this.writtenIndex + 1, lastIndex, room);
     if (run !== null) {
       this.put(current, run, null);
       return true;
@@ -194,7 +203,9 @@ export class LogWriter {
   private beginSegment(lastIndex: LogIndex): boolean {
     const { source, options } = this;
     const firstIndex = this.writtenIndex + 1;
-    const before = this.installing ? undefined : this.segments.all.findLast((old) => old.firstIndex < firstIndex);
+    const before = this.installing
+      ? undefined
+      : this.segments.all.findLast((old) => old.firstIndex < firstIndex);
     const fields = {
       segmentBytes: 0,
       creation: 0,
@@ -225,18 +236,26 @@ export class LogWriter {
     return true;
   }
 
-  /** Writes [head,] batch header and records, then syncs. `run` null: a seal, or a head with nothing behind it yet. */
+  /** Writes [head,] batch header and records, then syncs. `run` null: a seal, or a head with
+   *  nothing behind it yet. */
   private put(segment: SegmentFile, run: TailRun | null, head: Uint8Array | null): void {
     const firstIndex = this.writtenIndex + 1;
     const length = run?.bytes ?? 0;
-    const batch = { first: head !== null, length, number: this.nextBatch, firstIndex, chainBefore: this.writtenChain };
+    const batch = {
+      first: head !== null,
+      length,
+      number: this.nextBatch,
+      firstIndex,
+      chainBefore: this.writtenChain,
+    };
     const file = segment.opened();
     if (head !== null) file.writeSync(0, head);
     let offset = segment.endOffset;
     file.writeSync(offset, encodeBatchHead(batch, segment.seed));
     offset += BATCH_HEAD_BYTES;
     const batchEnd = offset + length;
-    if (run !== null) segment.note({ firstIndex, offset, chainBefore: this.writtenChain, batchEnd });
+    if (run !== null)
+      segment.note({ firstIndex, offset, chainBefore: this.writtenChain, batchEnd });
     for (const view of run?.views ?? []) {
       file.writeSync(offset, view);
       offset += view.length;
@@ -251,7 +270,11 @@ export class LogWriter {
       if (this.job !== null) this.job.installs = false;
     }
     this.sealed = run === null;
-    const flight = { lastIndex: this.writtenIndex, seal: run === null && head === null, begun: head !== null };
+    const flight = {
+      lastIndex: this.writtenIndex,
+      seal: run === null && head === null,
+      begun: head !== null,
+    };
     this.flight = flight;
     const startedMs = this.options.clock?.() ?? 0;
     file.sync((error) => {
@@ -293,7 +316,8 @@ export class LogWriter {
     this.lastTickMs = nowMs;
     if (this.isStopped) return;
     this.preparer.tick(nowMs);
-    if (nowMs < this.sealAtMs || this.flight !== null || this.job !== null || this.beginNext) return;
+    if (nowMs < this.sealAtMs || this.flight !== null || this.job !== null || this.beginNext)
+      return;
     this.sealAtMs = Number.POSITIVE_INFINITY;
     try {
       this.put(this.segments.current, null, null);
@@ -305,13 +329,17 @@ export class LogWriter {
   nextDeadlineMs(): MonotonicMs {
     if (this.isStopped) return Number.POSITIVE_INFINITY;
     const waiting = this.flight !== null || this.job !== null || this.beginNext;
-    return Math.min(this.preparer.nextDeadlineMs(), waiting ? Number.POSITIVE_INFINITY : this.sealAtMs);
+    return Math.min(
+      this.preparer.nextDeadlineMs(),
+      waiting ? Number.POSITIVE_INFINITY : this.sealAtMs,
+    );
   }
 
   // -------------------------------------------------------------------------------------------
   // The end.
 
-  /** A failed write or sync is never tried again: what is in the page cache may be gone from the disk. */
+  /** A failed write or sync is never tried again: what is in the page cache may be gone from the
+   *  disk. */
   fail(error: DiskError): void {
     if (this.isStopped) return;
     this.isStopped = true;
@@ -331,7 +359,13 @@ export class LogWriter {
   private sealNow(): void {
     const { current } = this.segments;
     const number = this.nextBatch;
-    const seal = { first: false, length: 0, number, firstIndex: this.writtenIndex + 1, chainBefore: this.writtenChain };
+    const seal = {
+      first: false,
+      length: 0,
+      number,
+      firstIndex: this.writtenIndex + 1,
+      chainBefore: this.writtenChain,
+    };
     try {
       current.opened().writeSync(current.endOffset, encodeBatchHead(seal, current.seed));
       current.opened().syncNow();

@@ -1,6 +1,7 @@
-/** The disk's in-memory twin. It knows what is synced and what is not, and is stricter than real file systems:
- *  a power cut keeps any subset of the 512-byte sectors written since the last sync, and any subset of the
- *  directory's operations since its last sync. Everything is deterministic under the caller's dice. */
+/** The disk's in-memory twin. It knows what is synced and what is not, and is stricter than real
+ *  file systems: a power cut keeps any subset of the 512-byte sectors written since the last sync,
+ *  and any subset of the directory's operations since its last sync. Everything is deterministic
+ *  under the caller's dice. */
 
 import { DiskFailure } from "./disk-error.ts";
 import type { Disk, DiskError, DiskFile } from "./types.ts";
@@ -27,7 +28,8 @@ type DirectoryChange =
   | { readonly type: "remove"; readonly path: string }
   | { readonly type: "rename"; readonly from: string; readonly to: string };
 
-/** How asynchronous completions are delivered; the default is a microtask, a simulator gives virtual time. */
+/** How asynchronous completions are delivered; the default is a microtask, a simulator gives
+ *  virtual time. */
 export interface MemoryDiskOptions {
   readonly schedule?: (run: () => void) => void;
   /** Total bytes of all files; default unlimited. */
@@ -117,8 +119,9 @@ export class MemoryDisk implements Disk {
     return birth ? `${inode.number}:1` : `${inode.number}`;
   }
 
-  /** The power goes. `random` gives numbers in [0, 1): each unsynced sector write and each unsynced directory
-   *  operation stays with probability `keep`. Files opened before are dead, syncs under way never complete. */
+  /** The power goes. `random` gives numbers in [0, 1): each unsynced sector write and each unsynced
+   *  directory operation stays with probability `keep`. Files opened before are dead, syncs under
+   *  way never complete. */
   powerCut(random: () => number, keep = 0.5): void {
     this.generation += 1;
     const names = new Map(this.durableNames);
@@ -139,7 +142,8 @@ export class MemoryDisk implements Disk {
     this.changes = [];
   }
 
-  /** The process dies, the machine lives: the page cache stays as it is, syncs under way never complete. */
+  /** The process dies, the machine lives: the page cache stays as it is, syncs under way never
+   *  complete. */
   crash(): void {
     this.generation += 1;
   }
@@ -165,7 +169,8 @@ export class MemoryDisk implements Disk {
     inode.pending = [];
   }
 
-  /** A copy of what is seen now, all of it durable, as `cp -r` would make it: same names, other inodes. */
+  /** A copy of what is seen now, all of it durable, as `cp -r` would make it: same names, other
+   *  inodes. */
   copy(): MemoryDisk {
     const twin = new MemoryDisk({ schedule: this.schedule, capacityBytes: this.capacityBytes });
     twin.inodeCount = this.inodeCount;
@@ -210,7 +215,14 @@ export class MemoryDisk implements Disk {
   private newInode(): Inode {
     this.inodeCount += 1;
     const empty = new Uint8Array(0);
-    return { number: this.inodeCount, seen: empty, seenSize: 0, durable: empty, durableSize: 0, pending: [] };
+    return {
+      number: this.inodeCount,
+      seen: empty,
+      seenSize: 0,
+      durable: empty,
+      durableSize: 0,
+      pending: [],
+    };
   }
 }
 
@@ -270,7 +282,8 @@ class MemoryFile implements DiskFile {
 
   close(): void {}
 
-  /** A failed sync forgets its writes: the page cache still shows them and the next sync "succeeds". */
+  /** A failed sync forgets its writes: the page cache still shows them and the next sync
+   *  "succeeds". */
   private complete(writes: number, size: number): DiskFailure | null {
     const covered = this.inode.pending.splice(0, writes);
     const error = this.disk.fault("sync", this.path);
@@ -282,7 +295,8 @@ class MemoryFile implements DiskFile {
   }
 
   private checkAlive(): void {
-    if (this.generation !== this.disk.generation) throw new DiskFailure("EIO", `${this.path}: dead since the crash`);
+    if (this.generation !== this.disk.generation)
+      throw new DiskFailure("EIO", `${this.path}: dead since the crash`);
   }
 }
 
@@ -291,7 +305,7 @@ function cutInode(inode: Inode, random: () => number, keep: number): void {
   let durable = inode.durable;
   for (const write of inode.pending) {
     const end = write.position + write.bytes.length;
-    for (let from = write.position; from < end; ) {
+    for (let from = write.position; from < end;) {
       const to = Math.min(end, (Math.floor(from / SECTOR_BYTES) + 1) * SECTOR_BYTES);
       if (random() < keep) {
         durable = grown(durable, to);

@@ -1,5 +1,6 @@
-/** Keeps the next segment ready: zero-filled, synced and named in the directory before it is needed, so that changing
- *  to it costs nothing. A full disk shows here, long before an entry is at risk. */
+/** Keeps the next segment ready: zero-filled, synced and named in the directory before it is
+ *  needed, so that changing to it costs nothing. A full disk shows here, long before an entry is at
+ *  risk. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import { isFull, toDiskError } from "./disk-error.ts";
@@ -40,7 +41,8 @@ export class Preparer {
   private lastTickMs: MonotonicMs;
   private closed = false;
 
-  /** `ready`: one left by the process before; `nextCreation`: the number after every one in use or ready. */
+  /** `ready`: one left by the process before; `nextCreation`: the number after every one in use or
+   *  ready. */
   constructor(
     disk: Disk,
     nextCreation: number,
@@ -62,8 +64,9 @@ export class Preparer {
     this.begin();
   }
 
-  /** The ready segment if it has room for `bytes`; one that is too small is replaced by a larger one
-   *  under the same number: a gap in front of a ready segment would mean that a used one was lost. */
+  /** The ready segment if it has room for `bytes`; one that is too small is replaced by a larger
+   *  one under the same number: a gap in front of a ready segment would mean that a used one was
+   *  lost. */
   take(bytes: number): PreparedSegment | null {
     const ready = this.ready;
     if (ready === null) return null;
@@ -153,7 +156,8 @@ export class Preparer {
   }
 }
 
-/** The same, blocking: the first segment of a directory and the one that recovery begins. Throws DiskError. */
+/** The same, blocking: the first segment of a directory and the one that recovery begins. Throws
+ *  DiskError. */
 export function prepareNow(disk: Disk, creation: number, bytes: number): PreparedSegment {
   const file = disk.open(preparingName(creation), true);
   for (let from = 0; from < bytes; from += CHUNK_BYTES) {

@@ -1,4 +1,5 @@
-/** The real disk: the only file that imports node:fs. Also the few things that the commands need of it. */
+/** The real disk: the only file that imports node:fs. Also the few things that the commands need of
+ *  it. */
 
 import * as fs from "node:fs";
 import { dirname, join } from "node:path";
@@ -16,7 +17,8 @@ export function openRealDisk(directory: string, create: boolean): Disk {
   return new RealDisk(directory);
 }
 
-/** How this platform makes bytes durable; null on macOS when F_FULLFSYNC cannot be called: `raft up` then says so. */
+/** How this platform makes bytes durable; null on macOS when F_FULLFSYNC cannot be called: `raft
+ *  up` then says so. */
 export function syncMethod(): "fdatasync" | "F_FULLFSYNC" | null {
   if (process.platform !== "darwin") return "fdatasync";
   return fullSync() === null ? null : "F_FULLFSYNC";
@@ -206,14 +208,17 @@ export function isDirectory(path: string): boolean {
 export function listDirectories(directory: string): readonly string[] {
   try {
     const found = fs.readdirSync(directory, { withFileTypes: true });
-    return found.filter((entry) => entry.isDirectory()).map((entry) => entry.name).sort();
+    return found
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name)
+      .sort();
   } catch {
     return [];
   }
 }
 
-/** A small file's bytes and permission bits (0 to 0o777); null when it does not exist. Throws DiskFailure when it
- *  is larger than `bytesMax` or may not be read. */
+/** A small file's bytes and permission bits (0 to 0o777); null when it does not exist. Throws
+ *  DiskFailure when it is larger than `bytesMax` or may not be read. */
 export function readSmallFile(
   path: string,
   bytesMax: number,
@@ -222,18 +227,20 @@ export function readSmallFile(
     const stat = fs.statSync(path, { throwIfNoEntry: false });
     if (stat === undefined) return null;
     if (!stat.isFile()) throw new DiskFailure("EINVAL", `${path}: not a file`);
-    if (stat.size > bytesMax) throw new DiskFailure("EFBIG", `${path}: larger than ${bytesMax} bytes`);
+    if (stat.size > bytesMax)
+      throw new DiskFailure("EFBIG", `${path}: larger than ${bytesMax} bytes`);
     return { bytes: new Uint8Array(fs.readFileSync(path)), mode: stat.mode & 0o777 };
   });
 }
 
-/** Replaces a file whole or not at all, private (0600), durable on return. `exclusive`: refuses to replace (EEXIST). */
+/** Replaces a file whole or not at all, private (0600), durable on return. `exclusive`: refuses to
+ *  replace (EEXIST). */
 export function writeFileAtomically(path: string, bytes: Uint8Array, exclusive = false): void {
   guarded(path, () => {
     const beside = `${path}.new`;
     const fd = fs.openSync(beside, "w", FILE_MODE);
     try {
-      for (let put = 0; put < bytes.length; ) put += fs.writeSync(fd, bytes, put);
+      for (let put = 0; put < bytes.length;) put += fs.writeSync(fd, bytes, put);
       fs.fsyncSync(fd);
     } finally {
       fs.closeSync(fd);
@@ -280,7 +287,8 @@ const NETWORK_FILE_SYSTEMS: Readonly<Record<number, string>> = {
   0x0bd00bd0: "Lustre",
 };
 
-/** "NFS", "SMB", ... when the directory lies on a network disk; null on a local one or when unknown. */
+/** "NFS", "SMB", ... when the directory lies on a network disk; null on a local one or when
+ *  unknown. */
 export function networkDisk(directory: string): string | null {
   if (process.platform !== "linux") return null;
   try {
@@ -290,7 +298,8 @@ export function networkDisk(directory: string): string | null {
   }
 }
 
-/** The machine's boot id where the system has one: tells machines apart where host names are cloned. */
+/** The machine's boot id where the system has one: tells machines apart where host names are
+ *  cloned. */
 export function machineBootId(): string | null {
   try {
     return fs.readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
@@ -309,7 +318,8 @@ export function isSuspended(pid: number): boolean {
   }
 }
 
-/** A descriptor for a log that is only added to, private (0600); for the output of a process in the background. */
+/** A descriptor for a log that is only added to, private (0600); for the output of a process in the
+ *  background. */
 export function openAppend(path: string): number {
   return guarded(path, () => fs.openSync(path, "a", FILE_MODE));
 }

@@ -8,9 +8,9 @@
  *
  *     payloads = dd count4, then count times  c4 n1 bytes | c5 n2 bytes | c6 n4 bytes
  *
- *  All integers are big-endian, as in MessagePack. `length` counts from offset 8; `chain` is the CRC-32 of
- *  length and body (offset 4 to the end) seeded with the chain of the record before. From offset 8 on any
- *  MessagePack decoder reads it. */
+ *  All integers are big-endian, as in MessagePack. `length` counts from offset 8; `chain` is the
+ *  CRC-32 of length and body (offset 4 to the end) seeded with the chain of the record before. From
+ *  offset 8 on any MessagePack decoder reads it. */
 
 import type { ClusterId, LogIndex } from "../base/types.ts";
 import type { Member } from "../raft/types.ts";
@@ -29,7 +29,8 @@ export const PAYLOADS_BYTES_MAX = ENTRY_BYTES_MAX + 65_536;
 export const PAYLOADS_OFFSET = 65;
 /** The largest record, bytes. */
 export const RECORD_BYTES_MAX = PAYLOADS_OFFSET + PAYLOADS_BYTES_MAX;
-/** The smallest: one empty payload. Shorter is never a record, so zeros are not a run of valid ones. */
+/** The smallest: one empty payload. Shorter is never a record, so zeros are not a run of valid
+ *  ones. */
 export const RECORD_BYTES_MIN = PAYLOADS_OFFSET + 5 + 2;
 /** The client of records that no client sent. */
 export const NO_CLIENT = "00000000000000000000000000000000";
@@ -57,8 +58,8 @@ export function chainSeed(clusterId: ClusterId): number {
   return crc32(bytes, 0);
 }
 
-/** Makes the payloads' array, once, where the entries are born; the leader copies these bytes as they are.
- *  The caller keeps to ENTRY_BYTES_MAX, ENTRIES_PER_RECORD_MAX and PAYLOADS_BYTES_MAX. */
+/** Makes the payloads' array, once, where the entries are born; the leader copies these bytes as
+ *  they are. The caller keeps to ENTRY_BYTES_MAX, ENTRIES_PER_RECORD_MAX and PAYLOADS_BYTES_MAX. */
 export function encodePayloads(payloads: readonly Uint8Array[]): Uint8Array {
   let size = 5;
   for (const payload of payloads) size += payloadHeadBytes(payload.length) + payload.length;
@@ -99,7 +100,8 @@ function writePayloadHead(bytes: Uint8Array, offset: number, length: number): nu
   return offset + 5;
 }
 
-/** Walks an array made elsewhere: exact length, canonical widths, every limit. One entry set has one encoding. */
+/** Walks an array made elsewhere: exact length, canonical widths, every limit. One entry set has
+ *  one encoding. */
 export function checkPayloads(
   bytes: Uint8Array,
   entryBytesMax: number,
@@ -113,7 +115,8 @@ export function checkPayloads(
   for (let entry = 0; entry < count; entry += 1) {
     const length = payloadLength(bytes, offset);
     if (length < 0) return { reason: `payload ${entry} is not a canonical bin` };
-    if (length > entryBytesMax) return { reason: `payload ${entry} is larger than ${entryBytesMax} bytes` };
+    if (length > entryBytesMax)
+      return { reason: `payload ${entry} is larger than ${entryBytesMax} bytes` };
     offset += payloadHeadBytes(length) + length;
     if (offset > bytes.length) return { reason: `payload ${entry} is cut` };
   }
@@ -169,17 +172,21 @@ export function recordBytesAt(bytes: Uint8Array, offset: number): number {
   return size < RECORD_BYTES_MIN || size > RECORD_BYTES_MAX ? 0 : size;
 }
 
-/** Reads what stands before the payloads, checking every field; a string is the reason why it is no record.
- *  Does not check the chain, nor the payloads. */
+/** Reads what stands before the payloads, checking every field; a string is the reason why it is no
+ *  record. Does not check the chain, nor the payloads. */
 export function readHead(bytes: Uint8Array, offset: number): RecordHead | string {
   const size = recordBytesAt(bytes, offset);
   if (size === 0) return "impossible record length";
   if (offset + size > bytes.length) return "record is cut";
   const marked =
-    readU8(bytes, offset + 8) === 0x97 && readU8(bytes, offset + 9) === 0xcf &&
-    readU8(bytes, offset + 18) === 0xcf && readU8(bytes, offset + 27) === 0xcc &&
-    readU8(bytes, offset + 29) === 0xcf && readU16(bytes, offset + 38) === 0xc410 &&
-    readU8(bytes, offset + 56) === 0xcf && readU8(bytes, offset + 65) === 0xdd;
+    readU8(bytes, offset + 8) === 0x97 &&
+    readU8(bytes, offset + 9) === 0xcf &&
+    readU8(bytes, offset + 18) === 0xcf &&
+    readU8(bytes, offset + 27) === 0xcc &&
+    readU8(bytes, offset + 29) === 0xcf &&
+    readU16(bytes, offset + 38) === 0xc410 &&
+    readU8(bytes, offset + 56) === 0xcf &&
+    readU8(bytes, offset + 65) === 0xdd;
   if (!marked) return "not a record";
   const firstIndex = readU64(bytes, offset + 10);
   const term = readU64(bytes, offset + 19);
@@ -192,22 +199,43 @@ export function readHead(bytes: Uint8Array, offset: number): RecordHead | string
   if (count < 1 || count > ENTRIES_PER_RECORD_MAX) return "impossible entry count";
   if (firstIndex < 1 || !Number.isSafeInteger(lastIndex)) return "impossible index";
   if (term < 1 || !Number.isSafeInteger(term)) return "impossible term";
-  if (!Number.isSafeInteger(timeMs) || !Number.isSafeInteger(firstSequence + count)) return "impossible number";
+  if (!Number.isSafeInteger(timeMs) || !Number.isSafeInteger(firstSequence + count))
+    return "impossible number";
   const clientId = kind === RECORD_KIND.user ? readHex(bytes, offset + 40, 16) : NO_CLIENT;
   const chain = readU32(bytes, offset);
-  return { firstIndex, lastIndex, count, term, kind, timeMs, clientId, firstSequence, chain, bytes: size };
+  return {
+    firstIndex,
+    lastIndex,
+    count,
+    term,
+    kind,
+    timeMs,
+    clientId,
+    firstSequence,
+    chain,
+    bytes: size,
+  };
 }
 
 function isKind(kind: number): kind is RecordKind {
-  return kind === RECORD_KIND.user || kind === RECORD_KIND.noop || kind === RECORD_KIND.configuration;
+  return (
+    kind === RECORD_KIND.user || kind === RECORD_KIND.noop || kind === RECORD_KIND.configuration
+  );
 }
 
-/** The chain that the record's bytes give after `chainBefore`; equal to its first four bytes in a good one. */
-export function chainOf(bytes: Uint8Array, offset: number, size: number, chainBefore: number): number {
+/** The chain that the record's bytes give after `chainBefore`; equal to its first four bytes in a
+ *  good one. */
+export function chainOf(
+  bytes: Uint8Array,
+  offset: number,
+  size: number,
+  chainBefore: number,
+): number {
   return crc32(bytes.subarray(offset + LENGTH_OFFSET, offset + size), chainBefore);
 }
 
-/** All payloads of the record at `offset`, as views; the record was verified. Null when the array is malformed. */
+/** All payloads of the record at `offset`, as views; the record was verified. Null when the array
+ *  is malformed. */
 export function payloadsOf(bytes: Uint8Array, offset: number): readonly Uint8Array[] | null {
   const end = offset + recordBytesAt(bytes, offset);
   const count = readU32(bytes, offset + PAYLOADS_OFFSET + 1);
@@ -240,8 +268,8 @@ export function payloadAt(bytes: Uint8Array, offset: number, index: LogIndex): U
   }
 }
 
-/** Checks a run of whole records: lengths, fields, consecutive indexes, terms that never fall, and the chain
- *  from `chainBefore` on. `offset` is where it went wrong. An empty run is good. */
+/** Checks a run of whole records: lengths, fields, consecutive indexes, terms that never fall, and
+ *  the chain from `chainBefore` on. `offset` is where it went wrong. An empty run is good. */
 export function verifyRecords(
   bytes: Uint8Array,
   chainBefore: number,
@@ -253,10 +281,11 @@ export function verifyRecords(
   let chain = chainBefore;
   let index = expectedFirstIndex;
   let term = 0;
-  for (let offset = 0; offset < bytes.length; ) {
+  for (let offset = 0; offset < bytes.length;) {
     const head = readHead(bytes, offset);
     if (typeof head === "string") return { reason: head, offset };
-    if (head.firstIndex !== index) return { reason: `index ${head.firstIndex} where ${index} belongs`, offset };
+    if (head.firstIndex !== index)
+      return { reason: `index ${head.firstIndex} where ${index} belongs`, offset };
     if (head.term < term) return { reason: `term ${head.term} after term ${term}`, offset };
     chain = chainOf(bytes, offset, head.bytes, chain);
     if (chain !== head.chain) return { reason: "the chain does not hold", offset };
@@ -270,7 +299,8 @@ export function verifyRecords(
 
 const MEMBER_BYTES = 23;
 
-/** The payload of a configuration record: MessagePack `[[id, incarnation, 0 voter | 1 learner], ...]`. */
+/** The payload of a configuration record: MessagePack `[[id, incarnation, 0 voter | 1 learner],
+ *  ...]`. */
 export function encodeMembers(members: readonly Member[]): Uint8Array {
   const bytes = new Uint8Array(3 + members.length * MEMBER_BYTES);
   bytes[0] = 0xdc;
@@ -289,10 +319,12 @@ export function encodeMembers(members: readonly Member[]): Uint8Array {
   return bytes;
 }
 
-/** Reads such a payload: sorted ids of 1 to 999, at most MEMBERS_MAX; null when it is anything else. */
+/** Reads such a payload: sorted ids of 1 to 999, at most MEMBERS_MAX; null when it is anything
+ *  else. */
 export function decodeMembers(bytes: Uint8Array): readonly Member[] | null {
   const count = readU16(bytes, 1);
-  if (bytes[0] !== 0xdc || count > MEMBERS_MAX || bytes.length !== 3 + count * MEMBER_BYTES) return null;
+  if (bytes[0] !== 0xdc || count > MEMBERS_MAX || bytes.length !== 3 + count * MEMBER_BYTES)
+    return null;
   const members: Member[] = [];
   let before = 0;
   for (let offset = 3; offset < bytes.length; offset += MEMBER_BYTES) {
@@ -307,7 +339,8 @@ export function decodeMembers(bytes: Uint8Array): readonly Member[] | null {
   return members;
 }
 
-/** The members that the configuration record at `offset` brings; null when its payload is malformed. */
+/** The members that the configuration record at `offset` brings; null when its payload is
+ *  malformed. */
 export function membersAt(bytes: Uint8Array, offset: number): readonly Member[] | null {
   const payload = payloadsOf(bytes, offset)?.[0];
   return payload === undefined ? null : decodeMembers(payload);

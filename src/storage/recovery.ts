@@ -1,5 +1,6 @@
-/** Finds the log again after a stop of any kind. A batch at the end that does not verify and has nothing valid behind it
- *  is torn: never acknowledged, cut, reported. Everything else that does not verify is damage. */
+/** Finds the log again after a stop of any kind. A batch at the end that does not verify and has
+ *  nothing valid behind it is torn: never acknowledged, cut, reported. Everything else that does
+ *  not verify is damage. */
 
 import type { ClusterId, Incarnation, LogIndex, MonotonicMs } from "../base/types.ts";
 import { BATCH_HEAD_BYTES, batchSeed, encodeBatchHead, findBatchHead } from "./batch.ts";
@@ -45,16 +46,25 @@ export function recoverLog(options: LogOptions): RecoveredLog {
   for (const note of scan.notes) notes.push(`${last.name}: ${note}`);
   if (scan.torn !== null) {
     const { bytes, offset } = scan.torn;
-    notes.push(`cut 1 torn batch (${bytes} bytes) at offset ${offset} of ${last.name}: never acknowledged`);
+    notes.push(
+      `cut 1 torn batch (${bytes} bytes) at offset ${offset} of ${last.name}: never acknowledged`,
+    );
   }
-  for (const hole of holes) notes.push(`damage: entries ${hole.from} to ${hole.to} (${hole.reason})`);
+  for (const hole of holes)
+    notes.push(`damage: entries ${hole.from} to ${hole.to} (${hole.reason})`);
   const end = { lastIndex: scan.lastIndex, lastChain: scan.lastChain };
   const sealed = scan.lastBatch?.head.length === 0;
   const asIs = sealed && scan.torn === null && last.holes.length === 0 && scan.notes.length === 0;
   const begun = survey.torn.some((name) => (creationOf(name) ?? 0) > last.head.creation);
-  const start = asIs && !begun
-    ? { segments, nextBatch: (scan.lastBatch?.head.number ?? 0) + 1, prepared: survey.blank, sealed: true }
-    : beginAnew(options, survey, segments, scan, replay);
+  const start =
+    asIs && !begun
+      ? {
+          segments,
+          nextBatch: (scan.lastBatch?.head.number ?? 0) + 1,
+          prepared: survey.blank,
+          sealed: true,
+        }
+      : beginAnew(options, survey, segments, scan, replay);
   removeRest(options.disk, start.segments, start.prepared);
   const used = Math.max(...start.segments.map((segment) => segment.head.creation));
   const nextCreation = Math.max(used, start.prepared?.creation ?? 0) + 1;
@@ -89,10 +99,18 @@ function surveySegments(options: LogOptions): Survey {
     const file = disk.open(name, false);
     const head = readSegmentHead(file);
     const seed = batchSeed(clusterId, options.incarnation, creation);
-    const use = typeof head === "string"
-      ? headlessUse(file.readSync(0, file.size()), seed, options.limits.segmentBytesMin, head, name)
-      : checkHead(head, clusterId, creation, name);
-    if (typeof head !== "string" && use === "good") segments.push(new SegmentFile(disk, head, seed, file, false));
+    const use =
+      typeof head === "string"
+        ? headlessUse(
+            file.readSync(0, file.size()),
+            seed,
+            options.limits.segmentBytesMin,
+            head,
+            name,
+          )
+        : checkHead(head, clusterId, creation, name);
+    if (typeof head !== "string" && use === "good")
+      segments.push(new SegmentFile(disk, head, seed, file, false));
     else file.close();
     if (use === "blank") blanks.push(creation);
     else usedMax = Math.max(usedMax, creation);
@@ -101,7 +119,11 @@ function surveySegments(options: LogOptions): Survey {
   }
   const first = blanks.find((creation) => creation > usedMax);
   if (first !== undefined && first > usedMax + 1) {
-    throw new StorageDamage("the file is missing, one that was prepared later is there", segmentName(usedMax + 1), 0);
+    throw new StorageDamage(
+      "the file is missing, one that was prepared later is there",
+      segmentName(usedMax + 1),
+      0,
+    );
   }
   const blank = first === undefined ? null : openBlank(disk, first);
   return { segments, torn, bad, blank, creationMax: Math.max(usedMax, first ?? 0) };
@@ -113,14 +135,21 @@ function openBlank(disk: Disk, creation: number): PreparedSegment {
   return { creation, bytes: file.size(), file };
 }
 
-function checkHead(head: SegmentHead, clusterId: ClusterId, creation: number, name: string): "good" | StorageDamage {
-  if (head.clusterId !== clusterId) return new StorageDamage("a segment of another cluster", name, 32);
-  if (head.creation !== creation) return new StorageDamage(`a segment that was created as ${head.creation}`, name, 24);
+function checkHead(
+  head: SegmentHead,
+  clusterId: ClusterId,
+  creation: number,
+  name: string,
+): "good" | StorageDamage {
+  if (head.clusterId !== clusterId)
+    return new StorageDamage("a segment of another cluster", name, 32);
+  if (head.creation !== creation)
+    return new StorageDamage(`a segment that was created as ${head.creation}`, name, 24);
   return "good";
 }
 
-/** A file without a valid head is a prepared one, or one whose first write was cut off. Anything valid behind that
- *  first write says that it was not: then the head itself is damaged. */
+/** A file without a valid head is a prepared one, or one whose first write was cut off. Anything
+ *  valid behind that first write says that it was not: then the head itself is damaged. */
 function headlessUse(
   bytes: Uint8Array,
   seed: number,
@@ -135,9 +164,12 @@ function headlessUse(
   return bytes.every((byte) => byte === 0) ? "blank" : "torn";
 }
 
-/** The last segment whose first batch is good. One behind it with a head and nothing else was being begun when the
- *  node died; what it was to replace still counts. */
-function settleLast(survey: Survey, notes: string[]): { readonly last: SegmentFile; readonly scan: Scan } {
+/** The last segment whose first batch is good. One behind it with a head and nothing else was being
+ *  begun when the node died; what it was to replace still counts. */
+function settleLast(
+  survey: Survey,
+  notes: string[],
+): { readonly last: SegmentFile; readonly scan: Scan } {
   let begun: SegmentFile | null = null;
   for (;;) {
     const last = survey.segments.at(-1);
@@ -153,10 +185,12 @@ function settleLast(survey: Survey, notes: string[]): { readonly last: SegmentFi
         const reason = `entries up to ${begun.firstIndex - 1} were durable, found ${scan.lastIndex}`;
         throw new StorageDamage(reason, last.name, scan.endOffset);
       }
-      for (const name of survey.torn) notes.push(`${name}: its first write was cut off, nothing in it was acknowledged`);
+      for (const name of survey.torn)
+        notes.push(`${name}: its first write was cut off, nothing in it was acknowledged`);
       return { last, scan };
     }
-    if (begun !== null) throw new StorageDamage("no valid batch behind the head", last.name, last.head.headBytes);
+    if (begun !== null)
+      throw new StorageDamage("no valid batch behind the head", last.name, last.head.headBytes);
     begun = last;
     survey.torn.push(last.name);
     survey.segments.pop();
@@ -164,19 +198,24 @@ function settleLast(survey: Survey, notes: string[]): { readonly last: SegmentFi
   }
 }
 
-/** The log is what the last segment reaches through the numbers of the ones before. From its first index on a segment
- *  replaces what the one before holds. Whatever is not reached was replaced or given up. */
+/** The log is what the last segment reaches through the numbers of the ones before. From its first
+ *  index on a segment replaces what the one before holds. Whatever is not reached was replaced or
+ *  given up. */
 function reachedSegments(survey: Survey, last: SegmentFile): SegmentFile[] {
   const reached = [last];
-  for (let next = last; next.firstIndex > last.head.logStart; ) {
+  for (let next = last; next.firstIndex > last.head.logStart;) {
     const { previous } = next.head;
     const segment = survey.segments.find((candidate) => candidate.head.creation === previous);
     const name = segmentName(previous);
     if (segment === undefined) {
-      throw survey.bad.get(previous) ?? new StorageDamage(`the file is missing, ${next.name} needs it`, name, 0);
+      throw (
+        survey.bad.get(previous) ??
+        new StorageDamage(`the file is missing, ${next.name} needs it`, name, 0)
+      );
     }
     segment.endBefore(next.firstIndex, next.head.chainBefore);
-    // A file that was cut has a hole up to where the next one begins; all else is looked at when it is read.
+    // A file that was cut has a hole up to where the next one begins; all else is looked at when it
+    // is read.
     if (segment.opened().size() < segment.head.segmentBytes) segment.scan();
     reached.unshift(segment);
     next = segment;
@@ -193,7 +232,8 @@ interface Replay {
   readonly derivedKnown: boolean;
 }
 
-/** From the last head that carries derived values: that is the last segment's, unless damage was being waited out. */
+/** From the last head that carries derived values: that is the last segment's, unless damage was
+ *  being waited out. */
 function replayDerived(
   segments: readonly SegmentFile[],
   last: SegmentFile,
@@ -202,23 +242,34 @@ function replayDerived(
 ): Replay {
   const from = segments.findLastIndex((segment) => segment.head.derived !== null);
   const head = segments[from]?.head.derived;
-  if (head === undefined || head === null) throw new StorageDamage("no head says what lies before it", last.name, 68);
+  if (head === undefined || head === null)
+    throw new StorageDamage("no head says what lies before it", last.name, 68);
   const derived = new Derived(head, sessionsMax);
   const earlier = segments.slice(0, from).flatMap((segment) => segment.head.derived ?? []);
   const base = segments[0]?.firstIndex ?? 1;
-  const runs = [...earlier.flatMap((entry) => entry.runs), ...head.runs].filter((run) => run.firstIndex >= base);
+  const runs = [...earlier.flatMap((entry) => entry.runs), ...head.runs].filter(
+    (run) => run.firstIndex >= base,
+  );
   derived.runs.splice(0, derived.runs.length, ...runs);
   const all = [...earlier.flatMap((entry) => entry.configurations), ...head.configurations];
-  const configurations = all.filter((entry, at) => all.findIndex((other) => other.index === entry.index) === at);
+  const configurations = all.filter(
+    (entry, at) => all.findIndex((other) => other.index === entry.index) === at,
+  );
   const inForce = configurations.findLastIndex((entry) => entry.index < base);
-  derived.configurations.splice(0, derived.configurations.length, ...configurations.slice(Math.max(0, inForce)));
+  derived.configurations.splice(
+    0,
+    derived.configurations.length,
+    ...configurations.slice(Math.max(0, inForce)),
+  );
   let derivedKnown = true;
   for (const segment of segments.slice(from)) {
     const scan = segment === last ? lastScan : segment.scan();
     if (scan.holes.length > 0) derivedKnown = false;
     for (const { head: record, offset } of scan.records) {
       const isConfiguration = record.kind === RECORD_KIND.configuration;
-      const members = isConfiguration ? membersAt(segment.opened().readSync(offset, record.bytes), 0) : null;
+      const members = isConfiguration
+        ? membersAt(segment.opened().readSync(offset, record.bytes), 0)
+        : null;
       if (isConfiguration && members === null) {
         throw new StorageDamage("a configuration that cannot be read", segment.name, offset);
       }
@@ -239,8 +290,9 @@ interface Continuation {
   readonly sealed: boolean;
 }
 
-/** Begins a new segment with a copy of the last unsealed batch, synced before the node says a word: what was read may
- *  have been in the page cache only. Leaves torn bytes behind in a segment that nobody reads to its end. */
+/** Begins a new segment with a copy of the last unsealed batch, synced before the node says a word:
+ *  what was read may have been in the page cache only. Leaves torn bytes behind in a segment that
+ *  nobody reads to its end. */
 function beginAnew(
   options: LogOptions,
   survey: Survey,
@@ -250,7 +302,8 @@ function beginAnew(
 ): Continuation {
   const last = segments.at(-1);
   const batch = scan.lastBatch;
-  if (last === undefined || batch === null) throw new StorageDamage("no batch to go on from", ".", 0);
+  if (last === undefined || batch === null)
+    throw new StorageDamage("no batch to go on from", ".", 0);
   const firstIndex = batch.head.length > 0 ? batch.head.firstIndex : scan.lastIndex + 1;
   const chainBefore = batch.head.length > 0 ? batch.head.chainBefore : scan.lastChain;
   const before = segments.findLast((segment) => segment.firstIndex < firstIndex);
@@ -265,7 +318,9 @@ function beginAnew(
     firstBatch: batch.head.number + 2,
     logStart: base.firstIndex,
     previous: before?.head.creation ?? 0,
-    derived: replay.derivedKnown ? replay.derived.headAt(firstIndex, before?.firstIndex ?? 0) : null,
+    derived: replay.derivedKnown
+      ? replay.derived.headAt(firstIndex, before?.firstIndex ?? 0)
+      : null,
   };
   const headBytes = encodeSegmentHead(fields).length;
   const least = headBytes + 2 * BATCH_HEAD_BYTES + batch.head.length;
@@ -286,7 +341,12 @@ function beginAnew(
   const kept = segments.filter((old) => old.firstIndex < firstIndex);
   kept.at(-1)?.endBefore(firstIndex, chainBefore);
   for (const old of segments) old.close();
-  return { segments: [...kept, segment], nextBatch: fields.firstBatch + 1, prepared: null, sealed: length === 0 };
+  return {
+    segments: [...kept, segment],
+    nextBatch: fields.firstBatch + 1,
+    prepared: null,
+    sealed: length === 0,
+  };
 }
 
 /** The prepared segment if it is large enough: a full disk must not keep a node from recovering. */
@@ -294,11 +354,19 @@ function takeSegment(options: LogOptions, survey: Survey, least: number): Prepar
   const blank = survey.blank;
   if (blank !== null && blank.bytes >= least) return blank;
   blank?.file.close();
-  return prepareNow(options.disk, survey.creationMax + 1, Math.max(least, options.limits.segmentBytesMin));
+  return prepareNow(
+    options.disk,
+    survey.creationMax + 1,
+    Math.max(least, options.limits.segmentBytesMin),
+  );
 }
 
 /** Removes what is replaced, torn, or was being prepared; only once what counts is durable. */
-function removeRest(disk: Disk, segments: readonly SegmentFile[], prepared: PreparedSegment | null): void {
+function removeRest(
+  disk: Disk,
+  segments: readonly SegmentFile[],
+  prepared: PreparedSegment | null,
+): void {
   const kept = new Set(segments.map((segment) => segment.head.creation));
   if (prepared !== null) kept.add(prepared.creation);
   const rest = disk.list().filter((name) => {
@@ -310,7 +378,11 @@ function removeRest(disk: Disk, segments: readonly SegmentFile[], prepared: Prep
 }
 
 /** The first segment of a new directory: no entry yet. Throws DiskError. */
-export function createLog(options: LogOptions, founding: SegmentHead["derived"], chainSeed: number): void {
+export function createLog(
+  options: LogOptions,
+  founding: SegmentHead["derived"],
+  chainSeed: number,
+): void {
   const { disk, clusterId, incarnation } = options;
   const prepared = prepareNow(disk, 1, options.limits.segmentBytesMin);
   const head = encodeSegmentHead({

@@ -1,4 +1,5 @@
-/** One segment on disk, open or not: where its batches go, and a sparse index to find old records again. */
+/** One segment on disk, open or not: where its batches go, and a sparse index to find old records
+ *  again. */
 
 import type { LogIndex } from "../base/types.ts";
 import { BATCH_HEAD_BYTES, readBatchHead } from "./batch.ts";
@@ -69,7 +70,8 @@ export class SegmentFile {
   /** Notes where a batch's first record was written. */
   note(place: Place): void {
     const last = this.places.at(-1);
-    if (last === undefined || place.offset - last.offset >= INDEX_EVERY_BYTES) this.places.push(place);
+    if (last === undefined || place.offset - last.offset >= INDEX_EVERY_BYTES)
+      this.places.push(place);
   }
 
   /** Drops what the index says about entries that a later segment replaced. */
@@ -97,7 +99,8 @@ export class SegmentFile {
     let end = 0;
     for (const record of scan.records) {
       const place = { ...record, firstIndex: record.head.firstIndex };
-      // A reader cannot walk over a hole or a lost seal: behind one the index has a place of its own.
+      // A reader cannot walk over a hole or a lost seal: behind one the index has a place of its
+      // own.
       if (record.offset > end + BATCH_HEAD_BYTES) this.places.push(place);
       else this.note(place);
       end = record.offset + record.head.bytes;
@@ -183,7 +186,11 @@ class Walk {
   /** The next record if it verifies, else null. */
   next(): { readonly bytes: Uint8Array; readonly head: RecordHead } | null {
     while (this.offset >= this.batchEnd) {
-      const head = readBatchHead(this.load(BATCH_HEAD_BYTES), this.offset - this.windowAt, this.seed);
+      const head = readBatchHead(
+        this.load(BATCH_HEAD_BYTES),
+        this.offset - this.windowAt,
+        this.seed,
+      );
       if (head === null || head.chainBefore !== this.chain) return null;
       this.offset += BATCH_HEAD_BYTES;
       this.batchEnd = this.offset + head.length;
@@ -194,7 +201,8 @@ class Walk {
     window = this.load(size);
     const at = this.offset - this.windowAt;
     const head = readHead(window, at);
-    if (typeof head === "string" || chainOf(window, at, head.bytes, this.chain) !== head.chain) return null;
+    if (typeof head === "string" || chainOf(window, at, head.bytes, this.chain) !== head.chain)
+      return null;
     this.chain = head.chain;
     this.offset += head.bytes;
     return { bytes: window.subarray(at, at + head.bytes), head };
@@ -209,4 +217,3 @@ class Walk {
     return this.window;
   }
 }
-

@@ -1,4 +1,5 @@
-/** The head of a segment, which is also the snapshot record: everything that is derived from the log before it.
+/** The head of a segment, which is also the snapshot record: everything that is derived from the
+ *  log before it.
  *
  *       0  magic 8            8  version 4        12  head bytes 4 (all of this)
  *      16  segment bytes 8   24  creation 8       32  cluster id 16
@@ -11,9 +12,9 @@
  *          sessions: (client id 16, last sequence 8, last index 8)*
  *          crc 4 over everything before it
  *
- *  Runs and configurations are those that began in the segment before this one, so a restart reads all heads
- *  and only the records behind the last. A head without derived values (0) is written while damage hides
- *  what would be in it; a restart then replays from an earlier head. */
+ *  Runs and configurations are those that began in the segment before this one, so a restart reads
+ *  all heads and only the records behind the last. A head without derived values (0) is written
+ *  while damage hides what would be in it; a restart then replays from an earlier head. */
 
 import type { ClusterId, LogIndex, Term } from "../base/types.ts";
 import type { Configuration, TermRun } from "../raft/types.ts";
@@ -49,8 +50,9 @@ export interface SegmentHead {
   readonly firstBatch: number;
   /** The first index of the retained log when this head was written. */
   readonly logStart: LogIndex;
-  /** The creation number of the segment that holds the entries before; 0 for none. The log is what the last segment
-   *  reaches by these, so a file that was given up can never come back between them. */
+  /** The creation number of the segment that holds the entries before; 0 for none. The log is what
+   *  the last segment reaches by these, so a file that was given up can never come back between
+   *  them. */
   readonly previous: number;
   readonly derived: DerivedHead | null;
   /** Length of the head itself. */
@@ -113,8 +115,10 @@ export function decodeSegmentHead(bytes: Uint8Array): SegmentHead | string {
   const size = segmentHeadBytes(bytes);
   if (size === 0) return "not the head of a segment";
   if (size > bytes.length) return "the head is cut";
-  if (readU32(bytes, size - 4) !== crc32(bytes.subarray(0, size - 4), 0)) return "the head's checksum does not hold";
-  if (readU32(bytes, 8) !== SEGMENT_VERSION) return `segment format ${readU32(bytes, 8)} is unknown to this version`;
+  if (readU32(bytes, size - 4) !== crc32(bytes.subarray(0, size - 4), 0))
+    return "the head's checksum does not hold";
+  if (readU32(bytes, 8) !== SEGMENT_VERSION)
+    return `segment format ${readU32(bytes, 8)} is unknown to this version`;
   const head = {
     segmentBytes: readU64(bytes, 16),
     creation: readU64(bytes, 24),
@@ -127,8 +131,17 @@ export function decodeSegmentHead(bytes: Uint8Array): SegmentHead | string {
     previous: readU64(bytes, 116),
     headBytes: size,
   };
-  const numbers = [head.segmentBytes, head.creation, head.firstIndex, head.termBefore, head.firstBatch, head.logStart, head.previous];
-  if (!numbers.every(Number.isSafeInteger) || head.firstIndex < 1) return "impossible numbers in the head";
+  const numbers = [
+    head.segmentBytes,
+    head.creation,
+    head.firstIndex,
+    head.termBefore,
+    head.firstBatch,
+    head.logStart,
+    head.previous,
+  ];
+  if (!numbers.every(Number.isSafeInteger) || head.firstIndex < 1)
+    return "impossible numbers in the head";
   if (readU32(bytes, 68) === 0) return { ...head, derived: null };
   const derived = decodeDerived(bytes, size);
   return typeof derived === "string" ? derived : { ...head, derived };
@@ -154,10 +167,17 @@ function decodeDerived(bytes: Uint8Array, size: number): DerivedHead | string {
     configurations.push({ index: readU64(bytes, offset), members });
     offset += 12 + length;
   }
-  if (offset !== end || sessionBytes > SESSIONS_MAX * SESSION_ROW_BYTES) return "the head's lengths do not add up";
+  if (offset !== end || sessionBytes > SESSIONS_MAX * SESSION_ROW_BYTES)
+    return "the head's lengths do not add up";
   if (configurations.length === 0) return "the head has no configuration";
   const sessions = bytes.slice(end, size - 4);
-  return { lastUserIndex: readU64(bytes, 88), forgottenAt: readU64(bytes, 96), runs, configurations, sessions };
+  return {
+    lastUserIndex: readU64(bytes, 88),
+    forgottenAt: readU64(bytes, 96),
+    runs,
+    configurations,
+    sessions,
+  };
 }
 
 /** "0000000003.log": a segment's name by its creation number. */

@@ -44,7 +44,8 @@ export class SegmentList {
     return this.items[low - 1];
   }
 
-  /** Makes `segment` the one in use; gives back those that it replaces, to be deleted once it is durable. */
+  /** Makes `segment` the one in use; gives back those that it replaces, to be deleted once it is
+   *  durable. */
   enter(segment: SegmentFile): readonly SegmentFile[] {
     const isGone = (old: SegmentFile): boolean => {
       return old.firstIndex >= segment.firstIndex || old.firstIndex < segment.head.logStart;
@@ -58,7 +59,8 @@ export class SegmentList {
     return gone;
   }
 
-  /** Notes that a segment was read: few files stay open, the others are opened again when somebody reads them. */
+  /** Notes that a segment was read: few files stay open, the others are opened again when somebody
+   *  reads them. */
   read(segment: SegmentFile): void {
     const at = this.openOld.indexOf(segment);
     if (at >= 0) this.openOld.splice(at, 1);

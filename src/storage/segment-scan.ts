@@ -1,5 +1,5 @@
-/** Reads a whole segment and says what of it is good, torn, or damaged. Recovery, the index of an old segment, healing
- *  and `raft verify` all see a segment through this one function. */
+/** Reads a whole segment and says what of it is good, torn, or damaged. Recovery, the index of an
+ *  old segment, healing and `raft verify` all see a segment through this one function. */
 
 import type { LogIndex } from "../base/types.ts";
 import { BATCH_HEAD_BYTES, findBatchHead, readBatchHead } from "./batch.ts";
@@ -61,8 +61,8 @@ export interface Scan {
   readonly notes: readonly string[];
 }
 
-/** Follows the batches from the head on. A batch that does not verify is a hole if anything valid was written after
- *  it, else torn. */
+/** Follows the batches from the head on. A batch that does not verify is a hole if anything valid
+ *  was written after it, else torn. */
 export function scanSegment(input: ScanInput): Scan {
   const records: ScannedRecord[] = [];
   const holes: Hole[] = [];
@@ -76,7 +76,11 @@ export function scanSegment(input: ScanInput): Scan {
   const finished = (): boolean => input.until !== null && index > input.until.index;
   while (!finished()) {
     const head = readBatchHead(input.bytes, offset, input.seed);
-    const fits = head !== null && head.number === number && head.firstIndex === index && head.chainBefore === chain;
+    const fits =
+      head !== null &&
+      head.number === number &&
+      head.firstIndex === index &&
+      head.chainBefore === chain;
     const good = fits ? readBatchRecords(input, head, offset) : null;
     if (fits && good !== null && good.reason === null) {
       for (const record of good.records) records.push(record);
@@ -95,12 +99,19 @@ export function scanSegment(input: ScanInput): Scan {
       break;
     }
     const next = nextAt < 0 ? null : readBatchHead(input.bytes, nextAt, input.seed);
-    // What verifies in front of the bad record is kept: the hole is as small as the chain can prove.
+    // What verifies in front of the bad record is kept: the hole is as small as the chain can
+    // prove.
     for (const record of good?.records ?? []) records.push(record);
     const from = good === null ? index : good.lastIndex + 1;
     const chainBefore = good === null ? chain : good.lastChain;
-    const reason = good?.reason ?? (head === null ? "no valid batch here" : "a batch that does not belong here");
-    const hole = holeUntil(input, next, { from, chainBefore, offset: good?.offset ?? offset, reason });
+    const reason =
+      good?.reason ?? (head === null ? "no valid batch here" : "a batch that does not belong here");
+    const hole = holeUntil(input, next, {
+      from,
+      chainBefore,
+      offset: good?.offset ?? offset,
+      reason,
+    });
     if (hole.to >= hole.from) holes.push(hole);
     else notes.push(`a seal at offset ${offset} is lost: nothing was in it`);
     index = hole.to + 1;
@@ -109,7 +120,16 @@ export function scanSegment(input: ScanInput): Scan {
     offset = nextAt;
     number = next.number;
   }
-  return { records, holes, lastBatch, endOffset: offset, lastIndex: index - 1, lastChain: chain, torn, notes };
+  return {
+    records,
+    holes,
+    lastBatch,
+    endOffset: offset,
+    lastIndex: index - 1,
+    lastChain: chain,
+    torn,
+    notes,
+  };
 }
 
 function holeUntil(
@@ -149,8 +169,10 @@ function readBatchRecords(input: ScanInput, batch: BatchHead, batchOffset: numbe
     const head = readHead(input.bytes, offset);
     if (typeof head === "string") return stopped(head, isUnknownKind(input.bytes, offset, chain));
     if (offset + head.bytes > batchEnd) return stopped("a record crosses the end of its batch");
-    if (head.firstIndex !== index) return stopped(`index ${head.firstIndex} where ${index} belongs`);
-    if (chainOf(input.bytes, offset, head.bytes, chain) !== head.chain) return stopped("the chain does not hold");
+    if (head.firstIndex !== index)
+      return stopped(`index ${head.firstIndex} where ${index} belongs`);
+    if (chainOf(input.bytes, offset, head.bytes, chain) !== head.chain)
+      return stopped("the chain does not hold");
     records.push({ head, offset, chainBefore: chain, batchEnd });
     chain = head.chain;
     index = head.lastIndex + 1;

@@ -1,6 +1,6 @@
-/** The table of client sessions: at most 65,536 fixed rows, the one that appended longest ago is forgotten first.
- *  Columns in typed arrays and a linked list through them: no garbage per append, and a head is written
- *  without sorting. */
+/** The table of client sessions: at most 65,536 fixed rows, the one that appended longest ago is
+ *  forgotten first. Columns in typed arrays and a linked list through them: no garbage per append,
+ *  and a head is written without sorting. */
 
 import { assert } from "../base/assert.ts";
 import type { LogIndex } from "../base/types.ts";
@@ -72,7 +72,8 @@ export class SessionTable {
     } else {
       const { lastSequence, lastIndex } = undo.previous;
       let after = this.newest;
-      while (after !== NONE && (this.indexes[after] ?? 0) > lastIndex) after = this.older[after] ?? NONE;
+      while (after !== NONE && (this.indexes[after] ?? 0) > lastIndex)
+        after = this.older[after] ?? NONE;
       this.put(slot, lastSequence, lastIndex, after);
     }
     if (undo.evicted === null) return;
@@ -106,7 +107,8 @@ export class SessionTable {
       order.push({ at, index: readU64(rows, at + 24) });
     }
     order.sort((a, b) => a.index - b.index);
-    for (const { at, index } of order) this.touch(readHex(rows, at, 16), readU64(rows, at + 16), index);
+    for (const { at, index } of order)
+      this.touch(readHex(rows, at, 16), readU64(rows, at + 16), index);
   }
 
   private rowAt(slot: number): SessionRow {
@@ -162,7 +164,13 @@ export class SessionTable {
   }
 }
 
-function writeRow(bytes: Uint8Array, offset: number, name: string, sequence: number, index: number): void {
+function writeRow(
+  bytes: Uint8Array,
+  offset: number,
+  name: string,
+  sequence: number,
+  index: number,
+): void {
   writeHex(bytes, offset, name);
   writeU64(bytes, offset + 16, sequence);
   writeU64(bytes, offset + 24, index);

@@ -1,4 +1,5 @@
-/** Opening a data directory's log and hard state together: what a node does before its first message. */
+/** Opening a data directory's log and hard state together: what a node does before its first
+ *  message. */
 
 import type { ClusterId, FoundingRecord, Incarnation, MonotonicMs } from "../base/types.ts";
 import { DiskFailure, StorageDamage } from "./disk-error.ts";
@@ -49,8 +50,8 @@ export function hasStore(disk: Disk): boolean {
   return disk.exists(HARD_STATE_FILE);
 }
 
-/** Makes an empty log and the hard state of term 0. May be repeated after a crash in the middle; refuses (problem
- *  "damaged") a directory that has a log with entries but no hard state. */
+/** Makes an empty log and the hard state of term 0. May be repeated after a crash in the middle;
+ *  refuses (problem "damaged") a directory that has a log with entries but no hard state. */
 export function createStore(options: StoreOptions): StoreProblem | { readonly ok: true } {
   return attempt(() => {
     const { disk, clusterId } = options;
@@ -65,7 +66,8 @@ export function createStore(options: StoreOptions): StoreProblem | { readonly ok
   });
 }
 
-/** A log without hard state was being created, or the hard state is gone; only the first holds nothing. */
+/** A log without hard state was being created, or the hard state is gone; only the first holds
+ *  nothing. */
 function checkEmpty(options: StoreOptions): void {
   const names = options.disk.list().filter((name) => creationOf(name) !== null);
   const name = names[0] ?? "";
@@ -79,7 +81,8 @@ function checkEmpty(options: StoreOptions): void {
   if (entries > 0) throw new StorageDamage("a log with entries but without a hard state", name, 0);
 }
 
-/** Opens the directory, recovering from whatever stop there was. Blocks while it reads and syncs. */
+/** Opens the directory, recovering from whatever stop there was. Blocks while it reads and
+ *  syncs. */
 export function openStore(options: StoreOptions): OpenStore | StoreProblem {
   return attempt(() => {
     if (readHardState(options.disk) === null) return wiped();

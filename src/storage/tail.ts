@@ -1,4 +1,5 @@
-/** The log's recent records in memory: pages that only grow, so a view that was handed out never changes. */
+/** The log's recent records in memory: pages that only grow, so a view that was handed out never
+ *  changes. */
 
 import type { LogIndex } from "../base/types.ts";
 import { readU32 } from "./bytes.ts";
@@ -11,7 +12,8 @@ const PAGE_BYTES = 524_288;
 interface Page {
   readonly bytes: Uint8Array;
   used: number;
-  /** Nothing more is appended: records behind were truncated, and views of them may still be in use. */
+  /** Nothing more is appended: records behind were truncated, and views of them may still be in
+   *  use. */
   closed: boolean;
   readonly chainBefore: number;
   readonly firstIndexes: number[];
@@ -69,9 +71,21 @@ export class Tail {
 
   private pageFor(recordBytes: number): Page {
     const current = this.pages.at(-1);
-    if (current !== undefined && !current.closed && current.used + recordBytes <= current.bytes.length) return current;
+    if (
+      current !== undefined &&
+      !current.closed &&
+      current.used + recordBytes <= current.bytes.length
+    )
+      return current;
     const bytes = new Uint8Array(Math.max(PAGE_BYTES, recordBytes));
-    const page = { bytes, used: 0, closed: false, chainBefore: this.chain, firstIndexes: [], offsets: [] };
+    const page = {
+      bytes,
+      used: 0,
+      closed: false,
+      chainBefore: this.chain,
+      firstIndexes: [],
+      offsets: [],
+    };
     this.pages.push(page);
     return page;
   }
@@ -108,7 +122,8 @@ export class Tail {
     }
   }
 
-  /** Whole records from the one that contains `index`, within one page; null when it is not held. */
+  /** Whole records from the one that contains `index`, within one page; null when it is not
+   *  held. */
   read(index: LogIndex, bytesMax: number): LogRead | null {
     const at = this.find(index);
     if (at === null) return null;
@@ -124,7 +139,8 @@ export class Tail {
     };
   }
 
-  /** The chain and the last index of the record that contains `index`; undefined when it is not held. */
+  /** The chain and the last index of the record that contains `index`; undefined when it is not
+   *  held. */
   chainAt(index: LogIndex): { readonly chain: number; readonly lastIndex: LogIndex } | undefined {
     const at = this.find(index);
     if (at === null) return undefined;
@@ -132,7 +148,7 @@ export class Tail {
   }
 
   /** Views of the records `from`..`to` (both ends of records), as many as fit into `bytesMax`;
- *  null when nothing fits. */
+   *  null when nothing fits. */
   take(from: LogIndex, to: LogIndex, bytesMax: number): TailRun | null {
     const views: Uint8Array[] = [];
     let bytes = 0;

@@ -31,13 +31,15 @@ export interface DiskFile {
 }
 
 export interface Disk {
-  /** Opens for reading and writing; `create` makes it when missing. Relative to the data directory. */
+  /** Opens for reading and writing; `create` makes it when missing. Relative to the data
+   *  directory. */
   open(path: string, create: boolean): DiskFile;
   list(): readonly string[];
   exists(path: string): boolean;
   remove(path: string): void;
   rename(from: string, to: string): void;
-  /** fsync of the directory: new names and removals are durable after it. Blocks: start-up and rare turns only. */
+  /** fsync of the directory: new names and removals are durable after it. Blocks: start-up and rare
+   *  turns only. */
   syncDirectory(): void;
   /** The same, off the loop. */
   syncDirectorySoon(done: (error: DiskError | null) => void): void;
@@ -54,7 +56,8 @@ export interface DiskError {
 // ---------------------------------------------------------------------------------------------
 // Records (record.ts makes and reads them).
 
-/** noop: a leader's first entry; user: what people send; configuration: members. An unknown kind stops a node. */
+/** noop: a leader's first entry; user: what people send; configuration: members. An unknown kind
+ *  stops a node. */
 export const RECORD_KIND = { user: 0, noop: 1, configuration: 2 } as const;
 export type RecordKind = (typeof RECORD_KIND)[keyof typeof RECORD_KIND];
 
@@ -86,7 +89,8 @@ export interface SessionRow {
 }
 
 export interface LogRead {
-  /** Whole records, contiguous, ready for the wire. An alias of memory that is not changed later. */
+  /** Whole records, contiguous, ready for the wire. An alias of memory that is not changed
+   *  later. */
   readonly bytes: Uint8Array;
   readonly firstIndex: LogIndex;
   readonly lastIndex: LogIndex;
@@ -103,7 +107,8 @@ export interface DamagedRange {
   readonly reason: string;
 }
 
-/** The replicated log of one node. Everything appended is readable at once (from memory), durable after its write. */
+/** The replicated log of one node. Everything appended is readable at once (from memory), durable
+ *  after its write. */
 export interface LogStore {
   readonly clusterId: ClusterId;
   /** The entry before the first retained one. */
@@ -112,35 +117,46 @@ export interface LogStore {
   readonly lastChain: number;
   /** The last index whose record is a user's, at or below lastIndex; 0 if none. For --if-last. */
   readonly lastUserIndex: LogIndex;
-  /** The same, at or below `index` (index >= the highest committed index ever given to `committed`). */
+  /** The same, at or below `index` (index >= the highest committed index ever given to
+   *  `committed`). */
   lastUserIndexAt(index: LogIndex): LogIndex;
-  /** Appends one or more whole records that follow lastIndex; the chain has been verified by the caller against lastChain. The bytes are copied or owned: the caller does not touch them again. */
+  /** Appends one or more whole records that follow lastIndex; the chain has been verified by the
+   *  caller against lastChain. The bytes are copied or owned: the caller does not touch them
+   *  again. */
   append(records: Uint8Array): void;
-  /** Drops everything from `index` on (a record's first index). Begins a new segment before anything later depends on it. */
+  /** Drops everything from `index` on (a record's first index). Begins a new segment before
+   *  anything later depends on it. */
   truncate(index: LogIndex): void;
   /** Replaces everything by a snapshot head (bytes as given by `snapshotHead` elsewhere). */
   install(head: Uint8Array): void;
   /** The first segment's head: the snapshot record. */
   snapshotHead(): Uint8Array;
-  /** Whole records starting with the one that contains `index`, at least one, at most `bytesMax` beyond the first. Null: beyond lastIndex, before the base, or damaged. */
+  /** Whole records starting with the one that contains `index`, at least one, at most `bytesMax`
+   *  beyond the first. Null: beyond lastIndex, before the base, or damaged. */
   read(index: LogIndex, bytesMax: number): LogRead | null;
-  /** The chain of the record that contains `index` and the last index of that record; undefined when unknown. */
+  /** The chain of the record that contains `index` and the last index of that record; undefined
+   *  when unknown. */
   chainAt(index: LogIndex): { readonly chain: number; readonly lastIndex: LogIndex } | undefined;
   session(clientId: string): SessionRow | undefined;
-  /** The highest index at which a client was forgotten; a first request born before it is refused. */
+  /** The highest index at which a client was forgotten; a first request born before it is
+   *  refused. */
   readonly forgottenAt: LogIndex;
-  /** Writes the batch that has collected, if none is in flight: calls `started` synchronously to get a write id, then `done(id)` when durable. Returns false when there is nothing to write or a write is in flight (it then calls `idle` semantics itself: flush again from `done`). */
+  /** Writes the batch that has collected, if none is in flight: calls `started` synchronously to
+   *  get a write id, then `done(id)` when durable. Returns false when there is nothing to write or
+   *  a write is in flight (it then calls `idle` semantics itself: flush again from `done`). */
   flush(started: () => WriteId, done: (id: WriteId) => void): boolean;
   readonly writing: boolean;
   readonly unflushedBytes: number;
   /** Tells how far rollback is impossible: undo information below is dropped. */
   committed(index: LogIndex): void;
-  /** Milliseconds clock for the seal (an empty batch 100 ms after the last one); call at nextDeadlineMs. */
+  /** Milliseconds clock for the seal (an empty batch 100 ms after the last one); call at
+   *  nextDeadlineMs. */
   tick(nowMs: MonotonicMs): void;
   nextDeadlineMs(): MonotonicMs;
   /** Unhealed damage, oldest first. */
   readonly damage: readonly DamagedRange[];
-  /** Tries to fill a damaged range by bytes from another member; true when the chain closes on both sides. */
+  /** Tries to fill a damaged range by bytes from another member; true when the chain closes on both
+   *  sides. */
   heal(records: Uint8Array): boolean;
   /** False while the disk is full: refuse new entries, stay readable. */
   readonly acceptsEntries: boolean;
@@ -158,7 +174,8 @@ export interface Recovered {
   readonly configurations: readonly Configuration[];
   /** Neither vote nor campaign before commitIndex passes this (0: none). */
   readonly voteFromCommitIndex: LogIndex;
-  /** Sentences such as "cut 1 torn batch (4,096 bytes) at the end of 0000000003.log: never acknowledged". */
+  /** Sentences such as "cut 1 torn batch (4,096 bytes) at the end of 0000000003.log: never
+   *  acknowledged". */
   readonly notes: readonly string[];
 }
 
@@ -184,4 +201,8 @@ export interface Identity {
 }
 
 /** A copy of this directory was made: its inode or birth time differ from what the file holds. */
-export type IdentityProblem = { readonly problem: "copied" | "unreadable" | "other cluster" | "other id"; readonly found: Identity | null; readonly reason: string };
+export type IdentityProblem = {
+  readonly problem: "copied" | "unreadable" | "other cluster" | "other id";
+  readonly found: Identity | null;
+  readonly reason: string;
+};

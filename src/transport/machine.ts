@@ -2,8 +2,8 @@
 
 import { hostname, networkInterfaces, userInfo } from "node:os";
 
-/** IPv4 addresses of this machine's interfaces, loopback last; only loopback when asked for, or when there is
- *  nothing else. */
+/** IPv4 addresses of this machine's interfaces, loopback last; only loopback when asked for, or
+ *  when there is nothing else. */
 export function ownHosts(loopbackOnly: boolean): readonly string[] {
   const all = Object.values(networkInterfaces())
     .flatMap((list) => list ?? [])

@@ -13,7 +13,8 @@ import type {
 import type { Configuration, MembershipChange, Role } from "../raft/types.ts";
 import type { Address } from "./types.ts";
 
-/** Appends `count` entries as one record. `payloads` is the MessagePack array of bins, made once by the client. */
+/** Appends `count` entries as one record. `payloads` is the MessagePack array of bins, made once by
+ *  the client. */
 export interface AppendRequest {
   readonly type: "append";
   readonly clientId: string;
@@ -21,7 +22,8 @@ export interface AppendRequest {
   readonly count: number;
   /** The commitIndex that the client had last heard when its session began. */
   readonly bornAt: LogIndex;
-  /** Refuse unless the last committed user entry is at this index (0: the log is empty of user entries). */
+  /** Refuse unless the last committed user entry is at this index (0: the log is empty of user
+   *  entries). */
   readonly ifLast: LogIndex | null;
   readonly payloads: Uint8Array;
 }
@@ -47,14 +49,16 @@ export type Request =
   /** Answered by any node, at once: its own view. */
   | {
       readonly type: "status";
-      /** Pass the question on to that node, for a client that cannot reach it; null: the asked node's own view. */
+      /** Pass the question on to that node, for a client that cannot reach it; null: the asked
+       *  node's own view. */
       readonly of: NodeId | null;
     }
   /** Answered by any node, at once: the leader hint and the commitIndex. */
   | { readonly type: "leader" }
   | { readonly type: "stop"; readonly bootId: BootId; readonly kill: boolean; readonly by: string }
   | { readonly type: "transfer"; readonly term: Term; readonly to: NodeId | null }
-  /** `incarnation` in the change may be "" for add/replace: the leader fills in the one it has met. */
+  /** `incarnation` in the change may be "" for add/replace: the leader fills in the one it has
+   *  met. */
   | {
       readonly type: "members";
       readonly configurationIndex: LogIndex;
@@ -77,8 +81,8 @@ export type RefusalCode =
   | "transferring"
   /** A gap: the entries of one client enter in order; `expected` is the next sequence. */
   | "expected"
-  /** The session was forgotten: never executed again. With a `number` the entries are in the log, at an
-   *  index that is no longer known here; without one an earlier copy may be there. */
+  /** The session was forgotten: never executed again. With a `number` the entries are in the log,
+   *  at an index that is no longer known here; without one an earlier copy may be there. */
   | "forgotten"
   | "if last"
   | "too large"
@@ -138,11 +142,13 @@ export type Response =
       /** A sentence for people; may be empty when the code says it all. */
       readonly text: string;
       readonly leader: LeaderHint | null;
-      /** "expected": the next sequence; "if last": the index of the last user entry; "trimmed": the first index. */
+      /** "expected": the next sequence; "if last": the index of the last user entry; "trimmed": the
+       *  first index. */
       readonly number: number | null;
     };
 
-/** One node's own view of itself and of the others; travels as JSON text inside a bin (not a hot path). */
+/** One node's own view of itself and of the others; travels as JSON text inside a bin (not a hot
+ *  path). */
 export interface NodeReport {
   readonly cluster: string;
   readonly auth: "open" | "key";

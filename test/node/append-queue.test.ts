@@ -224,7 +224,8 @@ describe("the leader's append queue", () => {
     it("waits after a restart until the entries of the last head are known to be committed", () => {
       const { host, offer, commit, answers } = setUp();
       for (const first of [1, 2, 3]) host.push(A, first, 1);
-      // The segment's head tells of entry 2, and nothing older; a new leader knows of no commit yet.
+      // The segment's head tells of entry 2, and nothing older; a new leader knows of no commit
+      // yet.
       const lastUserIndexAt = host.lastUserIndexAt.bind(host);
       host.lastUserIndexAt = (index) => Math.max(2, lastUserIndexAt(index));
       offer(B, 1, { ifLast: 1 });

@@ -17,7 +17,14 @@ function recordsOf(sizes: readonly number[]): Uint8Array[] {
   let firstIndex = 1;
   for (const size of sizes) {
     const payloads = encodePayloads(Array.from({ length: size }, (_, at) => new Uint8Array([at])));
-    const fields = { firstIndex, term: 1, kind: RECORD_KIND.user, timeMs: 0, clientId: NO_CLIENT, firstSequence: 1 };
+    const fields = {
+      firstIndex,
+      term: 1,
+      kind: RECORD_KIND.user,
+      timeMs: 0,
+      clientId: NO_CLIENT,
+      firstSequence: 1,
+    };
     const record = encodeRecord(fields, payloads, chain);
     chain = new DataView(record.buffer).getUint32(0);
     records.push(record);
@@ -67,7 +74,13 @@ function world(sizes: readonly number[]) {
     leaderHint: () => null,
     staleMs: () => 0,
   });
-  return { core, reads, answers, leaderAsked, answer: (response: Response) => answers.push(response) };
+  return {
+    core,
+    reads,
+    answers,
+    leaderAsked,
+    answer: (response: Response) => answers.push(response),
+  };
 }
 
 const read = (change: Partial<ReadRequest> = {}): ReadRequest => ({
@@ -87,7 +100,12 @@ describe("a linearizable read", () => {
     reads.offer(read(), answer, 0);
     expect(answers).toEqual([]);
     reads.indexKnown(core.asked[0] ?? -1, 5, 1);
-    expect(answers[0]).toMatchObject({ type: "records", firstIndex: 1, lastIndex: 5, commitIndex: 5 });
+    expect(answers[0]).toMatchObject({
+      type: "records",
+      firstIndex: 1,
+      lastIndex: 5,
+      commitIndex: 5,
+    });
   });
 
   it("is not answered before commitIndex has reached its read index", () => {

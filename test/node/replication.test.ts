@@ -4,14 +4,26 @@ import { describe, expect, it } from "vitest";
 import { ChainCheck } from "../../src/node/chain-check.ts";
 import { fulfilSendOrder, takeAppend } from "../../src/node/replication.ts";
 import type { AppendOrder, Core, RaftMessage } from "../../src/raft/types.ts";
-import { chainSeed, encodeMembers, encodePayloads, encodeRecord, NO_CLIENT } from "../../src/storage/record.ts";
+import {
+  chainSeed,
+  encodeMembers,
+  encodePayloads,
+  encodeRecord,
+  NO_CLIENT,
+} from "../../src/storage/record.ts";
 import { RECORD_KIND, type LogStore } from "../../src/storage/types.ts";
 import type { Connection, Endpoint, Frame } from "../../src/transport/types.ts";
 
 const PEER = { id: 2, incarnation: "22".repeat(16), bootId: "bb".repeat(16) };
 const SEED = chainSeed("ab".repeat(16));
 
-function record(firstIndex: number, term: number, text: string, chainBefore: number, members = false): Uint8Array {
+function record(
+  firstIndex: number,
+  term: number,
+  text: string,
+  chainBefore: number,
+  members = false,
+): Uint8Array {
   const payload = members
     ? encodeMembers([{ id: 1, incarnation: "11".repeat(16), role: "voter" }])
     : new TextEncoder().encode(text);
@@ -20,10 +32,15 @@ function record(firstIndex: number, term: number, text: string, chainBefore: num
   return encodeRecord(fields, encodePayloads([payload]), chainBefore);
 }
 
-const chainOf = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
+const chainOf = (bytes: Uint8Array): number =>
+  new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
 
 /** A follower that holds `held`, one entry a record, and a core that answers `order`. */
-function follower(held: readonly Uint8Array[], terms: readonly number[], order: AppendOrder | null) {
+function follower(
+  held: readonly Uint8Array[],
+  terms: readonly number[],
+  order: AppendOrder | null,
+) {
   const stepped: { message: RaftMessage; differsAt: number | null | undefined }[] = [];
   const done: string[] = [];
   const core = {
@@ -48,9 +65,22 @@ function follower(held: readonly Uint8Array[], terms: readonly number[], order: 
   return { core: core as unknown as Core, log: log as unknown as LogStore, stepped, done };
 }
 
-function append(prevIndex: number, prevTerm: number, prevChain: number, records: readonly Uint8Array[]): Extract<Frame, { type: "raft" }> {
+function append(
+  prevIndex: number,
+  prevTerm: number,
+  prevChain: number,
+  records: readonly Uint8Array[],
+): Extract<Frame, { type: "raft" }> {
   const bytes = new Uint8Array(records.flatMap((one) => [...one]));
-  const message: RaftMessage = { type: "append", term: 2, round: 1, prevIndex, prevTerm, commitIndex: 0, records: [] };
+  const message: RaftMessage = {
+    type: "append",
+    term: 2,
+    round: 1,
+    prevIndex,
+    prevTerm,
+    commitIndex: 0,
+    records: [],
+  };
   return { type: "raft", message, prevChain, bytes };
 }
 
@@ -138,17 +168,32 @@ describe("a leader's send order", () => {
     } as unknown as Core;
     const log = {
       lastIndex: 3,
-      read: (index: number, bytesMax: number) => ({ bytes: second, firstIndex: 2, lastIndex: 2, prevChain: 9, asked: [index, bytesMax] }),
+      read: (index: number, bytesMax: number) => ({
+        bytes: second,
+        firstIndex: 2,
+        lastIndex: 2,
+        prevChain: 9,
+        asked: [index, bytesMax],
+      }),
       chainAt: (index: number) => ({ chain: 77, lastIndex: index }),
     } as unknown as LogStore;
-    const endpoint = { send: (_: unknown, frame: Frame) => frames.push(frame) } as unknown as Endpoint;
+    const endpoint = {
+      send: (_: unknown, frame: Frame) => frames.push(frame),
+    } as unknown as Endpoint;
     return { core, log, endpoint, sent, frames };
   }
 
   it("becomes one frame, and the core learns what really went out", () => {
     const { core, log, endpoint, sent, frames } = leader(2);
     fulfilSendOrder(order, core, log, endpoint, {} as Connection, 1_200, 5);
-    expect(frames).toMatchObject([{ type: "raft", prevChain: 9, message: { prevIndex: 1, prevTerm: 1, round: 7 }, bytes: second }]);
+    expect(frames).toMatchObject([
+      {
+        type: "raft",
+        prevChain: 9,
+        message: { prevIndex: 1, prevTerm: 1, round: 7 },
+        bytes: second,
+      },
+    ]);
     expect(sent).toEqual([[2, 2, 1, 2, second.length, 5]]);
   });
 
@@ -177,7 +222,12 @@ describe("the comparison of committed chains", () => {
   it("sees a difference only where both know the index committed", () => {
     const { core, log } = follower([first, second], [1, 1], null);
     const check = new ChainCheck(core, log);
-    const at = (index: number, chain: number): Extract<Frame, { type: "check" }> => ({ type: "check", index, term: 1, chain });
+    const at = (index: number, chain: number): Extract<Frame, { type: "check" }> => ({
+      type: "check",
+      index,
+      term: 1,
+      chain,
+    });
     expect(check.differs(at(2, chainOf(second)))).toBe(false);
     expect(check.differs(at(2, chainOf(second) ^ 1))).toBe(true);
     expect(check.differs(at(3, 1))).toBe(false);

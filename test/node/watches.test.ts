@@ -41,7 +41,14 @@ describe("the leader's watch over its peers", () => {
     const peers = [sight(2), sight(3, { lastHeardMs: 1_000 })];
     expect(watch.look(peers, true, 10, 500, 0)).toEqual([]);
     expect(watch.look(peers, true, 10, 1_000, 50_000)).toEqual([
-      { type: "peer unreachable", peer: peers[0]?.name, sinceWallMs: 49_000, votersLeft: 2, voters: 3, spare: 0 },
+      {
+        type: "peer unreachable",
+        peer: peers[0]?.name,
+        sinceWallMs: 49_000,
+        votersLeft: 2,
+        voters: 3,
+        spare: 0,
+      },
     ]);
     expect(watch.look(peers, true, 10, 1_100, 50_100)).toEqual([]);
   });
@@ -49,16 +56,36 @@ describe("the leader's watch over its peers", () => {
   it("says that it is back, how far behind, and when it has caught up", () => {
     const watch = new PeerWatch(600);
     watch.look([sight(2)], true, 10, 1_000, 0);
-    const back = watch.look([sight(2, { lastHeardMs: 2_000, matchIndex: 10 })], true, 128, 2_000, 0);
+    const back = watch.look(
+      [sight(2, { lastHeardMs: 2_000, matchIndex: 10 })],
+      true,
+      128,
+      2_000,
+      0,
+    );
     expect(back).toMatchObject([{ type: "peer back", behind: 118 }]);
-    expect(watch.look([sight(2, { lastHeardMs: 2_100, matchIndex: 20 })], true, 128, 2_100, 0)).toEqual([]);
-    const caughtUp = watch.look([sight(2, { lastHeardMs: 2_200, matchIndex: 128 })], true, 128, 2_200, 0);
+    expect(
+      watch.look([sight(2, { lastHeardMs: 2_100, matchIndex: 20 })], true, 128, 2_100, 0),
+    ).toEqual([]);
+    const caughtUp = watch.look(
+      [sight(2, { lastHeardMs: 2_200, matchIndex: 128 })],
+      true,
+      128,
+      2_200,
+      0,
+    );
     expect(caughtUp).toMatchObject([{ type: "peer caught up", votersHere: 2, voters: 2 }]);
   });
 
   it("does not count a learner among the voters", () => {
     const watch = new PeerWatch(600);
-    const events = watch.look([sight(2, { voter: false }), sight(3, { lastHeardMs: 5_000 })], true, 10, 5_000, 0);
+    const events = watch.look(
+      [sight(2, { voter: false }), sight(3, { lastHeardMs: 5_000 })],
+      true,
+      10,
+      5_000,
+      0,
+    );
     expect(events).toMatchObject([{ type: "peer unreachable", votersLeft: 2, voters: 2 }]);
   });
 });

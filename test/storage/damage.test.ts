@@ -1,4 +1,5 @@
-/** Rot, cut files, full and failing disks: recovered whole, or refused, or marked; never silently short. */
+/** Rot, cut files, full and failing disks: recovered whole, or refused, or marked; never silently
+ *  short. */
 
 import { describe, expect, it } from "vitest";
 import { createHardState, openHardState, readHardState } from "../../src/storage/hard-state.ts";
@@ -23,7 +24,11 @@ async function sealedLog(entries: readonly string[], limits = SMALL): Promise<Me
 const TINY = { ...SMALL, segmentBytesMin: 2_048 };
 
 /** Whole, or refused, or marked as damaged: says which. */
-function verdict(disk: Disk, wanted: readonly string[], limits = SMALL): "whole" | "refused" | "marked" {
+function verdict(
+  disk: Disk,
+  wanted: readonly string[],
+  limits = SMALL,
+): "whole" | "refused" | "marked" {
   const store = tryOpen(disk, limits);
   if (!store.ok) {
     expect(store.problem).toBe("damaged");
@@ -73,7 +78,10 @@ describe("a sealed log", () => {
   it("that lost any of its files is refused (52)", async () => {
     const entries = Array.from({ length: 30 }, (_, at) => `${at} ${"x".repeat(2_000)}`);
     const origin = await sealedLog(entries);
-    const used = origin.list().filter((name) => name.endsWith(".log")).slice(0, -1);
+    const used = origin
+      .list()
+      .filter((name) => name.endsWith(".log"))
+      .slice(0, -1);
     expect(used.length).toBeGreaterThan(2);
     for (const name of used) {
       const disk = origin.copy();
@@ -131,7 +139,11 @@ describe("damage", () => {
 
   it("that is not healed does not keep a node from following, nor from restarting", async () => {
     const disk = await sealedLog(entries);
-    const last = disk.list().filter((name) => name.endsWith(".log")).at(-2) ?? "";
+    const last =
+      disk
+        .list()
+        .filter((name) => name.endsWith(".log"))
+        .at(-2) ?? "";
     disk.flipBit(last, 1_000 * 8);
     for (let start = 0; start < 3; start += 1) {
       const store = open(disk);
@@ -167,7 +179,8 @@ describe("a disk that refuses", () => {
     store.log.tick(store.log.nextDeadlineMs());
     for (let turn = 0; turn < 50; turn += 1) await settled();
     expect(store.log.acceptsEntries).toBe(true);
-    for (let more = 0; more < 40; more += 1) appendText(store.log, 1, [`${more} ${"x".repeat(1_000)}`]);
+    for (let more = 0; more < 40; more += 1)
+      appendText(store.log, 1, [`${more} ${"x".repeat(1_000)}`]);
     await flushed(store.log);
     expect(texts(store.log)).toHaveLength(appended + 40);
     store.log.close();
@@ -185,11 +198,19 @@ describe("a disk that refuses", () => {
       disk.faults.push({ operation, path: "0000000001.log", code: "EIO", after: 0 });
       appendText(store.log, 1, ["lost"]);
       let done = false;
-      store.log.flush(() => 1, () => (done = true));
+      store.log.flush(
+        () => 1,
+        () => (done = true),
+      );
       await settled();
       expect(errors.map((error) => error.code)).toEqual(["EIO"]);
       expect(done).toBe(false);
-      expect(store.log.flush(() => 2, () => (done = true))).toBe(false);
+      expect(
+        store.log.flush(
+          () => 2,
+          () => (done = true),
+        ),
+      ).toBe(false);
       disk.crash();
       const again = open(disk);
       const found = texts(again.log);
@@ -212,7 +233,14 @@ describe("an installed snapshot", () => {
     const first = decodeSegmentHead(store.log.snapshotHead());
     if (typeof first === "string" || first.derived === null) throw new Error(String(first));
     const derived = { ...first.derived, lastUserIndex: 5 };
-    return encodeSegmentHead({ ...first, firstIndex: 6, logStart: 6, termBefore: 2, chainBefore: store.log.lastChain, derived });
+    return encodeSegmentHead({
+      ...first,
+      firstIndex: 6,
+      logStart: 6,
+      termBefore: 2,
+      chainBefore: store.log.lastChain,
+      derived,
+    });
   }
 
   it("replaces the whole log or nothing of it, at every crash (51)", async () => {
@@ -226,15 +254,24 @@ describe("an installed snapshot", () => {
         for (let left = most; left > 0 && tasks.length > 0; left -= 1) tasks.shift()?.();
       };
       for (const text of ["a", "b"]) appendText(store.log, 1, [text]);
-      store.log.flush(() => 1, () => {});
+      store.log.flush(
+        () => 1,
+        () => {},
+      );
       drain(20);
       store.log.install(head);
       expect(store.log.lastIndex).toBe(5);
       let done = false;
-      store.log.flush(() => 2, () => (done = true));
+      store.log.flush(
+        () => 2,
+        () => (done = true),
+      );
       drain(seed % 5);
       if (done) appendText(store.log, 2, ["six"]);
-      store.log.flush(() => 3, () => {});
+      store.log.flush(
+        () => 3,
+        () => {},
+      );
       drain(seed % 7);
       disk.powerCut(dice(seed));
       const again = open(disk);
@@ -260,7 +297,9 @@ describe("a restart", () => {
     open(disk).log.close();
     const files = disk.list();
     for (let start = 0; start < 3; start += 1) open(disk).log.close();
-    expect(disk.list().filter((name) => name.endsWith(".log"))).toEqual(files.filter((name) => name.endsWith(".log")));
+    expect(disk.list().filter((name) => name.endsWith(".log"))).toEqual(
+      files.filter((name) => name.endsWith(".log")),
+    );
   });
 });
 
@@ -273,16 +312,33 @@ describe("a flush", () => {
     while (tasks.length > 0) tasks.shift()?.();
     appendText(log, 1, ["a"]);
     const done: number[] = [];
-    expect(log.flush(() => 1, (id) => done.push(id))).toBe(true);
+    expect(
+      log.flush(
+        () => 1,
+        (id) => done.push(id),
+      ),
+    ).toBe(true);
     const donor = new MemoryDisk();
     create(donor);
     const head = decodeSegmentHead(open(donor).log.snapshotHead());
     if (typeof head === "string") throw new Error(head);
-    log.install(encodeSegmentHead({ ...head, firstIndex: 9, logStart: 9, termBefore: 1, chainBefore: 7 }));
-    expect(log.flush(() => 2, (id) => done.push(id))).toBe(false);
+    log.install(
+      encodeSegmentHead({ ...head, firstIndex: 9, logStart: 9, termBefore: 1, chainBefore: 7 }),
+    );
+    expect(
+      log.flush(
+        () => 2,
+        (id) => done.push(id),
+      ),
+    ).toBe(false);
     while (tasks.length > 0 && done.length === 0) tasks.shift()?.();
     expect(done).toEqual([1]);
-    expect(log.flush(() => 2, (id) => done.push(id))).toBe(true);
+    expect(
+      log.flush(
+        () => 2,
+        (id) => done.push(id),
+      ),
+    ).toBe(true);
     while (tasks.length > 0) tasks.shift()?.();
     expect(done).toEqual([1, 2]);
     log.close();
@@ -300,7 +356,10 @@ describe("truncation", () => {
       appendText(store.log, 2, [`new ${text}`]);
       const memory = texts(store.log);
       let done = false;
-      store.log.flush(() => 1, () => (done = true));
+      store.log.flush(
+        () => 1,
+        () => (done = true),
+      );
       if (seed % 2 === 0) await settled();
       disk.powerCut(dice(seed));
       const found = texts(open(disk).log);

@@ -1,8 +1,15 @@
-/** What the storage tests share: small segments, one cluster, and short words for appending and reading. */
+/** What the storage tests share: small segments, one cluster, and short words for appending and
+ *  reading. */
 
 import { clusterIdOf } from "../../src/storage/founding.ts";
 import type { LogLimits } from "../../src/storage/log-store.ts";
-import { encodePayloads, encodeRecord, NO_CLIENT, payloadsOf, readHead } from "../../src/storage/record.ts";
+import {
+  encodePayloads,
+  encodeRecord,
+  NO_CLIENT,
+  payloadsOf,
+  readHead,
+} from "../../src/storage/record.ts";
 import { createStore, openStore } from "../../src/storage/store.ts";
 import type { OpenStore, StoreOptions, StoreProblem } from "../../src/storage/store.ts";
 import { RECORD_KIND } from "../../src/storage/types.ts";
@@ -26,12 +33,26 @@ export const SMALL: LogLimits = {
   sessionsMax: 8,
 };
 
-export function options(disk: Disk, limits = SMALL, onFatal?: (error: DiskError) => void): StoreOptions {
-  const fatal = onFatal ?? ((error: DiskError): void => {
-    throw new Error(`unexpected: ${error.message}`);
-  });
+export function options(
+  disk: Disk,
+  limits = SMALL,
+  onFatal?: (error: DiskError) => void,
+): StoreOptions {
+  const fatal =
+    onFatal ??
+    ((error: DiskError): void => {
+      throw new Error(`unexpected: ${error.message}`);
+    });
   const founding = FOUNDING;
-  return { disk, clusterId: CLUSTER_ID, incarnation: INCARNATION, founding, nowMs: 0, onFatal: fatal, limits };
+  return {
+    disk,
+    clusterId: CLUSTER_ID,
+    incarnation: INCARNATION,
+    founding,
+    nowMs: 0,
+    onFatal: fatal,
+    limits,
+  };
 }
 
 export function create(disk: Disk, limits = SMALL): void {
@@ -42,7 +63,8 @@ export function create(disk: Disk, limits = SMALL): void {
 /** Opens what must open. */
 export function open(disk: Disk, limits = SMALL, onFatal?: (error: DiskError) => void): OpenStore {
   const store = tryOpen(disk, limits, onFatal);
-  if (!store.ok) throw new Error(`${store.problem}: ${store.reason} (${store.file} ${store.offset})`);
+  if (!store.ok)
+    throw new Error(`${store.problem}: ${store.reason} (${store.file} ${store.offset})`);
   return store;
 }
 
@@ -61,16 +83,38 @@ export interface RecordParts {
 }
 
 /** Makes the record that follows the log's end. */
-export function nextRecord(log: LogStore, term: number, payloads: readonly Uint8Array[], parts: RecordParts = {}): Uint8Array {
+export function nextRecord(
+  log: LogStore,
+  term: number,
+  payloads: readonly Uint8Array[],
+  parts: RecordParts = {},
+): Uint8Array {
   const kind = parts.kind ?? RECORD_KIND.user;
   const clientId = parts.clientId ?? (kind === RECORD_KIND.user ? CLIENT : NO_CLIENT);
   const firstSequence = parts.sequence ?? (log.session(clientId)?.lastSequence ?? 0) + 1;
-  const head = { firstIndex: log.lastIndex + 1, term, kind, timeMs: 1_000, clientId, firstSequence };
+  const head = {
+    firstIndex: log.lastIndex + 1,
+    term,
+    kind,
+    timeMs: 1_000,
+    clientId,
+    firstSequence,
+  };
   return encodeRecord(head, encodePayloads(payloads), log.lastChain);
 }
 
-export function appendText(log: LogStore, term: number, entries: readonly string[], parts: RecordParts = {}): Uint8Array {
-  const record = nextRecord(log, term, entries.map((text) => new TextEncoder().encode(text)), parts);
+export function appendText(
+  log: LogStore,
+  term: number,
+  entries: readonly string[],
+  parts: RecordParts = {},
+): Uint8Array {
+  const record = nextRecord(
+    log,
+    term,
+    entries.map((text) => new TextEncoder().encode(text)),
+    parts,
+  );
   log.append(record);
   return record;
 }
@@ -81,10 +125,13 @@ export async function flushed(log: LogStore): Promise<void> {
   while (log.writing || log.unflushedBytes > 0) {
     await new Promise<void>((resolve, reject) => {
       const late = setTimeout(() => reject(new Error("the flush never ended")), 5_000);
-      const went = log.flush(() => (id += 1), () => {
-        clearTimeout(late);
-        resolve();
-      });
+      const went = log.flush(
+        () => (id += 1),
+        () => {
+          clearTimeout(late);
+          resolve();
+        },
+      );
       if (!went) {
         clearTimeout(late);
         setTimeout(resolve, 1);
@@ -96,13 +143,14 @@ export async function flushed(log: LogStore): Promise<void> {
 /** Every entry's text, oldest first; stops at what cannot be read. */
 export function texts(log: LogStore): string[] {
   const found: string[] = [];
-  for (let index = log.baseIndex + 1; index <= log.lastIndex; ) {
+  for (let index = log.baseIndex + 1; index <= log.lastIndex;) {
     const read = log.read(index, 3_000);
     if (read === null) break;
-    for (let offset = 0; offset < read.bytes.length; ) {
+    for (let offset = 0; offset < read.bytes.length;) {
       const head = readHead(read.bytes, offset);
       if (typeof head === "string") throw new Error(head);
-      for (const payload of payloadsOf(read.bytes, offset) ?? []) found.push(new TextDecoder().decode(payload));
+      for (const payload of payloadsOf(read.bytes, offset) ?? [])
+        found.push(new TextDecoder().decode(payload));
       offset += head.bytes;
     }
     index = read.lastIndex + 1;

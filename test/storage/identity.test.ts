@@ -5,7 +5,13 @@ import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, onTestFinished } from "vitest";
-import { openIdentity, readIdentity, wipeDirectory, wipeDisk, writeIdentity } from "../../src/storage/identity.ts";
+import {
+  openIdentity,
+  readIdentity,
+  wipeDirectory,
+  wipeDisk,
+  writeIdentity,
+} from "../../src/storage/identity.ts";
 import { inspectDisk, verifyDisk } from "../../src/storage/inspect.ts";
 import { acquireLock, lockHolder } from "../../src/storage/lock.ts";
 import type { LockHolder } from "../../src/storage/lock.ts";
@@ -15,7 +21,8 @@ import { appendText, create, dice, flushed, FOUNDING, INCARNATION, open } from "
 
 const directories: string[] = [];
 afterEach(() => {
-  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+  for (const directory of directories.splice(0))
+    rmSync(directory, { recursive: true, force: true });
 });
 
 function newDirectory(): string {
@@ -25,28 +32,57 @@ function newDirectory(): string {
 }
 
 const WANTED = { cluster: "raft", id: 1, nowMs: 1_700_000_000_000, freshIncarnation: INCARNATION };
-const HOLDER: LockHolder = { user: "ana", host: "lab-07", pid: 4_711, address: "", machineBootId: null, sinceMs: 5 };
+const HOLDER: LockHolder = {
+  user: "ana",
+  host: "lab-07",
+  pid: 4_711,
+  address: "",
+  machineBootId: null,
+  sinceMs: 5,
+};
 
 describe("an identity", () => {
   it("is born once, counts its boots and keeps what is written to it", () => {
     const disk = openRealDisk(newDirectory(), true);
     const born = openIdentity(disk, WANTED);
-    expect(born).toMatchObject({ ok: true, fresh: true, identity: { bootCount: 1, founding: null, member: false } });
+    expect(born).toMatchObject({
+      ok: true,
+      fresh: true,
+      identity: { bootCount: 1, founding: null, member: false },
+    });
     if (!born.ok) return;
-    writeIdentity(disk, { ...born.identity, founding: FOUNDING, foundedMs: 7, member: true, addresses: { 2: "10.0.0.8:7402" } });
+    writeIdentity(disk, {
+      ...born.identity,
+      founding: FOUNDING,
+      foundedMs: 7,
+      member: true,
+      addresses: { 2: "10.0.0.8:7402" },
+    });
     const again = openIdentity(disk, { ...WANTED, freshIncarnation: "f".repeat(32) });
     expect(again).toMatchObject({
       ok: true,
       fresh: false,
-      identity: { bootCount: 2, incarnation: INCARNATION, founding: FOUNDING, member: true, addresses: { 2: "10.0.0.8:7402" } },
+      identity: {
+        bootCount: 2,
+        incarnation: INCARNATION,
+        founding: FOUNDING,
+        member: true,
+        addresses: { 2: "10.0.0.8:7402" },
+      },
     });
   });
 
   it("refuses another cluster's or another node's directory and says whose it is", () => {
     const disk = new MemoryDisk();
     openIdentity(disk, WANTED);
-    expect(openIdentity(disk, { ...WANTED, cluster: "g4" })).toMatchObject({ ok: false, problem: "other cluster" });
-    expect(openIdentity(disk, { ...WANTED, id: 2 })).toMatchObject({ ok: false, problem: "other id" });
+    expect(openIdentity(disk, { ...WANTED, cluster: "g4" })).toMatchObject({
+      ok: false,
+      problem: "other cluster",
+    });
+    expect(openIdentity(disk, { ...WANTED, id: 2 })).toMatchObject({
+      ok: false,
+      problem: "other id",
+    });
   });
 
   it("knows a copied directory, on the real disk and in memory", () => {
@@ -67,13 +103,21 @@ describe("an identity", () => {
       const disk = new MemoryDisk();
       const born = openIdentity(disk, WANTED);
       if (!born.ok) throw new Error("born");
-      disk.faults.push({ operation: seed % 2 === 0 ? "sync" : "syncDirectory", path: "", code: "EIO", after: seed % 3 });
+      disk.faults.push({
+        operation: seed % 2 === 0 ? "sync" : "syncDirectory",
+        path: "",
+        code: "EIO",
+        after: seed % 3,
+      });
       try {
         for (let port = 1; port < 4; port += 1) writeIdentity(disk, { ...born.identity, port });
       } catch {}
       disk.faults.length = 0;
       disk.powerCut(random);
-      expect(readIdentity(disk)).toMatchObject({ ok: true, identity: { incarnation: INCARNATION } });
+      expect(readIdentity(disk)).toMatchObject({
+        ok: true,
+        identity: { incarnation: INCARNATION },
+      });
     }
   });
 
@@ -134,7 +178,10 @@ describe("the lock on a directory", () => {
     expect(lockHolder(directory)).toBeNull();
     const taken = acquireLock(directory, HOLDER);
     expect(taken.ok).toBe(true);
-    expect(acquireLock(directory, { ...HOLDER, user: "bob" })).toEqual({ ok: false, holder: HOLDER });
+    expect(acquireLock(directory, { ...HOLDER, user: "bob" })).toEqual({
+      ok: false,
+      holder: HOLDER,
+    });
     expect(lockHolder(directory)).toEqual({ holder: HOLDER });
     if (taken.ok) {
       taken.lock.describe({ ...HOLDER, address: "10.0.0.7:7401" });
@@ -151,9 +198,12 @@ describe("the lock on a directory", () => {
     const directory = newDirectory();
     const lock = new URL("../../src/storage/lock.ts", import.meta.url).pathname;
     const script = join(newDirectory(), "hold.ts");
-    writeFileSync(script, `import { acquireLock } from ${JSON.stringify(lock)};
+    writeFileSync(
+      script,
+      `import { acquireLock } from ${JSON.stringify(lock)};
       acquireLock(${JSON.stringify(directory)}, ${JSON.stringify(HOLDER)});
-      Bun.gc(true); console.log("held"); setTimeout(() => {}, 10_000);`);
+      Bun.gc(true); console.log("held"); setTimeout(() => {}, 10_000);`,
+    );
     const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
     onTestFinished(() => {
       child.kill("SIGKILL");
@@ -193,10 +243,15 @@ describe("looking at a directory", () => {
     });
     const good = verifyDisk(disk);
     expect(good.ok).toBe(true);
-    expect(good.files.find((file) => file.file === "0000000001.log")).toMatchObject({ verdict: "good", entries: 2 });
+    expect(good.files.find((file) => file.file === "0000000001.log")).toMatchObject({
+      verdict: "good",
+      entries: 2,
+    });
     disk.flipBit("0000000001.log", 300 * 8);
     const bad = verifyDisk(disk);
     expect(bad.ok).toBe(false);
-    expect(bad.files.find((file) => file.verdict === "damaged")).toMatchObject({ file: "0000000001.log" });
+    expect(bad.files.find((file) => file.verdict === "damaged")).toMatchObject({
+      file: "0000000001.log",
+    });
   });
 });

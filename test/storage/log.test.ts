@@ -17,11 +17,14 @@ afterEach(() => {
 
 const disks: readonly (readonly [string, () => Disk])[] = [
   ["memory", () => new MemoryDisk()],
-  ["real", () => {
-    const directory = mkdtempSync(join(tmpdir(), "raft-log-"));
-    directories.push(directory);
-    return openRealDisk(directory, true);
-  }],
+  [
+    "real",
+    () => {
+      const directory = mkdtempSync(join(tmpdir(), "raft-log-"));
+      directories.push(directory);
+      return openRealDisk(directory, true);
+    },
+  ],
 ];
 
 describe.each(disks)("a log on the %s disk", (_name, newDisk) => {
@@ -71,7 +74,9 @@ describe.each(disks)("a log on the %s disk", (_name, newDisk) => {
       if (at % 5 === 4) await flushed(store.log);
     }
     expect(disk.list().filter((name) => name.endsWith(".log")).length).toBeGreaterThan(3);
-    expect(texts(store.log).map((entry) => Number.parseInt(entry, 10))).toEqual([...new Array(200).keys()]);
+    expect(texts(store.log).map((entry) => Number.parseInt(entry, 10))).toEqual([
+      ...new Array(200).keys(),
+    ]);
     const chain = store.log.chainAt(3);
     expect(chain?.lastIndex).toBe(3);
     store.log.close();
@@ -99,7 +104,10 @@ describe.each(disks)("a log on the %s disk", (_name, newDisk) => {
     store.log.close();
     const again = open(disk);
     expect(texts(again.log)).toEqual(["a", "b", "C"]);
-    expect(again.runs).toEqual([{ firstIndex: 1, term: 1 }, { firstIndex: 3, term: 2 }]);
+    expect(again.runs).toEqual([
+      { firstIndex: 1, term: 1 },
+      { firstIndex: 3, term: 2 },
+    ]);
     again.log.close();
   });
 });

@@ -1,4 +1,5 @@
-/** A disk under a seed, a log on it, and an array that says what the log must hold: crashed and recovered many times. */
+/** A disk under a seed, a log on it, and an array that says what the log must hold: crashed and
+ *  recovered many times. */
 
 import { expect } from "vitest";
 import { MemoryDisk } from "../../src/storage/memory-disk.ts";
@@ -64,7 +65,12 @@ export class Model {
     });
     const clientId = String(10 + this.pick(20)).repeat(16);
     const noop = turn < 0.1;
-    const record = nextRecord(this.log, this.term, noop ? [new Uint8Array(0)] : payloads, noop ? { kind: RECORD_KIND.noop } : { clientId });
+    const record = nextRecord(
+      this.log,
+      this.term,
+      noop ? [new Uint8Array(0)] : payloads,
+      noop ? { kind: RECORD_KIND.noop } : { clientId },
+    );
     this.log.append(record);
     this.keep(record);
   }
@@ -79,14 +85,17 @@ export class Model {
     const lastIndex = this.log.lastIndex;
     const kept = [...this.kept];
     const truncations = this.truncations;
-    this.log.flush(() => (this.writeId += 1), () => {
-      // A completion counts for what it wrote and what is still in the log.
-      const same = this.kept.filter((record, at) => record.hex === kept[at]?.hex);
-      const acked = Math.min(lastIndex, same.at(-1)?.head.lastIndex ?? 0);
-      this.ackedIndex = Math.max(this.ackedIndex, acked);
-      // A truncation is durable with the first write that began after it.
-      if (truncations === this.truncations) this.older = [];
-    });
+    this.log.flush(
+      () => (this.writeId += 1),
+      () => {
+        // A completion counts for what it wrote and what is still in the log.
+        const same = this.kept.filter((record, at) => record.hex === kept[at]?.hex);
+        const acked = Math.min(lastIndex, same.at(-1)?.head.lastIndex ?? 0);
+        this.ackedIndex = Math.max(this.ackedIndex, acked);
+        // A truncation is durable with the first write that began after it.
+        if (truncations === this.truncations) this.older = [];
+      },
+    );
   }
 
   runTask(): void {
@@ -133,7 +142,8 @@ export class Model {
     this.recover();
   }
 
-  /** What was acknowledged is there; what else is there was once the log; nothing is called damage. */
+  /** What was acknowledged is there; what else is there was once the log; nothing is called
+   *  damage. */
   recover(): void {
     this.store = open(this.disk);
     const { log } = this.store;
@@ -157,15 +167,23 @@ export class Model {
   /** What is derived is what the records say. */
   check(): void {
     const { log } = this;
-    expect(recordsOf(log).map((record) => record.hex)).toEqual(this.kept.map((record) => record.hex));
-    const sessions = new Map<string, { readonly lastSequence: number; readonly lastIndex: number }>();
+    expect(recordsOf(log).map((record) => record.hex)).toEqual(
+      this.kept.map((record) => record.hex),
+    );
+    const sessions = new Map<
+      string,
+      { readonly lastSequence: number; readonly lastIndex: number }
+    >();
     let forgottenAt = 0;
     let lastUserIndex = 0;
     for (const { head } of this.kept) {
       if (head.kind !== RECORD_KIND.user) continue;
       lastUserIndex = head.lastIndex;
       sessions.delete(head.clientId);
-      sessions.set(head.clientId, { lastSequence: head.firstSequence + head.count - 1, lastIndex: head.lastIndex });
+      sessions.set(head.clientId, {
+        lastSequence: head.firstSequence + head.count - 1,
+        lastIndex: head.lastIndex,
+      });
       if (sessions.size <= SMALL.sessionsMax) continue;
       const [oldest = "", row] = [...sessions.entries()][0] ?? [];
       forgottenAt = Math.max(forgottenAt, row?.lastIndex ?? 0);
@@ -174,7 +192,8 @@ export class Model {
     expect(log.lastUserIndex).toBe(lastUserIndex);
     expect(log.forgottenAt).toBe(forgottenAt);
     for (const { head } of this.kept) {
-      if (head.kind === RECORD_KIND.user) expect(log.session(head.clientId)).toEqual(sessions.get(head.clientId));
+      if (head.kind === RECORD_KIND.user)
+        expect(log.session(head.clientId)).toEqual(sessions.get(head.clientId));
     }
   }
 }
@@ -182,14 +201,18 @@ export class Model {
 /** Everything readable, in one pass; fails on a gap. */
 export function recordsOf(log: LogStore): Kept[] {
   const found: Kept[] = [];
-  for (let index = log.baseIndex + 1; index <= log.lastIndex; ) {
+  for (let index = log.baseIndex + 1; index <= log.lastIndex;) {
     const read = log.read(index, 5_000);
     if (read === null) throw new Error(`entry ${index} of ${log.lastIndex} cannot be read`);
-    for (let offset = 0; offset < read.bytes.length; ) {
+    for (let offset = 0; offset < read.bytes.length;) {
       const head = readHead(read.bytes, offset);
       if (typeof head === "string") throw new Error(head);
-      if (head.kind === RECORD_KIND.configuration && membersAt(read.bytes, offset) === null) throw new Error("members");
-      found.push({ head, hex: Buffer.from(read.bytes.subarray(offset, offset + head.bytes)).toString("hex") });
+      if (head.kind === RECORD_KIND.configuration && membersAt(read.bytes, offset) === null)
+        throw new Error("members");
+      found.push({
+        head,
+        hex: Buffer.from(read.bytes.subarray(offset, offset + head.bytes)).toString("hex"),
+      });
       offset += head.bytes;
     }
     index = read.lastIndex + 1;

@@ -1,4 +1,5 @@
-/** The log against an array, through thousands of power cuts that keep any subset of unsynced sectors. */
+/** The log against an array, through thousands of power cuts that keep any subset of unsynced
+ *  sectors. */
 
 import { describe, expect, it } from "vitest";
 import { dice } from "./fixture.ts";
@@ -18,13 +19,16 @@ function run(seed: number, crash: (model: Model) => void): void {
       crash(model);
     }
   } catch (thrown) {
-    throw new Error(`replay with RAFT_SEEDS=1 RAFT_SEED=${seed}: ${String(thrown)}`, { cause: thrown });
+    throw new Error(`replay with RAFT_SEEDS=1 RAFT_SEED=${seed}: ${String(thrown)}`, {
+      cause: thrown,
+    });
   }
 }
 
 describe("a log under crashes", () => {
   it("keeps what was acknowledged through power cuts and never calls one damage (56, 59)", () => {
-    for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed += 1) run(seed, (model) => model.crash(true));
+    for (let seed = FIRST_SEED; seed < FIRST_SEED + SEEDS; seed += 1)
+      run(seed, (model) => model.crash(true));
   });
 
   it("keeps it when the process dies and the power goes soon after (58)", () => {
@@ -42,7 +46,8 @@ describe("a log under crashes", () => {
         model.disk.powerCut(model.random);
         model.tasks.length = 0;
         const operation = model.pick(2) === 0 ? "sync" : "syncDirectory";
-        const path = operation === "sync" ? [".log", ".preparing", "hardstate"][model.pick(3)] ?? "" : "";
+        const path =
+          operation === "sync" ? ([".log", ".preparing", "hardstate"][model.pick(3)] ?? "") : "";
         model.disk.faults.push({ operation, path, code: "EIO", after: model.pick(2) });
         try {
           model.recover();
