@@ -1,6 +1,7 @@
 /** Term and vote, in two slots of their own 4-KiB blocks.
  *
- *       0 magic 4   4 crc 4   8 counter 8   16 term 8   24 voted 2 (0, 1)   26 id 2   28 incarnation 16   44 boot id 16
+ *      0 magic 4             4 crc 4     8 counter 8         16 term 8
+ *     24 voted 2 (0 or 1)   26 id 2     28 incarnation 16   44 boot id 16
  *
  *  The crc covers everything behind it. A change is synced to one slot before anything depends on
  *  it, and to the other before the next change: at rest both are equal, so either alone may rot. */

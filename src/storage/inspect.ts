@@ -9,6 +9,7 @@ import { readIdentity } from "./identity.ts";
 import { isDirectory, openRealDisk } from "./real-disk.ts";
 import { creationOf, segmentName } from "./segment-head.ts";
 import { readSegmentHead, SegmentFile } from "./segment-file.ts";
+import type { Scan } from "./segment-scan.ts";
 import type { HardState } from "../raft/types.ts";
 import type { Disk, Identity, IdentityProblem } from "./types.ts";
 
@@ -40,7 +41,8 @@ export function inspectDisk(disk: Disk): Inspection | null {
       ? null
       : { problem: read.problem, found: read.found, reason: read.reason };
   const hardState = readHardState(disk);
-  if (identity?.founding == null) return { identity, problem, entries: 0, lastIndex: 0, hardState };
+  if (identity === null || identity.founding === null)
+    return { identity, problem, entries: 0, lastIndex: 0, hardState };
   const survey = surveyOf(disk, identity);
   const { entries, lastIndex } = survey;
   return { identity, problem, entries, lastIndex, hardState };
@@ -51,14 +53,19 @@ function surveyOf(
   identity: Identity,
 ): { readonly entries: number | null; readonly lastIndex: number | null } {
   const segments = segmentsOf(disk, identity).flatMap((segment) => segment.file ?? []);
-  const last = segments.findLast((segment) => tryScan(segment)?.lastBatch != null);
-  if (last === undefined) return { entries: null, lastIndex: null };
-  const lastIndex = tryScan(last)?.lastIndex ?? null;
-  for (const segment of segments) segment.close();
-  return { entries: lastIndex === null ? null : lastIndex - last.head.logStart + 1, lastIndex };
+  let found: { readonly entries: number; readonly lastIndex: number } | null = null;
+  for (let segment = segments.pop(); segment !== undefined; segment = segments.pop()) {
+    const scan: Scan | null = found === null ? tryScan(segment) : null;
+    if (scan !== null && scan.lastBatch !== null) {
+      const lastIndex: number = scan.lastIndex;
+      found = { entries: lastIndex - segment.head.logStart + 1, lastIndex };
+    }
+    segment.close();
+  }
+  return found ?? { entries: null, lastIndex: null };
 }
 
-function tryScan(segment: SegmentFile): ReturnType<SegmentFile["scan"]> | null {
+function tryScan(segment: SegmentFile): Scan | null {
   try {
     return segment.scan();
   } catch {

@@ -7,6 +7,7 @@ import type { WriteId } from "../raft/types.ts";
 import { Derived, termInRuns } from "./derived.ts";
 import { toDiskError } from "./disk-error.ts";
 import { Healer, holesOf } from "./heal.ts";
+import type { LogLimits } from "./limits.ts";
 import { LogWriter } from "./log-writer.ts";
 import type { WriterSource } from "./log-writer.ts";
 import type { PreparedSegment } from "./preparer.ts";
@@ -15,7 +16,7 @@ import { decodeSegmentHead } from "./segment-head.ts";
 import type { DerivedHead } from "./segment-head.ts";
 import type { SegmentFile } from "./segment-file.ts";
 import { SegmentList } from "./segment-list.ts";
-import { Tail, TAIL_BYTES_MAX } from "./tail.ts";
+import { Tail } from "./tail.ts";
 import { RECORD_KIND } from "./types.ts";
 import type {
   DamagedRange,
@@ -26,25 +27,6 @@ import type {
   RecordHead,
   SessionRow,
 } from "./types.ts";
-
-/** The size of a quiet log's segments; a busy log's double up to the larger. */
-export const SEGMENT_BYTES_MIN = 4_194_304;
-export const SEGMENT_BYTES_MAX = 33_554_432;
-
-/** Sizes, for tests; the defaults are what runs. */
-export interface LogLimits {
-  readonly segmentBytesMin: number;
-  readonly segmentBytesMax: number;
-  readonly tailBytesMax: number;
-  readonly sessionsMax: number;
-}
-
-export const LOG_LIMITS: LogLimits = {
-  segmentBytesMin: SEGMENT_BYTES_MIN,
-  segmentBytesMax: SEGMENT_BYTES_MAX,
-  tailBytesMax: TAIL_BYTES_MAX,
-  sessionsMax: 65_536,
-};
 
 /** What recovery (or a fresh log) hands over. */
 export interface LogStart {
@@ -82,7 +64,7 @@ export class DiskLog implements LogStore, WriterSource {
   private readonly healer: Healer;
   private readonly segments: SegmentList;
   private derived: Derived;
-  private derivedKnown: boolean;
+  derivedKnown: boolean;
   private baseChain: number;
   private syncedIndex: LogIndex;
   private committedIndex: LogIndex;
@@ -119,7 +101,7 @@ export class DiskLog implements LogStore, WriterSource {
     const heads: RecordHead[] = [];
     for (let offset = 0; offset < records.length;) {
       const head = readHead(records, offset);
-      assert(typeof head !== "string", `an appended record is well formed: ${String(head)}`);
+      assert(typeof head !== "string", `record after ${this.lastIndex} is well formed`);
       assert(
         head.firstIndex === this.lastIndex + 1,
         `index ${head.firstIndex} follows ${this.lastIndex}`,
@@ -157,11 +139,12 @@ export class DiskLog implements LogStore, WriterSource {
     this.syncedIndex = Math.min(this.syncedIndex, index - 1);
     this.writer.truncate(index, before.chain);
     this.appendedBytes = this.writer.writtenBytes + this.pendingBytes();
+    if (!this.derivedKnown) this.maybeRederive();
   }
 
   install(bytes: Uint8Array): void {
     const head = decodeSegmentHead(bytes);
-    assert(typeof head !== "string", `an installed head is well formed: ${String(head)}`);
+    assert(typeof head !== "string", "an installed head is well formed");
     assert(head.derived !== null, "an installed head carries what is derived");
     assert(head.clusterId === this.clusterId, "an installed head is of this cluster");
     assert(
@@ -350,7 +333,7 @@ export class DiskLog implements LogStore, WriterSource {
     }
   }
 
-  /** After the last hole is filled: what is derived is read again. */
+  /** After the last hole is filled, or truncated: what is derived is read again. */
   private maybeRederive(): void {
     const { derived, complete } = this.derivedUpTo(this.lastIndex);
     if (!complete) return;

@@ -3,12 +3,12 @@
  *
  *       0  magic 8            8  version 4        12  head bytes 4 (all of this)
  *      16  segment bytes 8   24  creation 8       32  cluster id 16
- *      48  first index 8     56  term before 8    64  chain before 4     68  derived 4 (1, or 0: see below)
+ *      48  first index 8     56  term before 8    64  chain before 4    68  derived 4 (1, or 0)
  *      72  first batch 8     80  log start 8      88  last user index 8  96  forgotten at 8
  *     104  runs 4           108  configurations 4    112  sessions 4
  *     116  previous 8 (creation number of the segment before; 0: none)
  *     124  runs: (first index 8, term 8)*
- *          configurations: (index 8, length 4, members)*      the first is the one in force before this segment
+ *          configurations: (index 8, length 4, members)*      the first: in force before these
  *          sessions: (client id 16, last sequence 8, last index 8)*
  *          crc 4 over everything before it
  *

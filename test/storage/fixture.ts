@@ -2,7 +2,7 @@
  *  reading. */
 
 import { clusterIdOf } from "../../src/storage/founding.ts";
-import type { LogLimits } from "../../src/storage/log-store.ts";
+import type { LogLimits } from "../../src/storage/limits.ts";
 import {
   encodePayloads,
   encodeRecord,

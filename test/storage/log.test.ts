@@ -75,7 +75,7 @@ describe.each(disks)("a log on the %s disk", (_name, newDisk) => {
     }
     expect(disk.list().filter((name) => name.endsWith(".log")).length).toBeGreaterThan(3);
     expect(texts(store.log).map((entry) => Number.parseInt(entry, 10))).toEqual([
-      ...new Array(200).keys(),
+      ...Array.from({ length: 200 }).keys(),
     ]);
     const chain = store.log.chainAt(3);
     expect(chain?.lastIndex).toBe(3);
