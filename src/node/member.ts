@@ -87,6 +87,8 @@ export class Member {
   readonly #configurations = new ConfigurationQueue();
   readonly #healer: Healer;
   readonly #chainCheck: ChainCheck;
+  /** The core has been told of the whole log. */
+  #derivedKnown: boolean;
   /** What each peer was last known to hold: shown to people when it is silent. */
   readonly lastSeen = new Map<NodeId, Seen>();
   /** True after this node gave up its leadership because its disk is full, until there is space
@@ -99,6 +101,7 @@ export class Member {
     const { recovered, clock } = options;
     this.#options = options;
     this.log = recovered.log;
+    this.#derivedKnown = recovered.log.derivedKnown;
     this.core = createCore({
       self: options.self,
       hardState: recovered.hardState,
@@ -109,6 +112,7 @@ export class Member {
       configurations: recovered.configurations,
       commitIndex: recovered.log.baseIndex,
       voteFromCommitIndex: recovered.voteFromCommitIndex,
+      membersKnown: recovered.log.derivedKnown,
       timings: options.timings,
       limits: DEFAULT_LIMITS,
       seed: options.seed,
@@ -357,6 +361,10 @@ export class Member {
   }
 
   #heal(nowMs: MonotonicMs): void {
+    if (!this.#derivedKnown && this.log.derivedKnown) {
+      this.#derivedKnown = true;
+      this.core.logHealed(this.log.runs, this.log.configurations);
+    }
     if (nowMs < this.#healer.nextDeadlineMs()) return;
     const peers = this.core.configuration.members.flatMap(({ id, incarnation }) => {
       const connection = this.#options.connectionTo(id, incarnation);

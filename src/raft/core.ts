@@ -42,6 +42,7 @@ import type {
   RaftMessage,
   Ready,
   Role,
+  TermRun,
   TimeoutNow,
   WriteId,
 } from "./types.ts";
@@ -223,6 +224,20 @@ class RaftCore implements Core {
 
   reportDivergence(peer: NodeId, index: LogIndex): void {
     reportDivergence(this.#state, peer, index);
+  }
+
+  logHealed(runs: readonly TermRun[], configurations: readonly Configuration[]): void {
+    const state = this.#state;
+    assert(state.leadership === null, "a node that did not know its members leads");
+    state.log.relearn(runs);
+    const isAnother = state.configurations.relearn(configurations);
+    state.configurations.committed(state.commitIndex);
+    state.membersKnown = true;
+    if (isAnother) {
+      const { configuration } = this;
+      state.outbox.event({ type: "configuration", configuration, reason: "appended" });
+    }
+    this.#check();
   }
 
   termAt(index: LogIndex): Term | undefined {

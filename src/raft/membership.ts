@@ -64,6 +64,14 @@ export class ConfigurationHistory {
     }
   }
 
+  /** The configurations of the same log, now that all of it can be read. True when another one came
+   *  into force. */
+  relearn(configurations: readonly Configuration[]): boolean {
+    const before = this.inForce;
+    this.#configurations = [...configurations];
+    return this.inForce.index !== before.index;
+  }
+
   reset(configuration: Configuration): void {
     this.#configurations = [configuration];
   }

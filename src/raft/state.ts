@@ -105,6 +105,7 @@ export interface CoreState {
   /** Whom a leadership that ended was being handed to. */
   handedTo: NodeId | null;
   readonly voteFromCommitIndex: LogIndex;
+  membersKnown: boolean;
   divergedAt: LogIndex | null;
   /** Rises with every request of this process. */
   round: number;
@@ -115,14 +116,18 @@ export interface CoreState {
 export function createState(options: CoreOptions): CoreState {
   const configurations = new ConfigurationHistory(options.configurations);
   configurations.committed(options.commitIndex);
+  const { baseIndex, baseTerm, lastIndex, membersKnown = true } = options;
+  // Damage may hide every run there is.
+  const isGuess = !membersKnown && options.runs.length === 0;
+  const runs = isGuess ? [{ firstIndex: baseIndex + 1, term: baseTerm }] : options.runs;
   return {
     self: options.self,
     timings: options.timings,
     limits: options.limits,
     random: seededRandom(options.seed),
-    log: new TermRuns(options.baseIndex, options.baseTerm, options.runs, options.lastIndex),
+    log: new TermRuns(baseIndex, baseTerm, runs, lastIndex),
     configurations,
-    durability: new Durability(options.lastIndex),
+    durability: new Durability(lastIndex),
     hard: new HardStateWriter(options.hardState),
     outbox: new Outbox(),
     windows: new Map(),
@@ -138,6 +143,7 @@ export function createState(options: CoreOptions): CoreState {
     leadership: null,
     handedTo: null,
     voteFromCommitIndex: options.voteFromCommitIndex,
+    membersKnown,
     divergedAt: null,
     round: 0,
     lastWriteId: 0,
@@ -186,6 +192,9 @@ export function isSelfVoter(state: CoreState): boolean {
 export function muteReason(state: CoreState): string | null {
   if (state.divergedAt !== null)
     return `this log differs from the leader's at committed index ${state.divergedAt}`;
+  if (!state.membersKnown) {
+    return "entries were damaged here: no vote before they are healed, for they may name other members";
+  }
   if (state.commitIndex < state.voteFromCommitIndex) {
     return `entries were damaged here: no vote before index ${state.voteFromCommitIndex} is known committed`;
   }

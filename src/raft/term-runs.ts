@@ -33,6 +33,13 @@ export class TermRuns {
     assert(this.#lastIndex === lastIndex, `the term runs do not reach the last index ${lastIndex}`);
   }
 
+  /** The runs of the same entries, now that all of them can be read. */
+  relearn(runs: readonly TermRun[]): void {
+    const whole = new TermRuns(this.#baseIndex, this.#baseTerm, runs, this.#lastIndex);
+    this.#firsts.splice(0, Infinity, ...whole.#firsts);
+    this.#terms.splice(0, Infinity, ...whole.#terms);
+  }
+
   /** The entry before the first retained one. */
   get baseIndex(): LogIndex {
     return this.#baseIndex;

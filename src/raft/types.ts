@@ -305,6 +305,9 @@ export interface CoreOptions {
   readonly commitIndex: LogIndex;
   /** Damage here: neither vote nor campaign until commitIndex reaches this (0: none). */
   readonly voteFromCommitIndex: LogIndex;
+  /** False while damage may hide a change of members: runs and configurations are then a guess, and
+   *  this node neither votes nor campaigns before `logHealed`. */
+  readonly membersKnown?: boolean;
   readonly timings: RaftTimings;
   readonly limits: RaftLimits;
   /** Seeds election timeouts. */
@@ -421,6 +424,8 @@ export interface Core {
   /** The node's agreement check found that `peer` holds another chain at `index`, which both know
    *  committed: from now on this node neither votes nor appends. */
   reportDivergence(peer: NodeId, index: LogIndex): void;
+  /** The damage that made `membersKnown` false is filled: what the whole log says. */
+  logHealed(runs: readonly TermRun[], configurations: readonly Configuration[]): void;
   /** The term of a retained entry (or of baseIndex); undefined when unknown here. */
   termAt(index: LogIndex): Term | undefined;
   /** Members of the configuration in force that a majority could not do without: used for receipts.

@@ -153,6 +153,11 @@ export interface LogStore {
    *  nextDeadlineMs. */
   tick(nowMs: MonotonicMs): void;
   nextDeadlineMs(): MonotonicMs;
+  /** False while damage hides entries that no later head tells of: sessions, terms and
+   *  configurations are then a guess. */
+  readonly derivedKnown: boolean;
+  readonly runs: readonly TermRun[];
+  readonly configurations: readonly Configuration[];
   /** Unhealed damage, oldest first. */
   readonly damage: readonly DamagedRange[];
   /** Tries to fill a damaged range by bytes from another member; true when the chain closes on both

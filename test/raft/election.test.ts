@@ -4,7 +4,7 @@
 import { describe, expect, it } from "vitest";
 import { Cluster } from "./cluster.ts";
 import { TIMINGS } from "./test-node.ts";
-import { append, heartbeat, identityOf, preVote, Solo, vote } from "./solo.ts";
+import { append, heartbeat, identityOf, membersOf, preVote, Solo, vote } from "./solo.ts";
 
 describe("§5.1 terms", () => {
   it("a node whose term is smaller than another's updates it", () => {
@@ -285,5 +285,24 @@ describe("who answers and who campaigns", () => {
     expect(solo.core.status().mute).toBeNull();
     solo.pass(TIMINGS.electionMaxMs);
     expect(solo.core.role).toBe("pre-candidate");
+  });
+
+  it("a node whose damage may hide other members neither votes nor campaigns before it is healed", () => {
+    const founding = { index: 0, members: membersOf([1, 2, 3, 4, 5]) };
+    const later = { index: 1, members: membersOf([1, 2, 3, 4]) };
+    const configurations = [founding];
+    const solo = new Solo({ configurations, membersKnown: false, runs: [], lastIndex: 1, term: 1 });
+    const { core } = solo;
+    solo.pass(TIMINGS.electionMaxMs);
+    expect(core.role).toBe("follower");
+    expect(solo.step(2, vote(2, 9, 2))).toMatchObject([{ answer: "refused", term: 2 }]);
+    core.logHealed([{ firstIndex: 1, term: 1 }], [founding, later]);
+    solo.settle();
+    expect([core.termAt(1), core.configuration]).toEqual([1, later]);
+    expect(core.status().mute).toBeNull();
+    solo.pass(TIMINGS.electionMaxMs);
+    expect(core.role).toBe("pre-candidate");
+    expect(solo.lastTo(4, "preVote")).toBeDefined();
+    expect(solo.lastTo(5, "preVote")).toBeUndefined();
   });
 });
