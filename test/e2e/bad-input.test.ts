@@ -36,13 +36,22 @@ describe("a mistyped command", () => {
     [["up", "--id", "1", "--voters", "1,1,2"], /--voters 1,1,2: 1 is in it twice/],
     [["up", "--id", "1", "--port", "70000"], /--port 70000: a port is 1 to 65535/],
     [["up", "--id", "1", "--cluster", "a/b"], /--cluster a\/b: a name is 1 to 32 of/],
-    [["up", "--id", "1", "--peers", "a b"], /--peers a b: "a b" is not HOST, HOST:PORT or ID=HOST:PORT/],
-    [["up", "--id", "1", "--election", "60ms"], /--election 60ms is less than 3 heartbeats of 50ms/],
+    [
+      ["up", "--id", "1", "--peers", "a b"],
+      /--peers a b: "a b" is not HOST, HOST:PORT or ID=HOST:PORT/,
+    ],
+    [
+      ["up", "--id", "1", "--election", "60ms"],
+      /--election 60ms is less than 3 heartbeats of 50ms/,
+    ],
     [["up", "extra", "--id", "1"], /extra/],
     [["send"], /ENTRY/],
     [["send", ""], /the entry is empty/],
     [["send", "a", ""], /entry 2 is empty/],
-    [["send", "--timeout", "soon", "x"], /--timeout soon: a time is 500ms, 5s or a number of milliseconds/],
+    [
+      ["send", "--timeout", "soon", "x"],
+      /--timeout soon: a time is 500ms, 5s or a number of milliseconds/,
+    ],
     [["send", "-5 graus"], /send .*-- "-5 graus"/],
     [["log", "--from", "9", "--to", "3"], /--from 9 comes after --to 3/],
     [["stop", "somebody"], /"somebody": a node's id, 1 to 999, or leader/],
@@ -64,19 +73,31 @@ describe("a key file", () => {
 
   it("that is not there is named (2)", async () => {
     const made = world();
-    expectSentence(await made.run(["status", "--key-file", inKey(made)]), 2, /raft\.key: there is no such key file/);
+    expectSentence(
+      await made.run(["status", "--key-file", inKey(made)]),
+      2,
+      /raft\.key: there is no such key file/,
+    );
   });
 
   it("that cannot be read is named (2)", async () => {
     const made = world();
     mkdirSync(inKey(made));
-    expectSentence(await made.run(["status", "--key-file", inKey(made)]), 2, /key file cannot be read/);
+    expectSentence(
+      await made.run(["status", "--key-file", inKey(made)]),
+      2,
+      /key file cannot be read/,
+    );
   });
 
   it("that holds no key is named (2)", async () => {
     const made = world();
     writeFileSync(inKey(made), "hunter2\n", { mode: 0o600 });
-    expectSentence(await made.run(["up", "--id", "1", "--key-file", inKey(made)]), 2, /raft\.key: /);
+    expectSentence(
+      await made.run(["up", "--id", "1", "--key-file", inKey(made)]),
+      2,
+      /raft\.key: /,
+    );
   });
 
   it("that everybody on the machine can read is refused (8)", async () => {
@@ -131,7 +152,10 @@ describe("no cluster at all", () => {
     const made = world();
     const result = await made.run(["status", "--json", "--timeout", "500ms"]);
     expect(result.code).toBe(3);
-    expect(JSON.parse(result.stdout)).toMatchObject({ error: "nobody answers", cluster: made.cluster });
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      error: "nobody answers",
+      cluster: made.cluster,
+    });
   });
 
   it("names what is there under other names", async () => {
@@ -153,7 +177,9 @@ describe("a typed port that is taken", () => {
     });
     try {
       const made = world();
-      const result = await made.run(["up", "--id", "1", "--port", String(port)], { timeoutMs: 10_000 });
+      const result = await made.run(["up", "--id", "1", "--port", String(port)], {
+        timeoutMs: 10_000,
+      });
       expectSentence(result, 8, new RegExp(`port ${port} cannot be used`));
       const untyped = made.up(1);
       await untyped.waitForLine(/waiting for nodes 2 and 3/);
@@ -169,7 +195,8 @@ describe("founders that disagree on --size", () => {
     const made = world();
     const one = made.up(1);
     const two = made.up(2, "--size", "2");
-    const said = /was started with --size 2, this one with --size 3 \(the default\)\. Stop one with Ctrl-C/;
+    const said =
+      /was started with --size 2, this one with --size 3 \(the default\)\. Stop one with Ctrl-C/;
     await one.waitForLine(said, 40_000);
     await two.waitForLine(/was started with --size 3.*, this one with --size 2/, 40_000);
     expect([...one.lines, ...two.lines].join("\n")).not.toMatch(/founded cluster/);
@@ -186,7 +213,8 @@ describe("entries at their limits", () => {
 
   it("takes one of 1 MiB and gives it back whole", async () => {
     const entry = "y".repeat(ENTRY_BYTES_MAX);
-    const index = JSON.parse(await made.must(["send", "--json", "-"], { stdin: entry })).index as number;
+    const index = JSON.parse(await made.must(["send", "--json", "-"], { stdin: entry }))
+      .index as number;
     const span = ["--from", String(index), "--to", String(index)];
     expect(await made.must(["log", "--raw", ...span])).toBe(`${entry}\n`);
   });
@@ -211,10 +239,16 @@ describe("entries at their limits", () => {
     const sent = await made.must(["send", "--json", "-"], { stdin: bytes });
     const index = String((JSON.parse(sent) as { index: number }).index);
     const span = ["--from", index, "--to", index];
-    const shown = JSON.parse(await made.must(["log", "--json", ...span])) as Record<string, unknown>;
+    const shown = JSON.parse(await made.must(["log", "--json", ...span])) as Record<
+      string,
+      unknown
+    >;
     expect(shown).not.toHaveProperty("entry");
     expect(Buffer.from(String(shown["base64"]), "base64")).toEqual(Buffer.from(bytes));
-    const raw = spawnSync(executable, ["log", "--raw", ...span], { env: made.env, timeout: 10_000 });
+    const raw = spawnSync(executable, ["log", "--raw", ...span], {
+      env: made.env,
+      timeout: 10_000,
+    });
     expect(raw.stdout).toEqual(Buffer.concat([bytes, Uint8Array.of(10)]));
     // A person's terminal gets nothing that it could take for an order.
     expect(await made.must(["log", ...span])).toMatch(/^\d+ {2}[\x20-\x7e]*\n$/);
@@ -233,7 +267,11 @@ describe("a cluster that is not there yet", () => {
     const made = world();
     await made.up(1).waitForLine(/waiting for nodes 2 and 3/);
     const sent = await made.run(["send", "x", "--timeout", "1s"]);
-    expectSentence(sent, 4, /not added: node 1 answers but cluster .* is not founded yet and waits for nodes 2 and 3\. Safe to send again/);
+    expectSentence(
+      sent,
+      4,
+      /not added: node 1 answers but cluster .* is not founded yet and waits for nodes 2 and 3\. Safe to send again/,
+    );
     const status = await made.run(["status", "--check"]);
     expect(status.code).toBe(4);
     expect(status.stdout).toMatch(/not founded: .* waits for nodes 2 and 3/);

@@ -11,9 +11,11 @@ function directoryOf(made: World, id: number): string {
 }
 
 function expectRefused(result: Result, made: World, lines: string[]): void {
-  expect(golden(result.stderr, made).split("\n").map((line) => line.replace(/^HH:MM:SS /, "").trim())).toEqual(
-    expect.arrayContaining(lines),
-  );
+  expect(
+    golden(result.stderr, made)
+      .split("\n")
+      .map((line) => line.replace(/^HH:MM:SS /, "").trim()),
+  ).toEqual(expect.arrayContaining(lines));
   expect(result).toMatchObject({ code: 8, timedOut: false });
 }
 
@@ -26,13 +28,17 @@ describe("an id that is in use on the network", () => {
   it("belongs to the member: the newcomer ends with 8, and both say who the other is", async () => {
     const { world: made, nodes } = await cluster(3);
     const elsewhere = join(made.directory, "elsewhere");
-    const result = await made.run(["up", "--id", "2", "--data-dir", elsewhere], { timeoutMs: 20_000 });
+    const result = await made.run(["up", "--id", "2", "--data-dir", elsewhere], {
+      timeoutMs: 20_000,
+    });
     expectRefused(result, made, [
       "node 2 of cluster raft is already running: ana@HOST, A.B.C.D, since HH:MM.",
       "Same group? Each machine needs its own id: ./raft up --id 3",
       "Another group? Choose a name of your own: ./raft up --id 2 --cluster NAME (the same NAME on all your machines)",
     ]);
-    await nodes[1]?.waitForLine(/a second node 2 was started: ana@.*That one ends, this one goes on\./);
+    await nodes[1]?.waitForLine(
+      /a second node 2 was started: ana@.*That one ends, this one goes on\./,
+    );
     await expectGoesOn(made, nodes);
   });
 
@@ -43,8 +49,12 @@ describe("an id that is in use on the network", () => {
     // Processes that began within a second of each other count as equals.
     await new Promise((resolve) => setTimeout(resolve, 2_500));
     const elsewhere = join(made.directory, "elsewhere");
-    const result = await made.run(["up", "--id", "1", "--data-dir", elsewhere], { timeoutMs: 20_000 });
-    expectRefused(result, made, ["node 1 of cluster raft is already running: ana@HOST, A.B.C.D, since HH:MM."]);
+    const result = await made.run(["up", "--id", "1", "--data-dir", elsewhere], {
+      timeoutMs: 20_000,
+    });
+    expectRefused(result, made, [
+      "node 1 of cluster raft is already running: ana@HOST, A.B.C.D, since HH:MM.",
+    ]);
     await first.waitForLine(/a second node 1 was started/);
     expect(first.isRunning).toBe(true);
   });
@@ -78,7 +88,9 @@ describe("a data directory", () => {
   it("is not wiped while its node runs", async () => {
     const { world: made, nodes } = await cluster(1);
     const result = await made.run(["wipe", "1", "--yes"]);
-    expectRefused(result, made, [expect.stringMatching(/^node 1 of cluster raft already runs here: pid N/)]);
+    expectRefused(result, made, [
+      expect.stringMatching(/^node 1 of cluster raft already runs here: pid N/),
+    ]);
     await expectGoesOn(made, nodes);
   });
 
@@ -101,7 +113,9 @@ describe("a data directory", () => {
 
   it("that cannot be made is named", async () => {
     const made = world();
-    const result = await made.run(["up", "--id", "1", "--data-dir", "/proc/raft"], { timeoutMs: 10_000 });
+    const result = await made.run(["up", "--id", "1", "--data-dir", "/proc/raft"], {
+      timeoutMs: 10_000,
+    });
     expect(result.stderr).toMatch(/\/proc\/raft/);
     expect(result.stderr).not.toMatch(/a bug in raft/);
     expect([2, 7, 8]).toContain(result.code);
@@ -130,7 +144,9 @@ describe("an id that is no founder's", () => {
     await made.must(["members", "add", "17"]);
     await stranger.waitForLine(/this node is a voter now/);
     await made.must(["send", "with four"]);
-    expect(golden(await made.must(["status"]), made)).toMatch(/healthy: cluster raft \(open\), 4 of 4 voters/);
+    expect(golden(await made.must(["status"]), made)).toMatch(
+      /healthy: cluster raft \(open\), 4 of 4 voters/,
+    );
     expect(founders.every((node) => node.isRunning)).toBe(true);
   });
 });

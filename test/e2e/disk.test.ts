@@ -14,7 +14,8 @@ if (!canMount) console.warn("skipped: a full disk (tmpfs cannot be mounted here)
 function canMountTmpfs(): boolean {
   const directory = `/tmp/raft-try-${process.pid}`;
   mkdirSync(directory, { recursive: true });
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "raft-try", directory]).status === 0;
+  const mounted =
+    spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "raft-try", directory]).status === 0;
   if (mounted) spawnSync("umount", [directory]);
   spawnSync("rmdir", [directory]);
   return mounted;
@@ -42,16 +43,31 @@ describe.skipIf(!canTrace)("a disk whose fdatasync fails", () => {
     const calls = "fdatasync,fsync";
     const tracer = spawn(
       "strace",
-      ["-f", "-qq", "-o", "/dev/null", "-e", `trace=${calls}`, "-e", `inject=${calls}:error=EIO`, "-p", String(failing.pid)],
+      [
+        "-f",
+        "-qq",
+        "-o",
+        "/dev/null",
+        "-e",
+        `trace=${calls}`,
+        "-e",
+        `inject=${calls}:error=EIO`,
+        "-p",
+        String(failing.pid),
+      ],
       { stdio: "ignore" },
     );
     onTestFinished(() => void tracer.kill("SIGKILL"));
     // What the failing leader took is either finished by the next one or honestly unknown.
-    await until("another leader takes entries", async () => {
-      const sent = await made.run(["send", "after", "--timeout", "5s"]);
-      expect([0, 4, 5]).toContain(sent.code);
-      return !failing.isRunning && sent.code === 0;
-    }, 60_000);
+    await until(
+      "another leader takes entries",
+      async () => {
+        const sent = await made.run(["send", "after", "--timeout", "5s"]);
+        expect([0, 4, 5]).toContain(sent.code);
+        return !failing.isRunning && sent.code === 0;
+      },
+      60_000,
+    );
     expect((await failing.exited).code).toBe(7);
     expect(failing.lines.join("\n")).toMatch(/EIO/);
     expect(failing.lines.join("\n")).not.toMatch(/a bug in raft/);
@@ -74,17 +90,23 @@ describe.skipIf(!canMount)("a full disk", () => {
     let unknown = 0;
     // An entry that came while the last segment filled up waits for space, and a copy that is still under way when the
     // time is over has no answer yet: both are unknown, not refused.
-    const refused = await until("the disk is full", async () => {
-      const sent = await made.run(["send", "-q", "--timeout", "2s", "-"], { stdin: entry });
-      if (sent.code === 4) return sent;
-      expect([0, 5], sent.stderr).toContain(sent.code);
-      if (sent.code === 0) acknowledged += 1;
-      else unknown += 1;
-      return null;
-    }, 60_000, 0);
+    const refused = await until(
+      "the disk is full",
+      async () => {
+        const sent = await made.run(["send", "-q", "--timeout", "2s", "-"], { stdin: entry });
+        if (sent.code === 4) return sent;
+        expect([0, 5], sent.stderr).toContain(sent.code);
+        if (sent.code === 0) acknowledged += 1;
+        else unknown += 1;
+        return null;
+      },
+      60_000,
+      0,
+    );
     expect(refused.stderr).toMatch(/not added: the leader's disk is full/);
     expect(node.isRunning).toBe(true);
-    const held = async () => (await made.must(["log", "--raw"], { timeoutMs: 20_000 })).length / (entry.length + 1);
+    const held = async () =>
+      (await made.must(["log", "--raw"], { timeoutMs: 20_000 })).length / (entry.length + 1);
     expect(await held()).toBe(acknowledged);
     disk.resize(100);
     await until("it takes entries again", async () => {
@@ -101,11 +123,15 @@ describe.skipIf(!canMount)("a full disk", () => {
     tmpfs(directory, 40);
     const nodes = [made.up(1, "--data-dir", join(directory, "1")), made.up(2), made.up(3)];
     await Promise.all(nodes.map((node) => node.waitForLine(/ready:/, 60_000)));
-    const leaderNow = async () => (JSON.parse(await made.must(["leader", "--wait", "--json"])) as { id: number }).id;
+    const leaderNow = async () =>
+      (JSON.parse(await made.must(["leader", "--wait", "--json"])) as { id: number }).id;
     if ((await leaderNow()) !== 1) await made.must(["transfer", "1"]);
     expect(await leaderNow()).toBe(1);
     const entry = `${"x".repeat(1_000_000)}\n`;
-    await made.must(["send", "-q", "--timeout", "20s", "-"], { stdin: entry.repeat(60), timeoutMs: 60_000 });
+    await made.must(["send", "-q", "--timeout", "20s", "-"], {
+      stdin: entry.repeat(60),
+      timeoutMs: 60_000,
+    });
     expect(await leaderNow()).not.toBe(1);
     expect((await made.must(["log", "--raw"])).length).toBe(60 * entry.length);
     expect(nodes.every((node) => node.isRunning)).toBe(true);

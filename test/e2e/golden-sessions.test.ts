@@ -10,7 +10,12 @@ const alone = {
 };
 
 /** Waits until these golden lines have been printed, in this order. A pattern stands for what may vary. */
-async function expectLines(running: Running, made: World, expected: (string | RegExp)[], timeoutMs = 30_000): Promise<void> {
+async function expectLines(
+  running: Running,
+  made: World,
+  expected: (string | RegExp)[],
+  timeoutMs = 30_000,
+): Promise<void> {
   const missing = () => {
     const lines = goldenLines(running.lines, made);
     let next = 0;
@@ -22,12 +27,18 @@ async function expectLines(running: Running, made: World, expected: (string | Re
     return expected[next];
   };
   await until("the lines", () => missing() === undefined, timeoutMs).catch(() => {
-    throw new Error(`missing, in this order: ${String(missing())}\nin:\n${goldenLines(running.lines, made).join("\n")}`);
+    throw new Error(
+      `missing, in this order: ${String(missing())}\nin:\n${goldenLines(running.lines, made).join("\n")}`,
+    );
   });
 }
 
 async function leaderOf(made: World): Promise<number> {
-  return (JSON.parse(await made.must(["leader", "--wait", "--json", "--timeout", "20s"])) as { id: number }).id;
+  return (
+    JSON.parse(await made.must(["leader", "--wait", "--json", "--timeout", "20s"])) as {
+      id: number;
+    }
+  ).id;
 }
 
 function node(nodes: readonly Running[], id: number): Running {
@@ -55,12 +66,14 @@ describe("raft up", () => {
     const made = world(alone);
     const one = made.up(1);
     await expectLines(one, made, [
-      /^raft \d+\.\d+\.\d+, node 1 of cluster raft, A\.B\.C\.D:P, open: anyone on this network can read, write and stop it \(\.\/raft key new\)$/,
+      /^raft \d+\.\d+\.\d+, node 1 of cluster raft, A\.B\.C\.D:P, open: anyone on this (network|machine) can read, write and stop it \(\.\/raft key new\)$/,
       "data in ~/state/raft/raft/1 (new)",
       "waiting for nodes 2 and 3 before the cluster is founded: ./raft up --id 2 on another machine, or in another terminal of this one",
     ]);
     made.up(2);
-    await expectLines(one, made, ["met node 2 (ana@HOST, A.B.C.D); waiting for node 3: ./raft up --id 3"]);
+    await expectLines(one, made, [
+      "met node 2 (ana@HOST, A.B.C.D); waiting for node 3: ./raft up --id 3",
+    ]);
     await expectLines(one, made, [
       "nothing heard from a node 3 for 10 s. If it runs, a firewall is in between: allow UDP 7400-7499, or name the machines on both sides,",
       "here ./raft up --id 1 --peers HOST-OF-3, there ./raft up --id 3 --peers A.B.C.D",
@@ -118,7 +131,9 @@ describe("raft up", () => {
     const taker = next === dying ? back : node(nodes, staying);
     await expectLines(taker, made, [
       `node ${leader}, the leader, has been silent for T`,
-      new RegExp(`^this node leads in term \\d+ \\(votes: \\d, \\d\\), T after node ${leader} was last heard; all 2\\d entries are here$`),
+      new RegExp(
+        `^this node leads in term \\d+ \\(votes: \\d, \\d\\), T after node ${leader} was last heard; all 2\\d entries are here$`,
+      ),
       `node ${leader} is unreachable: 2 of 3 voters left, none to spare. On HOST: ./raft up --id ${leader}`,
     ]);
     // The majority goes.
@@ -158,7 +173,9 @@ describe("raft status", () => {
     const nobody = await made.run(["status"]);
     expect(nobody).toMatchObject({ code: 3, stdout: "" });
     const asked = golden(nobody.stderr.split("\n").slice(0, 2).join("\n"), made);
-    expect(asked).toMatch(/^nobody answers for cluster raft\n ?asked on A\.B\.C\.D.*, by multicast.*, for T$/);
+    expect(asked).toMatch(
+      /^nobody answers for cluster raft\n ?asked on A\.B\.C\.D.*, by multicast.*, for T$/,
+    );
     expect(nobody.stderr).toMatch(/\n {2}next {4}start one: .* up --id 1/);
 
     const nodes = [made.up(1), made.up(2)];
@@ -179,10 +196,15 @@ describe("raft status", () => {
     const leader = await leaderOf(made);
     expect(healthy[0]).toBe(HEADER);
     for (const id of [1, 2, 3]) {
-      const row = id === leader ? /^\d leader \d+ \d+ \d+ - - - T A\.B\.C\.D:P HOST$/ : /^\d follower \d+ \d+ \d+ \d+ T (T|-) T A\.B\.C\.D:P HOST$/;
+      const row =
+        id === leader
+          ? /^\d leader \d+ \d+ \d+ - - - T A\.B\.C\.D:P HOST$/
+          : /^\d follower \d+ \d+ \d+ \d+ T (T|-) T A\.B\.C\.D:P HOST$/;
       expect(healthy[id]).toMatch(row);
     }
-    expect(healthy[5]).toBe(`healthy: cluster raft (open), 3 of 3 voters, leader ${leader} for T, can lose 1`);
+    expect(healthy[5]).toBe(
+      `healthy: cluster raft (open), 3 of 3 voters, leader ${leader} for T, can lose 1`,
+    );
     expect((await made.run(["status", "--check"])).code).toBe(0);
 
     const [dying, staying] = [1, 2, 3].filter((id) => id !== leader) as [number, number];
@@ -198,12 +220,16 @@ describe("raft status", () => {
 
     await node(nodes, leader).kill();
     const leaderless = await statusOf(made, /no leader:.*1 of 3/);
-    expect(leaderless[staying]).toMatch(/^\d (pre-candidate|candidate|follower) \d+ \d+ \d+ - (-|T) (-|T) T A\.B\.C\.D:P HOST$/);
+    expect(leaderless[staying]).toMatch(
+      /^\d (pre-candidate|candidate|follower) \d+ \d+ \d+ - (-|T) (-|T) T A\.B\.C\.D:P HOST$/,
+    );
     expect(leaderless[5]).toBe(
       "no leader: cluster raft (open), 1 of 3 voters, 2 are needed; nothing acknowledged is lost, nothing can be added",
     );
     expect(leaderless.slice(6)).toEqual(
-      [leader, dying].toSorted().map((id) => `node ${id} silent since HH:MM:SS: on HOST (A.B.C.D) ./raft up --id ${id}`),
+      [leader, dying]
+        .toSorted((a, b) => a - b)
+        .map((id) => `node ${id} silent since HH:MM:SS: on HOST (A.B.C.D) ./raft up --id ${id}`),
     );
     expect((await made.run(["status", "--check"])).code).toBe(4);
   });
@@ -216,7 +242,9 @@ describe("raft status", () => {
     expect(nobody.code).toBe(3);
     expect(goldenLines(nobody.stderr.split("\n"), made)).toEqual(
       expect.arrayContaining([
-        expect.stringMatching(/^here node 1 of raft is not running; its data: 4[2-5] entries, last used D Mon HH:MM$/),
+        expect.stringMatching(
+          /^here node 1 of raft is not running; its data: 4[2-5] entries, last used D Mon HH:MM$/,
+        ),
         expect.stringMatching(/^next start it: \.\/raft up --id 1/),
       ]),
     );
@@ -230,7 +258,10 @@ describe("raft send", () => {
     const receipt = new RegExp(`^(\\d+) term (\\d+), (${holders}), T$`);
     const first = receipt.exec(golden(await made.must(["send", "Nova entrada de log"]), made));
     expect(first).not.toBeNull();
-    const words = (await made.must(["send", "Nova", "entrada"])).trimEnd().split("\n").map((line) => golden(line, made));
+    const words = (await made.must(["send", "Nova", "entrada"]))
+      .trimEnd()
+      .split("\n")
+      .map((line) => golden(line, made));
     const index = Number(first?.[1]);
     expect(words).toEqual([
       expect.stringMatching(new RegExp(`^${index + 1} term \\d+, (${holders}), T "Nova"$`)),
@@ -238,7 +269,9 @@ describe("raft send", () => {
     ]);
     const once = await made.must(["send", "--request-id", "9f2c81d0", "once"]);
     const twice = await made.must(["send", "--request-id", "9f2c81d0", "once"]);
-    expect(twice).toMatch(new RegExp(`^${/^\d+/.exec(once)?.[0]} {2}term \\d+, was already there\n$`));
+    expect(twice).toMatch(
+      new RegExp(`^${/^\d+/.exec(once)?.[0]} {2}term \\d+, was already there\n$`),
+    );
     const many = await made.run(["send", "-q", "-"], { stdin: "x\n".repeat(1000) });
     expect(many).toMatchObject({ code: 0, stdout: "" });
     expect(golden(many.stderr, made)).toBe(`1000 entries, ${index + 4} to ${index + 1003}, T`);
@@ -256,8 +289,11 @@ describe("raft send", () => {
     if (sent.code === 4) return;
     expect(sent.code).toBe(5);
     const [what, repeat] = golden(sent.stderr, made).split("\n");
-    expect(what).toMatch(/^unknown: node \d took the entry and fell silent \(T\)\. To finish it without adding it twice:$/);
-    const [, id = ""] = /^\.\/raft send --request-id (\S+) "Nova entrada de log"$/.exec(repeat ?? "") ?? [];
+    expect(what).toMatch(
+      /^unknown: node \d took the entry and fell silent \(T\)\. To finish it without adding it twice:$/,
+    );
+    const [, id = ""] =
+      /^\.\/raft send --request-id (\S+) "Nova entrada de log"$/.exec(repeat ?? "") ?? [];
     expect(id).not.toBe("");
     await made.must(["send", "--request-id", id, "Nova entrada de log", "--timeout", "20s"]);
     expect(await made.must(["log", "--raw"])).toBe("first\nNova entrada de log\n");
@@ -271,7 +307,9 @@ describe("raft wipe", () => {
     await nodes[0]?.stop();
     const asked = await made.run(["wipe", "1"]);
     expect(asked.code).toBe(2);
-    expect(asked.stderr).toMatch(/node 1 of cluster .*: [2-4] entries, founded .*, last used .*; term \d+, /);
+    expect(asked.stderr).toMatch(
+      /node 1 of cluster .*: [2-4] entries, founded .*, last used .*; term \d+, /,
+    );
     const wiped = await made.run(["wipe", "1", "--yes"]);
     expect(wiped).toMatchObject({ code: 0 });
     const fresh = made.up(1, "--size", "1");

@@ -50,7 +50,9 @@ describe("a copied data directory", () => {
     const both = [made.up(id), made.up(id, "--data-dir", copy)];
     for (const running of both) {
       expect((await running.exited).code).toBe(8);
-      expect(golden(running.lines.join("\n"), made)).toMatch(new RegExp(`node ${id} of cluster raft is already running: ana@HOST`));
+      expect(golden(running.lines.join("\n"), made)).toMatch(
+        new RegExp(`node ${id} of cluster raft is already running: ana@HOST`),
+      );
     }
     await made.must(["send", "after"]);
     expect(await made.must(["log", "--raw"])).toBe("before\nafter\n");
@@ -112,13 +114,19 @@ describe("founders of whom most were wiped", () => {
     await two?.waitForLine(/still belongs to an older cluster/);
     expect(goldenLines(two?.lines ?? [], made)).toEqual(
       expect.arrayContaining([
-        expect.stringMatching(/^node 1 \(ana@HOST\) still belongs to an older cluster raft(, founded D Mon)?(, \d entries)?; this node is new\.$/),
+        expect.stringMatching(
+          /^node 1 \(ana@HOST\) still belongs to an older cluster raft(, founded D Mon)?(, \d entries)?; this node is new\.$/,
+        ),
         "To start anew, on HOST: ./raft wipe 1",
-        expect.stringMatching(/^To go on with the old one: start its .* with their data; then \.\/raft members replace 2$/),
+        expect.stringMatching(
+          /^To go on with the old one: start its .* with their data; then \.\/raft members replace 2$/,
+        ),
       ]),
     );
     await one?.waitForLine(/this node belongs to an older cluster .*; node \d.* is new/);
-    expect([...(one?.lines ?? []), ...(two?.lines ?? [])].join("\n")).not.toMatch(/founded cluster|leads in term/);
+    expect([...(one?.lines ?? []), ...(two?.lines ?? [])].join("\n")).not.toMatch(
+      /founded cluster|leads in term/,
+    );
     expect((await made.run(["send", "x", "--timeout", "1s"])).code).toBe(4);
   });
 });
@@ -142,7 +150,10 @@ describe("one directory", () => {
   it("has one process however many are started at once", async () => {
     const made = world();
     const started = Array.from({ length: 4 }, () => made.up(1, "--size", "1"));
-    await until("three of four have ended", () => started.filter((running) => !running.isRunning).length === 3);
+    await until(
+      "three of four have ended",
+      () => started.filter((running) => !running.isRunning).length === 3,
+    );
     const [holder] = started.filter((running) => running.isRunning);
     for (const running of started.filter((one) => one !== holder)) {
       expect((await running.exited).code).toBe(8);

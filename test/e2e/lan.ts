@@ -22,8 +22,15 @@ function whyNoLan(): string | null {
   const name = `raft-try-${process.pid}`;
   const made = spawnSync("ip", ["netns", "add", name], { encoding: "utf8" });
   if (made.status !== 0) return made.stderr.trim();
-  const link = spawnSync("ip", ["-n", name, "link", "add", "veth0", "type", "veth", "peer", "name", "veth1"], { encoding: "utf8" });
-  const rules = spawnSync("ip", ["netns", "exec", name, "nft", "-f", "-"], { encoding: "utf8", input: STATEFUL });
+  const link = spawnSync(
+    "ip",
+    ["-n", name, "link", "add", "veth0", "type", "veth", "peer", "name", "veth1"],
+    { encoding: "utf8" },
+  );
+  const rules = spawnSync("ip", ["netns", "exec", name, "nft", "-f", "-"], {
+    encoding: "utf8",
+    input: STATEFUL,
+  });
   spawnSync("ip", ["netns", "delete", name]);
   return link.status !== 0 ? link.stderr.trim() : rules.status !== 0 ? rules.stderr.trim() : null;
 }
@@ -102,19 +109,46 @@ export function lan(count: number): Machine[] {
   });
   must("ip", ["netns", "add", bridge]);
   // Snooping would need a querier on the bridge to keep groups alive.
-  must("ip", ["-n", bridge, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0", "forward_delay", "0"]);
+  must("ip", [
+    "-n",
+    bridge,
+    "link",
+    "add",
+    "br0",
+    "type",
+    "bridge",
+    "mcast_snooping",
+    "0",
+    "forward_delay",
+    "0",
+  ]);
   must("ip", ["-n", bridge, "link", "set", "br0", "up"]);
   for (let at = 1; at <= count; at++) {
     const namespace = `${name}-${at}`;
     const address = `10.77.0.${at}`;
     namespaces.push(namespace);
     must("ip", ["netns", "add", namespace]);
-    must("ip", ["-n", namespace, "link", "add", "eth0", "type", "veth", "peer", "name", `p${at}`, "netns", bridge]);
+    must("ip", [
+      "-n",
+      namespace,
+      "link",
+      "add",
+      "eth0",
+      "type",
+      "veth",
+      "peer",
+      "name",
+      `p${at}`,
+      "netns",
+      bridge,
+    ]);
     must("ip", ["-n", bridge, "link", "set", `p${at}`, "master", "br0", "up"]);
     must("ip", ["-n", namespace, "addr", "add", `${address}/24`, "brd", "+", "dev", "eth0"]);
     must("ip", ["-n", namespace, "link", "set", "lo", "up"]);
     must("ip", ["-n", namespace, "link", "set", "eth0", "up"]);
-    machines.push(new Machine(namespace, address, new World({ cluster: name, env: { RAFT_LOOPBACK: "" } })));
+    machines.push(
+      new Machine(namespace, address, new World({ cluster: name, env: { RAFT_LOOPBACK: "" } })),
+    );
   }
   return machines;
 }

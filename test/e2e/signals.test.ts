@@ -13,18 +13,29 @@ function leaderAmong(nodes: readonly Running[], id: number): Running {
 }
 
 describe("raft up", () => {
-  it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("ends on %s with 0, after handing over", async (signal) => {
-    const { world: made, nodes } = await cluster(3);
-    const { id, term } = JSON.parse(await made.must(["leader", "--json"])) as { id: number; term: number };
-    const leader = leaderAmong(nodes, id);
-    expect(await leader.stop(signal)).toBe(0);
-    const said = leader.lines.map((line) => golden(line, made)).join("\n");
-    expect(said).toMatch(/stopping: node \d leads now \(handed over in \d+ ms|stopping: node \d leads now \(handed over in T/);
-    const next = JSON.parse(await made.must(["leader", "--json"])) as { id: number; term: number };
-    expect(next.id).not.toBe(id);
-    expect(next.term).toBe(term + 1);
-    await made.must(["send", "after"]);
-  });
+  it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
+    "ends on %s with 0, after handing over",
+    async (signal) => {
+      const { world: made, nodes } = await cluster(3);
+      const { id, term } = JSON.parse(await made.must(["leader", "--json"])) as {
+        id: number;
+        term: number;
+      };
+      const leader = leaderAmong(nodes, id);
+      expect(await leader.stop(signal)).toBe(0);
+      const said = leader.lines.map((line) => golden(line, made)).join("\n");
+      expect(said).toMatch(
+        /stopping: node \d leads now \(handed over in \d+ ms|stopping: node \d leads now \(handed over in T/,
+      );
+      const next = JSON.parse(await made.must(["leader", "--json"])) as {
+        id: number;
+        term: number;
+      };
+      expect(next.id).not.toBe(id);
+      expect(next.term).toBe(term + 1);
+      await made.must(["send", "after"]);
+    },
+  );
 
   it("ends on Ctrl-C while it waits, with 0", async () => {
     const made = world();
@@ -68,11 +79,15 @@ describe("a client", () => {
     const lines = Array.from({ length: 20_000 }, (_, at) => `entry ${at}\n`).join("");
     await made.must(["send", "-q", "-"], { stdin: lines });
     for (const words of ["log", "log -f", "log --json"]) {
-      const piped = spawnSync("bash", ["-c", `set -o pipefail; '${executable}' ${words} | head -1`], {
-        env: made.env,
-        timeout: 20_000,
-        encoding: "utf8",
-      });
+      const piped = spawnSync(
+        "bash",
+        ["-c", `set -o pipefail; '${executable}' ${words} | head -1`],
+        {
+          env: made.env,
+          timeout: 20_000,
+          encoding: "utf8",
+        },
+      );
       expect(piped).toMatchObject({ status: 0, stderr: "" });
       expect(piped.stdout).toContain("entry 0");
     }

@@ -26,21 +26,26 @@ function send(socket: Socket, bytes: Uint8Array, port: number): Promise<void> {
 }
 
 async function dataPorts(made: World): Promise<number[]> {
-  const status = JSON.parse(await made.must(["status", "--json"])) as { nodes: { address: string }[] };
+  const status = JSON.parse(await made.must(["status", "--json"])) as {
+    nodes: { address: string }[];
+  };
   return status.nodes.map(({ address }) => Number(address.split(":")[1]));
 }
 
 async function leader(made: World): Promise<unknown> {
-  const { id, term } = JSON.parse(await made.must(["leader", "--json"])) as { id: number; term: number };
+  const { id, term } = JSON.parse(await made.must(["leader", "--json"])) as {
+    id: number;
+    term: number;
+  };
   return { id, term };
 }
 
 /** Sends one entry after the other until `work` is done; all must succeed. Returns how many. */
 async function sendWhile(made: World, work: Promise<void>): Promise<number> {
-  let isDone = false;
-  const done = work.finally(() => (isDone = true));
+  const progress = { isDone: false };
+  const done = work.finally(() => (progress.isDone = true));
   let sent = 0;
-  for (; !isDone; sent++) await made.must(["send", "-q", `entry ${sent}`]);
+  for (; !progress.isDone; sent++) await made.must(["send", "-q", `entry ${sent}`]);
   await done;
   return sent;
 }
@@ -63,7 +68,8 @@ describe("a cluster under", () => {
         const port = size % 4 === 0 ? DISCOVERY_PORT : (ports[size % ports.length] ?? 0);
         await send(socket, bytes, port);
         // Every port gets the small ones, where the readers of headers are.
-        if (size < 512) for (const each of [...ports, DISCOVERY_PORT]) await send(socket, bytes, each);
+        if (size < 512)
+          for (const each of [...ports, DISCOVERY_PORT]) await send(socket, bytes, each);
       }
     };
     const sent = await sendWhile(made, bombard());
