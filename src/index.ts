@@ -1,6 +1,7 @@
 /** The public library: a client of a cluster, a node in this process, and the types of what they
  *  give and take. */
 
+import { DISCOVERY_PORT } from "./base/hosts.ts";
 import { version } from "../package.json";
 import { startNode as start } from "./node/node.ts";
 import { DEFAULT_TIMINGS, type NodeOptions, type RunningNode } from "./node/types.ts";
@@ -47,7 +48,7 @@ const DEFAULTS = {
   loopbackOnly: false,
   mtuBytes: null,
   timings: DEFAULT_TIMINGS,
-  multicastPort: 7_400,
+  multicastPort: DISCOVERY_PORT,
   verbose: false,
   executable: "raft",
   version,

@@ -1,7 +1,7 @@
 /** Standard input as entries: one a line, any bytes, empty lines too. Cut into batches that each
  *  fit one record. */
 
-import { ENTRY_BYTES_MAX } from "../storage/record.ts";
+import { ENTRY_BYTES_MAX } from "../base/limits.ts";
 
 /** A batch leaves when it is this large. */
 const BATCH_BYTES_MAX = 256 * 1_024;

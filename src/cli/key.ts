@@ -2,7 +2,7 @@
 
 import { writeFileAtomically } from "../storage/real-disk.ts";
 import { systemDice } from "../transport/dice.ts";
-import { keyTag, newKey, renderKeyFile } from "../transport/key.ts";
+import { keyTagOf, newKey, renderKeyFile } from "../transport/key.ts";
 import type { ClusterKey } from "../transport/types.ts";
 import { DEFAULT_CLUSTER } from "./cluster-choice.ts";
 import type { CommandContext, RaftCommand } from "./command.ts";
@@ -89,5 +89,5 @@ async function show(
 
 /** Tells two keys apart without giving either away. */
 function fingerprint(key: ClusterKey): string {
-  return `fingerprint ${keyTag(key).toString(16).padStart(8, "0")}`;
+  return `fingerprint ${keyTagOf(key).toString(16).padStart(8, "0")}`;
 }

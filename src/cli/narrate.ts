@@ -2,8 +2,10 @@
  *  A peer is
  *  introduced with user@host once. How often a state that lasts is told is the node's affair. */
 
+import { isLoopback } from "../base/hosts.ts";
 import type { NodeId, WallMs } from "../base/types.ts";
 import type { NodeEvent, PeerName } from "../node/events.ts";
+import { majorityOf } from "../raft/membership.ts";
 import { clashLines, introduce } from "./narrate-clashes.ts";
 import type { Hints } from "./hints.ts";
 import { silenceLines } from "./narrate-silence.ts";
@@ -120,7 +122,7 @@ type EventOf<Type extends NodeEvent["type"]> = Extract<NodeEvent, { readonly typ
 function openedLines(event: EventOf<"opened">, memory: Memory): readonly string[] {
   const { hints } = memory;
   memory.ownHost = event.address.host;
-  const where = event.address.host.startsWith("127.") ? "machine" : "network";
+  const where = isLoopback(event.address.host) ? "machine" : "network";
   const open =
     event.auth === "open"
       ? `open: anyone on this ${where} can read, write and stop it (${hints.executable} key new)`
@@ -237,7 +239,7 @@ function leadershipLines(event: LeadershipEvent, memory: Memory): readonly strin
 function lostLines(event: EventOf<"leadership lost">, { hints }: Memory): readonly string[] {
   if (event.unreachable.length === 0) return [`this node no longer leads: ${event.reason}`];
   const ids = event.unreachable.map((peer) => peer.id);
-  const missing = Math.floor(event.voters / 2) + 1 - event.votersLeft;
+  const missing = majorityOf(event.voters) - event.votersLeft;
   const back = missing <= 1 ? "one is back" : `${numberWord(missing)} are back`;
   const are = ids.length === 1 ? "is" : "are";
   const left = `${event.votersLeft} of ${event.voters} voters left`;

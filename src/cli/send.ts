@@ -1,8 +1,8 @@
 /** `raft send`: adds entries, each argument one, or one a line from standard input. */
 
+import { ENTRY_BYTES_MAX } from "../base/limits.ts";
 import type { Receipt } from "../client/types.ts";
 import { RaftError } from "../client/types.ts";
-import { ENTRY_BYTES_MAX } from "../storage/record.ts";
 import type { CommandArguments, CommandContext, RaftCommand } from "./command.ts";
 import { unknownOutcomeText } from "./errors.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";

@@ -2,6 +2,8 @@
  *  `--help`.
  *  Values are checked here, and a command is told of all its problems at once. */
 
+import { DISCOVERY_PORT } from "../base/hosts.ts";
+import { NODE_ID_MAX, MEMBERS_MAX } from "../base/limits.ts";
 import type { NodeId } from "../base/types.ts";
 import type { Address } from "../transport/types.ts";
 import { UsageError } from "./exit-codes.ts";
@@ -107,12 +109,7 @@ export const FLAG_ENVIRONMENT: Readonly<Record<string, string>> = {
 const MULTICAST_PORT_VARIABLE = "RAFT_MULTICAST_PORT";
 /** Tests stay on this machine: "1" keeps nodes and clients on loopback. */
 const LOOPBACK_VARIABLE = "RAFT_LOOPBACK";
-/** The port that all nodes of a network share. */
-export const MULTICAST_PORT = 7400;
 
-export const NODE_ID_MAX = 999;
-/** Members of a cluster at most. */
-export const MEMBERS_MAX = 16;
 export const DEFAULT_SIZE = 3;
 /** How long `send` waits unless told otherwise. */
 export const SEND_TIMEOUT_MS = 5_000;
@@ -248,11 +245,11 @@ export class SettingsReader {
 
   multicastPort(): number {
     const text = this.#environment[MULTICAST_PORT_VARIABLE];
-    if (text === undefined || text === "") return MULTICAST_PORT;
+    if (text === undefined || text === "") return DISCOVERY_PORT;
     const port = parseWhole(text, "a port", 1, 65_535);
     if (port.ok) return port.value;
     this.problems.push(`${MULTICAST_PORT_VARIABLE}=${text}: ${port.rule}`);
-    return MULTICAST_PORT;
+    return DISCOVERY_PORT;
   }
 
   loopbackOnly(): boolean {

@@ -2,7 +2,9 @@
  *  for each
  *  missing member, the command that brings it back and where. At most 100 columns. Pure. */
 
+import { isLoopback } from "../base/hosts.ts";
 import type { WallMs } from "../base/types.ts";
+import { majorityOf } from "../raft/membership.ts";
 import type { ClusterStatus, StatusRow } from "../client/types.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { Hints } from "./hints.ts";
@@ -12,8 +14,6 @@ import { momentOf, nodesText, roughSpanText, spanText, numberWord } from "./word
 
 /** The five things that can be said of a cluster; the fifth is that nobody answers (errors.ts). */
 export type Verdict = "healthy" | "degraded" | "no leader" | "not founded";
-
-const LOOPBACK = /^127\./;
 
 /** What to say of a cluster in one word. */
 export function verdictOf(status: ClusterStatus): Verdict {
@@ -103,7 +103,7 @@ function milliseconds(spanMs: number | null): string {
 /** Nodes that listen on loopback only were started together and are started together again. */
 function localHints(status: ClusterStatus, hints: Hints): Hints {
   const addresses = status.rows.flatMap((row) => (row.address === null ? [] : [row.address.host]));
-  const isLocal = addresses.length > 0 && addresses.every((host) => LOOPBACK.test(host));
+  const isLocal = addresses.length > 0 && addresses.every(isLoopback);
   const founders = status.reports[0]?.founders ?? [];
   const together = founders.length > 0 && founders.every((id, at) => id === at + 1);
   return isLocal && together
@@ -123,7 +123,7 @@ function verdictLine(status: ClusterStatus, hints: Hints, paint: Paint): string 
     case "degraded":
       return `${paint("yellow", "degraded:")} ${cluster}, ${voters}, leader ${status.leader}${since}, ${lose}`;
     case "no leader": {
-      const majority = Math.floor(status.voters / 2) + 1;
+      const majority = majorityOf(status.voters);
       const why =
         status.reachableVoters < majority ? `${majority} are needed` : "an election is under way";
       return `${paint("red", "no leader:")} ${cluster}, ${voters}, ${why}; nothing acknowledged is lost, nothing can be added`;

@@ -1,5 +1,7 @@
 /** Everything that was typed after `raft up`, checked as a whole. */
 
+import { isLoopback } from "../base/hosts.ts";
+import { MEMBERS_MAX } from "../base/limits.ts";
 import type { NodeId } from "../base/types.ts";
 import { DEFAULT_TIMINGS, type NodeOptions } from "../node/types.ts";
 import type { RaftTimings } from "../raft/types.ts";
@@ -10,7 +12,6 @@ import { absolutePath, nodeDirectory, pathRules } from "./places.ts";
 import {
   DEFAULT_SIZE,
   FLAGS,
-  MEMBERS_MAX,
   parseDuration,
   parseHttp,
   parseNodeId,
@@ -130,7 +131,7 @@ function readNode(reader: SettingsReader, id: NodeId, context: CommandContext): 
       listen,
       port,
       http,
-      loopbackOnly: isChild || reader.loopbackOnly() || (listen?.startsWith("127.") ?? false),
+      loopbackOnly: isChild || reader.loopbackOnly() || (listen !== null && isLoopback(listen)),
       mtuBytes,
       timings,
       multicastPort,

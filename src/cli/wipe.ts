@@ -1,6 +1,7 @@
 /** `raft wipe`: makes a stopped node of this machine new again. It asks, and shows what would be
  *  lost. */
 
+import { userAndHost } from "../base/hosts.ts";
 import type { NodeId } from "../base/types.ts";
 import { wipeDirectory } from "../storage/identity.ts";
 import { acquireLock } from "../storage/lock.ts";
@@ -119,7 +120,7 @@ export function describeNode(node: NodeHere, data: NodeData | null): readonly st
 }
 
 function wipe(node: NodeHere, { terminal, executable, clock }: CommandContext): ExitCode {
-  const [user = "", host = ""] = userAtHost().split("@");
+  const { user, host } = userAndHost(userAtHost());
   const taken = acquireLock(node.directory, {
     user,
     host,

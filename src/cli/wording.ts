@@ -1,5 +1,6 @@
 /** Numbers, times and lists as a person reads them. Pure: value -> text, in the local time zone. */
 
+import { userAndHost } from "../base/hosts.ts";
 import type { NodeId, WallMs } from "../base/types.ts";
 import type { PeerName } from "../node/events.ts";
 
@@ -93,8 +94,8 @@ export function numberWord(count: number): string {
 
 /** The machine's name in "ana@lab-08", or the address, or null when neither is known. */
 export function hostOf(peer: Pick<PeerName, "userHost" | "address">): string | null {
-  const host = peer.userHost?.split("@").at(-1);
-  return host === undefined || host === "" ? (peer.address?.host ?? null) : host;
+  const { host } = userAndHost(peer.userHost ?? "");
+  return host === "" ? (peer.address?.host ?? null) : host;
 }
 
 /** "On lab-08: " or "On its machine: ". */

@@ -12,14 +12,8 @@
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
-import {
-  decodeResponse,
-  encodeRequest,
-  type NodeReport,
-  type RefusalCode,
-  type Request,
-  type Response,
-} from "../transport/requests.ts";
+import { decodeResponse, encodeRequest } from "../transport/request-codec.ts";
+import type { NodeReport, RefusalCode, Request, Response } from "../transport/requests.ts";
 import type { Connection, Frame } from "../transport/types.ts";
 import type { Call, CallOptions, CallResult } from "./call.ts";
 import type { Finder, NodeConnection } from "./finder.ts";

@@ -2,6 +2,7 @@
  *  Indentation and the commands to type are the executable's. */
 
 import type { MonotonicMs, NodeId } from "../base/types.ts";
+import { majorityOf } from "../raft/membership.ts";
 import type { NodeReport, Request } from "../transport/requests.ts";
 import type { ClusterKey } from "../transport/types.ts";
 import type { CallResult } from "./call.ts";
@@ -186,7 +187,7 @@ function whyNot(refusal: Refusal | null, around: Circumstances): string {
     .filter(({ role }) => role === "voter")
     .map(({ id }) => id);
   const silent = voters.filter((id) => !heard.includes(id));
-  const needed = Math.floor(voters.length / 2) + 1;
+  const needed = majorityOf(voters.length);
   const silence =
     silent.length === 0 ? "" : `; ${listOf(silent)} ${silent.length === 1 ? "is" : "are"} silent`;
   return `${who} but there is no leader (${needed} of ${voters.length} voters are needed${silence})`;

@@ -4,6 +4,7 @@
  *  believed by term: a hint of a higher term wins, and a node that denies leading a term is not
  *  believed to lead that term again, whoever says so (two followers may name each other). */
 
+import { isLoopback } from "../base/hosts.ts";
 import type { ClusterId, LogIndex, MonotonicMs, NodeId } from "../base/types.ts";
 import type { DiscoveryReport, Hint } from "../discovery/types.ts";
 import type { LeaderHint } from "../transport/requests.ts";
@@ -67,7 +68,7 @@ export class Finder {
   /** Met nodes: this machine's first, then the nearest. */
   nodes(): readonly NodeConnection[] {
     const isOwn = ({ remote: { address } }: Connection): boolean =>
-      address.host.startsWith("127.") || this.#ownHosts.has(address.host);
+      isLoopback(address.host) || this.#ownHosts.has(address.host);
     return [...this.#byId().values()].sort(
       (a, b) => Number(isOwn(b)) - Number(isOwn(a)) || (a.rttMs ?? 1e9) - (b.rttMs ?? 1e9),
     );

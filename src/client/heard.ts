@@ -2,7 +2,7 @@
  *  errors. */
 
 import type { Beacon, Hint } from "../discovery/types.ts";
-import { keyTag as keyTagOf } from "../transport/key.ts";
+import { keyTagOf } from "../transport/key.ts";
 import type { ClusterKey } from "../transport/types.ts";
 import type { HeardCluster } from "./types.ts";
 

@@ -1,13 +1,9 @@
 /** Calls whose entries have not left yet, in order: bounded, merged into batches, each with its own
  *  deadline. */
 
+import { ENTRY_BYTES_MAX, ENTRIES_PER_RECORD_MAX, PAYLOADS_BYTES_MAX } from "../base/limits.ts";
 import type { LogIndex, MonotonicMs } from "../base/types.ts";
-import {
-  ENTRIES_PER_RECORD_MAX,
-  ENTRY_BYTES_MAX,
-  PAYLOADS_BYTES_MAX,
-  payloadBytes,
-} from "../storage/record.ts";
+import { payloadBytes } from "../storage/record.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { RequestId } from "./request-id.ts";
 import { RaftError, type Receipt } from "./types.ts";

@@ -4,7 +4,9 @@
  *  is shown as it was last known by the leader, or by whoever heard it last. Then strangers that
  *  wait outside. Before founding: one row per founder. Pure. */
 
+import { userAndHost } from "../base/hosts.ts";
 import type { MonotonicMs, NodeId } from "../base/types.ts";
+import { majorityOf } from "../raft/membership.ts";
 import type { NodeReport, PeerReport } from "../transport/requests.ts";
 import type { ClusterKey } from "../transport/types.ts";
 import type { ClusterStatus, StatusRow } from "./types.ts";
@@ -48,8 +50,7 @@ export function mergeStatus(heard: readonly Heard[], key: ClusterKey): ClusterSt
   const reachable = voting.filter(
     ({ role, mute }) => role !== "unreachable" && mute === null,
   ).length;
-  const canLose =
-    leader === null ? 0 : Math.max(0, reachable - (Math.floor(voting.length / 2) + 1));
+  const canLose = leader === null ? 0 : Math.max(0, reachable - majorityOf(voting.length));
   return {
     cluster: key.cluster,
     auth: key.auth,
@@ -242,9 +243,8 @@ function emptyRow(id: NodeId, member: StatusRow["member"], role: StatusRow["role
   };
 }
 
-/** "ana@lab-07" is lab-07. */
 function hostOf(userHost: string | null): string | null {
-  return userHost === null ? null : userHost.slice(userHost.indexOf("@") + 1);
+  return userHost === null ? null : userAndHost(userHost).host;
 }
 
 /** Whether everybody that is believed to run has answered: nothing more is worth waiting for. */

@@ -1,6 +1,7 @@
 /** The client's end of the real network: one UDP socket, the sealed endpoint over it, and
  *  discovery. */
 
+import { DISCOVERY_PORT } from "../base/hosts.ts";
 import { openDiscovery } from "../discovery/discovery.ts";
 import type { MonotonicMs } from "../base/types.ts";
 import { systemClock } from "../transport/clock.ts";
@@ -15,7 +16,6 @@ import type { ClientWire, ClientWorld, WireListener } from "./world.ts";
 /** Datagram bytes towards this machine, and towards others. */
 const LOOPBACK_DATAGRAM_BYTES = 60_000;
 const NETWORK_DATAGRAM_BYTES = 1_200;
-const MULTICAST_PORT = 7_400;
 
 /** Time, dice and sockets of this machine. */
 export const systemWorld: ClientWorld = {
@@ -64,7 +64,7 @@ async function openSystemWire(options: ClientOptions, listener: WireListener): P
     beacon: null,
     bootId: null,
     onHint: listener.onHint,
-    multicastPort: options.multicastPort ?? MULTICAST_PORT,
+    multicastPort: options.multicastPort ?? DISCOVERY_PORT,
     now: () => systemClock.monotonicMs(),
     after: (delayMs, run) => systemClock.after(delayMs, run),
   });

@@ -11,6 +11,8 @@
  *  datagrams ("rF"), so both kinds may arrive at one port. */
 
 import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
+import { isIpv4 } from "../base/hosts.ts";
+import { isNodeId } from "../base/limits.ts";
 import type { NodeId } from "../base/types.ts";
 import type { Dice } from "../transport/dice.ts";
 import { systemDice } from "../transport/dice.ts";
@@ -148,7 +150,7 @@ function readState(reader: FieldReader): Beacon["state"] {
     return { type, term: reader.count(), leader: reader.isNull() ? null : reader.nodeId() };
   }
   const ids = reader.list(WAITING_FOR_MAX).filter((id): id is NodeId => {
-    const valid = typeof id === "number" && Number.isSafeInteger(id) && id >= 1 && id <= 999;
+    const valid = isNodeId(id);
     if (!valid) reader.refuse("not a node id");
     return valid;
   });
@@ -169,11 +171,6 @@ function readHost(reader: FieldReader): string {
   const host = reader.text(15);
   if (!isIpv4(host)) reader.refuse("not an IPv4 address");
   return host;
-}
-
-/** True for a dotted quad without leading zeros. */
-export function isIpv4(text: string): boolean {
-  return /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/.test(text);
 }
 
 /** A stranger's text goes to a terminal: no control, formatting or line-breaking characters. */

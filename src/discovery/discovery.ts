@@ -4,16 +4,10 @@
  *  Everything here is a hint. A beacon can be made by anybody and be old; an address counts
  *  after HELLO. */
 
+import { isIpv4, isLoopback } from "../base/hosts.ts";
 import type { Address } from "../transport/types.ts";
 import { systemDice, randomId } from "../transport/dice.ts";
-import {
-  type Query,
-  type QueryWay,
-  decodeDiscovery,
-  encodeBeacon,
-  encodeQuery,
-  isIpv4,
-} from "./beacon.ts";
+import { type Query, type QueryWay, decodeDiscovery, encodeBeacon, encodeQuery } from "./beacon.ts";
 import { Allowance, AnswerLimit, HeardTable, SelfHearing } from "./heard.ts";
 import { type Lan, openLan } from "./multicast-socket.ts";
 import { type Resolve, expandPeer, parsePeers, systemResolve } from "./peers.ts";
@@ -165,9 +159,8 @@ class LanDiscovery implements Discovery {
 
   #hear(beacon: Beacon, from: Address): void {
     if (beacon.bootId === this.#options.bootId) return;
-    const loopback = (host: string): boolean => host.startsWith("127.");
     // A node that listens on its own loopback only cannot be reached from here.
-    if (beacon.host !== null && loopback(beacon.host) && !loopback(from.host)) return;
+    if (beacon.host !== null && isLoopback(beacon.host) && !isLoopback(from.host)) return;
     const address = { host: beacon.host ?? from.host, port: beacon.port };
     const hint = { beacon, address, heardMs: this.#options.now() };
     this.#heard.add(hint);

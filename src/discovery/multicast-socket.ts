@@ -14,6 +14,7 @@
 
 import { type Socket, createSocket } from "node:dgram";
 import { networkInterfaces } from "node:os";
+import { isLoopback } from "../base/hosts.ts";
 import type { MonotonicMs } from "../base/types.ts";
 import type { Address } from "../transport/types.ts";
 
@@ -85,7 +86,7 @@ function enumerate(loopbackOnly: boolean): readonly Interface[] {
     else if (!loopbackOnly)
       found.push({ address: entry.address, broadcast: broadcastOf(entry.address, entry.netmask) });
   }
-  const own = loopback.filter(({ address }) => address.startsWith("127."));
+  const own = loopback.filter(({ address }) => isLoopback(address));
   return [...found.slice(0, INTERFACES_MAX - 1), ...own.slice(0, 1)];
 }
 
@@ -131,9 +132,7 @@ class InterfaceSockets implements Lan {
   }
 
   interfaces(): readonly string[] {
-    return [...this.#senders.keys()].sort(
-      (a, b) => Number(a.startsWith("127.")) - Number(b.startsWith("127.")),
-    );
+    return [...this.#senders.keys()].sort((a, b) => Number(isLoopback(a)) - Number(isLoopback(b)));
   }
 
   multicast(address: string, datagram: Uint8Array, sent: () => void): void {
@@ -214,8 +213,7 @@ class InterfaceSockets implements Lan {
     return new Promise((resolve) => {
       socket.on("error", (error) => resolve(codeOf(error)));
       socket.on("message", (datagram, from) => {
-        if (this.#closed || (this.#options.loopbackOnly && !from.address.startsWith("127.")))
-          return;
+        if (this.#closed || (this.#options.loopbackOnly && !isLoopback(from.address))) return;
         const source = { host: from.address, port: from.port };
         this.#options.onDatagram(datagram, source, (reply) => send(socket, reply, source));
       });

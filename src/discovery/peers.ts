@@ -1,12 +1,11 @@
 /** `--peers`: what a person may type, and the addresses that it stands for. */
 
 import { lookup } from "node:dns/promises";
+import { usualPort, isIpv4 } from "../base/hosts.ts";
+import { NODE_ID_MAX } from "../base/limits.ts";
 import type { Address } from "../transport/types.ts";
-import { isIpv4 } from "./beacon.ts";
 import type { PeerSpec } from "./types.ts";
 
-/** A node's data port is this plus its id, unless that is taken. */
-const DATA_PORT_BASE = 7_400;
 /** A bare HOST is asked on the data ports of the ids 1 to 9. */
 const BARE_HOST_IDS = [1, 2, 3, 4, 5, 6, 7, 8, 9] as const;
 /** Typed peers beyond this are an error: it is a command line, not a list of a network. */
@@ -17,8 +16,8 @@ export const PEERS_MAX = 64;
 export function parsePeer(text: string): PeerSpec | string {
   const [, idText, host = "", portText] =
     /^(?:([^=]*)=)?([^:=]*)(?::(.*))?$/.exec(text.trim()) ?? [];
-  const id = idText === undefined ? null : integer(idText, 999);
-  if (id === undefined) return `--peers ${text}: ${idText} is not a node id (1 to 999)`;
+  const id = idText === undefined ? null : integer(idText, NODE_ID_MAX);
+  if (id === undefined) return `--peers ${text}: ${idText} is not a node id (1 to ${NODE_ID_MAX})`;
   const port = portText === undefined ? null : integer(portText, 65_535);
   if (port === undefined) return `--peers ${text}: ${portText} is not a port (1 to 65535)`;
   if (/^[\d.]+$/.test(host)) {
@@ -29,7 +28,7 @@ export function parsePeer(text: string): PeerSpec | string {
       "for example 10.0.0.8 or 2=lab-08:7402"
     );
   }
-  return { id, host, port: port ?? (id === null ? null : DATA_PORT_BASE + id) };
+  return { id, host, port: port ?? (id === null ? null : usualPort(id)) };
 }
 
 /** All that are right, and a sentence for each that is not. */
@@ -47,7 +46,7 @@ export function parsePeers(texts: readonly string[]): {
 
 /** The data ports of a peer on a host that is known by its address. */
 export function expandPeer(peer: PeerSpec, host: string): readonly Address[] {
-  const ports = peer.port === null ? BARE_HOST_IDS.map((id) => DATA_PORT_BASE + id) : [peer.port];
+  const ports = peer.port === null ? BARE_HOST_IDS.map((id) => usualPort(id)) : [peer.port];
   return ports.map((port) => ({ host, port }));
 }
 

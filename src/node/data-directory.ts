@@ -1,6 +1,7 @@
 /** The data directory of a node: locked, named, and opened as log and hard state once there is a
  *  cluster. */
 
+import { userAndHost } from "../base/hosts.ts";
 import type { ClusterId, FoundingRecord, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import type { HardState } from "../raft/types.ts";
 import { DiskFailure, isFull } from "../storage/disk-error.ts";
@@ -55,7 +56,7 @@ export interface Past {
 export function openDataDirectory(options: DataDirectoryOptions): DataDirectory {
   const { path, cluster, id, executable } = options;
   const sinceMs = options.clock.wallMs();
-  const [user = "", host = ""] = options.userHost.split("@");
+  const { user, host } = userAndHost(options.userHost);
   const holder: LockHolder = {
     user,
     host,

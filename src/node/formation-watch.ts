@@ -1,6 +1,7 @@
 /** Turns what the formation sees into events for people: each once when it begins, the waiting
  *  again as it lasts. Pure: it compares the view with what was said before. */
 
+import { isLoopback } from "../base/hosts.ts";
 import type { MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import type { DiscoveryReport } from "../discovery/types.ts";
 import type { NodeHello } from "../transport/types.ts";
@@ -172,7 +173,7 @@ function causesOf(view: FormationView, around: FormationSurroundings): SilenceCa
 /** A machine that is not this one, heard in spite of everything. */
 function tryHost({ heard, interfaces }: DiscoveryReport): string | null {
   const elsewhere = heard.find(
-    ({ address }) => !address.host.startsWith("127.") && !interfaces.includes(address.host),
+    ({ address }) => !isLoopback(address.host) && !interfaces.includes(address.host),
   );
   return elsewhere?.address.host ?? null;
 }

@@ -1,11 +1,13 @@
 /** Founding, admission and fencing: what the formation decides is made durable, shown and told to
  *  people here. */
 
+import { userAndHost } from "../base/hosts.ts";
 import { assert } from "../base/assert.ts";
 import type { BootId, FoundingRecord, LogIndex, MonotonicMs } from "../base/types.ts";
 import type { DiscoveryReport } from "../discovery/types.ts";
+import { majorityOf } from "../raft/membership.ts";
 import type { Clock } from "../transport/clock.ts";
-import { keyTag } from "../transport/key.ts";
+import { keyTagOf } from "../transport/key.ts";
 import type { Connection, Endpoint, Frame, NodeHello } from "../transport/types.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import type { NodeEvent } from "./events.ts";
@@ -13,7 +15,6 @@ import { FormationWatch } from "./formation-watch.ts";
 import type { Formation, FormationOrder } from "./formation.ts";
 import type { Member } from "./member.ts";
 import type { Neighbours } from "./neighbours.ts";
-import { majorityOf } from "./peer-watch.ts";
 import type { NodeOptions } from "./types.ts";
 
 /** Standing outside is said after it has lasted so long. */
@@ -108,7 +109,7 @@ export class Founding {
         self: options.id,
         cluster: options.key.cluster,
         ownHost: ownHosts()[0] ?? "127.0.0.1",
-        ownKeyTag: keyTag(options.key),
+        ownKeyTag: keyTagOf(options.key),
         founders: formation.founders,
         nameOf: (hello) => this.#options.neighbours.nameOf(hello.id),
         foundedMs: directory.identity.foundedMs,
@@ -163,7 +164,7 @@ export class Founding {
   #sayFounded(record: FoundingRecord): void {
     const { options, directory, emit } = this.#options;
     const founders = record.founders.map(({ id }) => this.#options.neighbours.nameOf(id));
-    const users = new Set(founders.map(({ userHost }) => userHost?.split("@")[0] ?? ""));
+    const users = new Set(founders.map(({ userHost }) => userAndHost(userHost ?? "").user));
     assert(directory.clusterId !== null, "founded with a cluster id");
     emit({
       type: "founded",

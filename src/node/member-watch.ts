@@ -2,10 +2,11 @@
  *  one left). It decides nothing: the core has decided already. */
 
 import type { Incarnation, LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
+import { majorityOf } from "../raft/membership.ts";
 import type { CoreEvent, CoreStatus, Member } from "../raft/types.ts";
 import type { Connection } from "../transport/types.ts";
 import type { NodeEvent, PeerName } from "./events.ts";
-import { majorityOf, type PeerSight, PeerWatch } from "./peer-watch.ts";
+import { type PeerSight, PeerWatch } from "./peer-watch.ts";
 import { Repeat } from "./repeat.ts";
 import type { PeerMemory } from "./report.ts";
 

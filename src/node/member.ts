@@ -9,6 +9,7 @@
  *    6 answer        what committed is told to clients, in the datagrams of the same flush
  *  Nothing that depends on a write leaves before it: the core holds it back. */
 
+import { ENTRY_BYTES_MAX } from "../base/limits.ts";
 import { assert } from "../base/assert.ts";
 import type {
   Incarnation,
@@ -33,7 +34,6 @@ import {
   encodeMembers,
   encodePayloads,
   encodeRecord,
-  ENTRY_BYTES_MAX,
   NO_CLIENT,
 } from "../storage/record.ts";
 import { RECORD_KIND, type LogStore, type RecordKind, type Recovered } from "../storage/types.ts";

@@ -1,5 +1,6 @@
 /** Whom this node knows: where they were met, what they last said, and who of them leads. */
 
+import { isLoopback } from "../base/hosts.ts";
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { LeaderHint } from "../transport/requests.ts";
@@ -129,7 +130,7 @@ export class Neighbours {
 
   /** An open cluster is operated only from machines that run one of its members. */
   mayOperate(host: string): boolean {
-    if (this.#parts.options.key.auth === "key" || host.startsWith("127.")) return true;
+    if (this.#parts.options.key.auth === "key" || isLoopback(host)) return true;
     if (this.#parts.ownHosts().includes(host)) return true;
     const members = this.#member()?.core.configuration.members ?? [];
     return members.some(
@@ -145,7 +146,7 @@ export class Neighbours {
     const remote = this.#endpoint().nodeConnection(id)?.remote;
     if (remote?.kind === "node") {
       // Two nodes of one machine meet over loopback; people know the machine by its other address.
-      const address = remote.address.host.startsWith("127.") ? remote.hello.addresses[0] : null;
+      const address = isLoopback(remote.address.host) ? remote.hello.addresses[0] : null;
       return { id, userHost: remote.hello.userHost, address: address ?? remote.address };
     }
     const memory = this.memories.get(id);

@@ -1,6 +1,7 @@
 /** Starting a node: opens the data directory and the sockets, refuses with a sentence, and sets the
  *  process going. */
 
+import { usualPort, isLoopback } from "../base/hosts.ts";
 import { openDiscovery } from "../discovery/discovery.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
 import { randomId, systemDice } from "../transport/dice.ts";
@@ -54,12 +55,14 @@ async function startIn(
     directory.identity.port,
     (datagram, from) => running?.takeDatagram(datagram, from),
   );
-  directory.rememberPort(socket.address.port === 7_400 + options.id ? null : socket.address.port);
+  directory.rememberPort(
+    socket.address.port === usualPort(options.id) ? null : socket.address.port,
+  );
   const self = { id: options.id, incarnation: directory.identity.incarnation, bootId };
   const receiveWindowBytes = Math.floor(socket.receiveBufferBytes / 2);
   const here = new Set(ownHosts(false));
   const datagramBytesMax = ({ host }: Address): number =>
-    host.startsWith("127.") || here.has(host)
+    isLoopback(host) || here.has(host)
       ? LOOPBACK_DATAGRAM_BYTES
       : (options.mtuBytes ?? NETWORK_DATAGRAM_BYTES);
   const hosts =
@@ -143,7 +146,7 @@ async function openDataSocket(
   onDatagram: (datagram: Uint8Array, from: Address) => void,
 ): Promise<{ readonly socket: UdpSocket; readonly portTaken: number | null }> {
   const host = options.listen ?? (options.loopbackOnly ? "127.0.0.1" : "0.0.0.0");
-  const wanted = options.port ?? lastPort ?? 7_400 + options.id;
+  const wanted = options.port ?? lastPort ?? usualPort(options.id);
   const onError = (): void => {};
   const first = await openUdpSocket({ host, port: wanted, onDatagram, onError });
   if (first.ok) return { socket: first.socket, portTaken: null };

@@ -4,7 +4,7 @@
  *      here ──silent for electionMaxMs──> unreachable ──heard──> behind ──caught up──> here */
 
 import type { LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
-import type { Configuration } from "../raft/types.ts";
+import { majorityOf } from "../raft/membership.ts";
 import type { NodeEvent, PeerName } from "./events.ts";
 
 /** What is known of one other member now. */
@@ -76,15 +76,4 @@ export class PeerWatch {
   reset(): void {
     this.#sights.clear();
   }
-}
-
-/** The smallest number of voters that is a majority of `voters`. */
-export function majorityOf(voters: number): number {
-  return Math.floor(voters / 2) + 1;
-}
-
-/** How many more voters may fail while a majority of them is left. */
-export function canLose(configuration: Configuration, reachableVoters: number): number {
-  const voters = configuration.members.filter((member) => member.role === "voter").length;
-  return Math.max(0, reachableVoters - majorityOf(voters));
 }

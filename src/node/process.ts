@@ -13,7 +13,7 @@ import type { CoreEvent } from "../raft/types.ts";
 import { DiskFailure } from "../storage/disk-error.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
-import { keyTag } from "../transport/key.ts";
+import { keyTagOf } from "../transport/key.ts";
 import type { NodeReport } from "../transport/requests.ts";
 import type {
   Address,
@@ -186,7 +186,7 @@ export class NodeProcess implements RunningNode {
     const { beacon, address } = hint;
     const { key } = this.#parts.options;
     if (this.#over || beacon.bye || beacon.bootId === this.#parts.self.bootId) return;
-    if (beacon.cluster !== key.cluster || beacon.keyTag !== keyTag(key)) return;
+    if (beacon.cluster !== key.cluster || beacon.keyTag !== keyTagOf(key)) return;
     const known = this.#endpoint.nodeConnection(beacon.id);
     if (known?.remote.kind === "node" && known.remote.identity.bootId === beacon.bootId) return;
     this.#neighbours.addContact(address);

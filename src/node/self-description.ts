@@ -4,7 +4,7 @@
 import type { MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
 import type { Beacon } from "../discovery/types.ts";
 import { WIRE_VERSION } from "../transport/datagram.ts";
-import { keyTag } from "../transport/key.ts";
+import { keyTagOf } from "../transport/key.ts";
 import type { NodeReport } from "../transport/requests.ts";
 import type { Address, Connection, NodeHello } from "../transport/types.ts";
 import type { DataDirectory } from "./data-directory.ts";
@@ -70,7 +70,7 @@ export class SelfDescription {
     return {
       cluster: options.key.cluster,
       auth: options.key.auth,
-      keyTag: keyTag(options.key),
+      keyTag: keyTagOf(options.key),
       clusterId: directory.clusterId,
       wireVersion: WIRE_VERSION,
       id: options.id,

@@ -1,9 +1,10 @@
 /** When an entry is committed (§5.3, §5.4.2). */
 
+import { MEMBERS_MAX } from "../base/limits.ts";
 import { assert } from "../base/assert.ts";
 import type { LogIndex } from "../base/types.ts";
 import { TELL_COMMIT_MS } from "./heartbeat.ts";
-import { isVoter, MEMBERS_MAX } from "./membership.ts";
+import { isVoter } from "./membership.ts";
 import { advanceReads } from "./read-index.ts";
 import { becomeFollower } from "./roles.ts";
 import { send, isSelfVoter } from "./state.ts";

@@ -2,11 +2,9 @@
  *  4). */
 
 import { assert } from "../base/assert.ts";
+import { MEMBERS_MAX } from "../base/limits.ts";
 import type { Incarnation, LogIndex, NodeId } from "../base/types.ts";
 import type { Configuration, Member, MembershipChange } from "./types.ts";
-
-/** Members of a cluster, learners included. */
-export const MEMBERS_MAX = 16;
 
 /** The configurations of the retained log, oldest first. The newest is in force as soon as it is
  *  appended, committed or not (thesis §4.1); a truncation brings the one before it back. */

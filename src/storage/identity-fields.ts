@@ -1,5 +1,6 @@
 /** Checks every field of an identity that was read from disk: a value or nothing, never a guess. */
 
+import { isNodeId } from "../base/limits.ts";
 import type { FoundingRecord } from "../base/types.ts";
 import type { Identity } from "./types.ts";
 
@@ -42,10 +43,6 @@ function isCount(value: unknown): value is number {
 
 function isCountOrNull(value: unknown): value is number | null {
   return value === null || isCount(value);
-}
-
-function isNodeId(value: unknown): value is number {
-  return isCount(value) && Number.isInteger(value) && value >= 1 && value <= 999;
 }
 
 function parseAddresses(value: unknown): Readonly<Record<string, string>> | null {

@@ -1,10 +1,9 @@
 /** A record: what one request appended, as the same bytes on every disk and wire.
  *
- *      0        4        8
- *     +--------+--------+----+-----------+-----------+---------+-----------+--------------+-----------+----------
- *     | chain  | length | 97 | cf index8 | cf term8  | cc kind | cf timeMs8| c4 10 client | cf seq8   | payloads
- *     +--------+--------+----+-----------+-----------+---------+-----------+--------------+-----------+----------
- *                         8    9           18          27        29          38             56          65
+ *     0       4        8    9            18          27        29            38
+ *     | chain | length | 97 | cf index 8 | cf term 8 | cc kind | cf timeMs 8 | c4 10 client 16 |
+ *     56              65
+ *     | cf sequence 8 | payloads
  *
  *     payloads = dd count4, then count times  c4 n1 bytes | c5 n2 bytes | c6 n4 bytes
  *
@@ -12,6 +11,12 @@
  *  CRC-32 of length and body (offset 4 to the end) seeded with the chain of the record before. From
  *  offset 8 on any MessagePack decoder reads it. */
 
+import {
+  ENTRIES_PER_RECORD_MAX,
+  MEMBERS_MAX,
+  NODE_ID_MAX,
+  PAYLOADS_BYTES_MAX,
+} from "../base/limits.ts";
 import type { ClusterId, LogIndex } from "../base/types.ts";
 import type { Member } from "../raft/types.ts";
 import { crc32, readHex, readU16, readU32, readU64, readU8 } from "./bytes.ts";
@@ -19,12 +24,6 @@ import { writeHex, writeU16, writeU32, writeU64 } from "./bytes.ts";
 import { RECORD_KIND } from "./types.ts";
 import type { RecordHead, RecordKind } from "./types.ts";
 
-/** The largest entry, bytes. */
-export const ENTRY_BYTES_MAX = 1_048_576;
-/** The most entries in one record. */
-export const ENTRIES_PER_RECORD_MAX = 16_384;
-/** The largest array of payloads, bytes: one entry of the largest size, or many small ones. */
-export const PAYLOADS_BYTES_MAX = ENTRY_BYTES_MAX + 65_536;
 /** Where the payloads' array begins in a record. */
 export const PAYLOADS_OFFSET = 65;
 /** The largest record, bytes. */
@@ -34,8 +33,6 @@ export const RECORD_BYTES_MAX = PAYLOADS_OFFSET + PAYLOADS_BYTES_MAX;
 export const RECORD_BYTES_MIN = PAYLOADS_OFFSET + 5 + 2;
 /** The client of records that no client sent. */
 export const NO_CLIENT = "00000000000000000000000000000000";
-/** The most members of a configuration. */
-export const MEMBERS_MAX = 16;
 
 const LENGTH_OFFSET = 4;
 const BODY_OFFSET = 8;
@@ -331,7 +328,7 @@ export function decodeMembers(bytes: Uint8Array): readonly Member[] | null {
     const id = readU16(bytes, offset + 2);
     const role = readU8(bytes, offset + 22);
     const marked = readU16(bytes, offset) === 0x93cd && readU16(bytes, offset + 4) === 0xc410;
-    if (!marked || id <= before || id > 999 || role > 1) return null;
+    if (!marked || id <= before || id > NODE_ID_MAX || role > 1) return null;
     const incarnation = readHex(bytes, offset + 6, 16);
     members.push({ id, incarnation, role: role === 0 ? "voter" : "learner" });
     before = id;

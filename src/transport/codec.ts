@@ -6,6 +6,7 @@
  *  Codes and places are the wire format: never change one, only add. Decoding gives a value or a
  *  reason and never throws; byte strings in what it gives alias the datagram. */
 
+import { MEMBERS_MAX } from "../base/limits.ts";
 import type { Configuration, RaftMessage } from "../raft/types.ts";
 import { FieldReader } from "./fields.ts";
 import { type Introduction, decodeIntroduction, encodeIntroduction } from "./hello.ts";
@@ -15,7 +16,6 @@ import type { Frame } from "./types.ts";
 
 /** The largest frame: an entry of 1 MiB with its outline, a segment head, a large reply. */
 export const FRAME_BYTES_MAX = 2_621_440;
-const MEMBERS_MAX = 16;
 const HOPS_MAX = 8;
 const REASON_CHARACTERS_MAX = 256;
 const CHUNK_BYTES_MAX = 65_507;

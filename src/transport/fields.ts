@@ -2,6 +2,7 @@
  *  everything after it reads as zero, and `end` gives the reason: so decoding is straight code that
  *  never throws. */
 
+import { NODE_ID_MAX } from "../base/limits.ts";
 import { hexOf } from "./key.ts";
 import type { Wire } from "./messagepack.ts";
 
@@ -54,7 +55,7 @@ export class FieldReader {
   }
 
   nodeId(): number {
-    return this.integer(1, 999);
+    return this.integer(1, NODE_ID_MAX);
   }
 
   flag(): boolean {

@@ -1,6 +1,7 @@
 /** What greetings, answers and later introductions carry: who speaks which versions, and a node's
  *  NodeHello. */
 
+import { MEMBERS_MAX } from "../base/limits.ts";
 import type { FoundingRecord } from "../base/types.ts";
 import { WIRE_VERSION } from "./datagram.ts";
 import { FieldReader } from "./fields.ts";
@@ -8,8 +9,6 @@ import { bytesOf } from "./key.ts";
 import type { Wire } from "./messagepack.ts";
 import type { Address, NodeHello } from "./types.ts";
 
-/** The members of a configuration, the founders of a cluster. */
-const MEMBERS_MAX = 16;
 const ADDRESSES_MAX = 6;
 const VERSION_CHARACTERS_MAX = 32;
 const USER_HOST_CHARACTERS_MAX = 64;

@@ -73,6 +73,12 @@ export function clusterTag(key: ClusterKey): Uint8Array {
   return derive(key.secret, "cluster tag", []).subarray(0, 4);
 }
 
+/** The same four bytes as a number: in beacons it tells "same name, other key" apart. */
+export function keyTagOf(key: ClusterKey): number {
+  const tag = clusterTag(key);
+  return new DataView(tag.buffer, tag.byteOffset, 4).getUint32(0);
+}
+
 /** Seals the greetings of one process. A process has its own boot id, so nonces never repeat under
  *  it. */
 export function greetingKey(key: ClusterKey, bootId: BootId): Uint8Array {
@@ -147,10 +153,4 @@ function endParts(end: ConnectionEnd, withIncarnation: boolean): Uint8Array[] {
 function derive(secret: Uint8Array, label: string, parts: readonly Uint8Array[]): Uint8Array {
   const context = Buffer.concat([Buffer.from(`${label}\0`), ...parts]);
   return new Uint8Array(hkdfSync("sha256", secret, SALT, context, KEY_BYTES));
-}
-
-/** The same four bytes as a number: in beacons it tells "same name, other key" apart. */
-export function keyTag(key: ClusterKey): number {
-  const tag = clusterTag(key);
-  return new DataView(tag.buffer, tag.byteOffset, 4).getUint32(0);
 }

@@ -1,9 +1,10 @@
 /** A node's report as JSON text in a byte string. Every field is checked on receipt and only known
  *  fields are kept, so a report from a newer node reads as far as this one understands it. */
 
+import { isIpv4 } from "../base/hosts.ts";
+import { isNodeId } from "../base/limits.ts";
 import type { Configuration } from "../raft/types.ts";
 import type { NodeReport, PeerReport } from "./requests.ts";
-import { isIpv4 } from "./request-codec.ts";
 import type { Address } from "./types.ts";
 
 const TEXT_CHARACTERS_MAX = 4_096;
@@ -174,7 +175,7 @@ class JsonReader {
 
   nodeId(name: string | number): number {
     const value = this.count(name);
-    if (value < 1 || value > 999) this.refuse(name);
+    if (!isNodeId(value)) this.refuse(name);
     return value;
   }
 

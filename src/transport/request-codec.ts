@@ -5,6 +5,13 @@
  *  is kept. A node's report is not on a hot path and travels as JSON text in a byte string
  *  (report-codec.ts). */
 
+import { isIpv4 } from "../base/hosts.ts";
+import {
+  MEMBERS_MAX,
+  ENTRIES_PER_RECORD_MAX,
+  PAYLOADS_BYTES_MAX,
+  isNodeId,
+} from "../base/limits.ts";
 import type { MembershipChange, Configuration } from "../raft/types.ts";
 import { FieldReader } from "./fields.ts";
 import { bytesOf, hexOf } from "./key.ts";
@@ -13,15 +20,10 @@ import { decodeReport, encodeReport } from "./report-codec.ts";
 import type { LeaderHint, RefusalCode, Request, Response } from "./requests.ts";
 import type { Address } from "./types.ts";
 
-/** The payloads of one append: one large entry, or a batch of small ones. */
-export const PAYLOADS_BYTES_MAX = (1 << 20) + 65_536;
-/** Entries in one append request, and so in one record. */
-export const ENTRIES_PER_REQUEST_MAX = 16_384;
 /** One answer to a read is at most 1 MiB and one record. */
 const RECORDS_BYTES_MAX = 4 << 20;
 const REPORT_BYTES_MAX = 1 << 20;
 const TEXT_CHARACTERS_MAX = 4_096;
-const MEMBERS_MAX = 64;
 
 const REQUEST = {
   append: 0,
@@ -141,7 +143,7 @@ function readRequest(reader: FieldReader): Request {
         type: "append",
         clientId: reader.id16(),
         firstSequence: reader.integer(1, Number.MAX_SAFE_INTEGER),
-        count: reader.integer(1, ENTRIES_PER_REQUEST_MAX),
+        count: reader.integer(1, ENTRIES_PER_RECORD_MAX),
         bornAt: reader.count(),
         ifLast: reader.isNull() ? null : reader.count(),
         payloads: reader.bytes(PAYLOADS_BYTES_MAX),
@@ -256,7 +258,7 @@ function readResponse(reader: FieldReader): Response | null {
       return {
         type: "appended",
         index: reader.integer(1, Number.MAX_SAFE_INTEGER),
-        count: reader.integer(1, ENTRIES_PER_REQUEST_MAX),
+        count: reader.integer(1, ENTRIES_PER_RECORD_MAX),
         term: reader.count(),
         timeMs: reader.count(),
         duplicate: reader.flag(),
@@ -304,10 +306,6 @@ function readResponse(reader: FieldReader): Response | null {
   }
 }
 
-function isNodeId(value: Wire): value is number {
-  return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= 999;
-}
-
 function refuseId(reader: FieldReader): number {
   reader.refuse("not a node id");
   return 1;
@@ -331,12 +329,6 @@ function readAddress(reader: FieldReader): Address {
   const host = reader.text(15);
   if (!isIpv4(host)) reader.refuse("not an IPv4 address");
   return { host, port: reader.integer(1, 65_535) };
-}
-
-/** True for four decimal numbers from 0 to 255 with dots between them. */
-export function isIpv4(text: string): boolean {
-  const parts = text.split(".");
-  return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255);
 }
 
 function configurationFields(configuration: Configuration | null): Wire {

@@ -198,5 +198,3 @@ export interface PeerReport {
   /** In the configuration, or a stranger that waits outside. */
   readonly member: boolean;
 }
-
-export { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from "./request-codec.ts";

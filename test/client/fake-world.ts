@@ -6,15 +6,14 @@ import { AppendQueue } from "../../src/node/append-queue.ts";
 import { encodePayloads, encodeRecord } from "../../src/storage/record.ts";
 import { RECORD_KIND } from "../../src/storage/types.ts";
 import { openKey } from "../../src/transport/key.ts";
-import {
-  decodeRequest,
-  encodeResponse,
-  type AppendRequest,
-  type LeaderHint,
-  type NodeReport,
-  type ReadRequest,
-  type Request,
-  type Response,
+import { decodeRequest, encodeResponse } from "../../src/transport/request-codec.ts";
+import type {
+  AppendRequest,
+  LeaderHint,
+  NodeReport,
+  ReadRequest,
+  Request,
+  Response,
 } from "../../src/transport/requests.ts";
 import type { Address, Connection, Frame } from "../../src/transport/types.ts";
 import type { ClientWire, ClientWorld, WireListener } from "../../src/client/world.ts";

@@ -7,7 +7,7 @@ import { Ledger, type Refusal } from "../../src/client/outcomes.ts";
 import { newClientId, parseRequestId, renderRequestId } from "../../src/client/request-id.ts";
 import type { Beacon, Hint } from "../../src/discovery/types.ts";
 import { systemDice } from "../../src/transport/dice.ts";
-import { keyTag, newKey, openKey } from "../../src/transport/key.ts";
+import { keyTagOf, newKey, openKey } from "../../src/transport/key.ts";
 
 describe("request ids", () => {
   it("a printed one comes back as it was, in any process", () => {
@@ -135,7 +135,7 @@ describe("clusters heard", () => {
     beacon: {
       cluster: "raft",
       auth: "open",
-      keyTag: keyTag(own),
+      keyTag: keyTagOf(own),
       clusterId: null,
       wireVersion: 1,
       id,
@@ -158,7 +158,7 @@ describe("clusters heard", () => {
         hint(3, { type: "leader", term: 5 }, { bye: true }),
         hint(1, { type: "waiting", for: [2, 3] }, { cluster: "g5" }),
         hint(2, { type: "waiting", for: [3] }, { cluster: "g5" }),
-        hint(9, { type: "outside" }, { auth: "key", keyTag: keyTag(secret) }),
+        hint(9, { type: "outside" }, { auth: "key", keyTag: keyTagOf(secret) }),
       ],
       own,
     );

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { Contacts } from "../../src/node/contacts.ts";
-import { canLose, majorityOf, type PeerSight, PeerWatch } from "../../src/node/peer-watch.ts";
+import { type PeerSight, PeerWatch } from "../../src/node/peer-watch.ts";
 import { Repeat } from "../../src/node/repeat.ts";
 
 const sight = (id: number, change: Partial<PeerSight> = {}): PeerSight => ({
@@ -87,24 +87,6 @@ describe("the leader's watch over its peers", () => {
       0,
     );
     expect(events).toMatchObject([{ type: "peer unreachable", votersLeft: 2, voters: 2 }]);
-  });
-});
-
-describe("how many may fail", () => {
-  it.each([
-    [1, 1],
-    [2, 2],
-    [3, 2],
-    [4, 3],
-    [5, 3],
-  ])("of %i voters %i are a majority", (voters, majority) => {
-    expect(majorityOf(voters)).toBe(majority);
-  });
-
-  it("is none when only a majority is left", () => {
-    const members = [1, 2, 3].map((id) => ({ id, incarnation: "", role: "voter" as const }));
-    expect(canLose({ index: 0, members }, 2)).toBe(0);
-    expect(canLose({ index: 0, members }, 3)).toBe(1);
   });
 });
 

@@ -2,7 +2,13 @@
 
 import { describe, expect, it } from "vitest";
 import * as fc from "fast-check";
-import { changeMembers, MEMBERS_MAX, votingPairsChanged } from "../../src/raft/membership.ts";
+import {
+  changeMembers,
+  majorityOf,
+  MEMBERS_MAX,
+  votingPairsChanged,
+} from "../../src/raft/membership.ts";
+import { MEMBERS_MAX } from "../../src/base/limits.ts";
 import type { Configuration, Member, MembershipChange } from "../../src/raft/types.ts";
 import { Cluster } from "./cluster.ts";
 import { TIMINGS, voterIds } from "./test-node.ts";
@@ -186,4 +192,14 @@ describe("§6 membership changes in the log", () => {
       expect.objectContaining({ type: "configuration", reason: "rolled back" }),
     );
   });
+});
+
+it.each([
+  [1, 1],
+  [2, 2],
+  [3, 2],
+  [4, 3],
+  [5, 3],
+])("of %i voters %i are a majority", (voters, majority) => {
+  expect(majorityOf(voters)).toBe(majority);
 });

@@ -1,8 +1,9 @@
 /** Records and the words around them. */
 
-import fc from "fast-check";
+import { array, assert as check, constantFrom, nat, oneof, property, uint8Array } from "fast-check";
 import { unpack } from "msgpackr/unpack";
 import { describe, expect, it } from "vitest";
+import { ENTRY_BYTES_MAX } from "../../src/base/limits.ts";
 import { clusterIdOf, foundingText } from "../../src/storage/founding.ts";
 import {
   chainSeed,
@@ -11,7 +12,6 @@ import {
   encodeMembers,
   encodePayloads,
   encodeRecord,
-  ENTRY_BYTES_MAX,
   payloadAt,
   payloadsOf,
   PAYLOADS_OFFSET,
@@ -52,12 +52,12 @@ describe("a record", () => {
   });
 
   it("gives back every field and every payload, of any width", () => {
-    const sizes = fc.array(fc.oneof(fc.nat(300), fc.constantFrom(0, 255, 256, 65_535, 65_536)), {
+    const sizes = array(oneof(nat(300), constantFrom(0, 255, 256, 65_535, 65_536)), {
       minLength: 1,
       maxLength: 6,
     });
-    fc.assert(
-      fc.property(sizes, (lengths) => {
+    check(
+      property(sizes, (lengths) => {
         const payloads = lengths.map((length, at) => new Uint8Array(length).fill(at + 1));
         const array = encodePayloads(payloads);
         expect(checkPayloads(array, ENTRY_BYTES_MAX)).toEqual({ count: lengths.length });
@@ -97,8 +97,8 @@ describe("a record", () => {
 
   it("is never made of zeros, and reading any bytes never throws", () => {
     expect(typeof readHead(new Uint8Array(4_096), 0)).toBe("string");
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+    check(
+      property(uint8Array({ maxLength: 200 }), (bytes) => {
         readHead(bytes, 0);
         verifyRecords(bytes, 0, 1);
         checkPayloads(bytes, 100);
@@ -152,8 +152,8 @@ describe("members and the cluster id", () => {
 
 describe("the table of sessions", () => {
   it("is the same after any touches were taken back, eviction included (35)", () => {
-    fc.assert(
-      fc.property(fc.array(fc.nat(9), { maxLength: 60 }), fc.nat(60), (clients, kept) => {
+    check(
+      property(array(nat(9), { maxLength: 60 }), nat(60), (clients, kept) => {
         const table = new SessionTable(4);
         const undos = [];
         let before = "";

@@ -8,10 +8,8 @@ import {
   decodeResponse,
   encodeRequest,
   encodeResponse,
-  type NodeReport,
-  type Request,
-  type Response,
-} from "../../src/transport/requests.ts";
+} from "../../src/transport/request-codec.ts";
+import type { NodeReport, Request, Response } from "../../src/transport/requests.ts";
 
 const id16 = fc
   .uint8Array({ minLength: 16, maxLength: 16 })

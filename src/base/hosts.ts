@@ -1,0 +1,27 @@
+/** What a node is called and where it is, as text that several folders read. */
+
+import type { NodeId } from "./types.ts";
+
+/** The UDP port that all nodes of a network share for finding each other. */
+export const DISCOVERY_PORT = 7_400;
+
+/** A node's own port unless it is taken or another was typed. */
+export function usualPort(id: NodeId): number {
+  return DISCOVERY_PORT + id;
+}
+
+/** True for a dotted quad without leading zeros. */
+export function isIpv4(text: string): boolean {
+  return /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/.test(text);
+}
+
+/** True for an address that only this very machine reaches. */
+export function isLoopback(host: string): boolean {
+  return host.startsWith("127.");
+}
+
+/** The parts of "ana@lab-07". A user's name may hold an @ itself, a machine's may not. */
+export function userAndHost(userHost: string): { readonly user: string; readonly host: string } {
+  const at = userHost.lastIndexOf("@");
+  return { user: userHost.slice(0, Math.max(0, at)), host: userHost.slice(at + 1) };
+}

@@ -1,0 +1,40 @@
+/** Names and addresses that several folders read alike. */
+
+import * as fc from "fast-check";
+import { expect, it } from "vitest";
+import { isIpv4, isLoopback, userAndHost } from "../../src/base/hosts.ts";
+
+it("an IPv4 address is four numbers up to 255 and nothing else", () => {
+  fc.assert(fc.property(fc.ipV4(), (address) => isIpv4(address)));
+  for (const text of [
+    "",
+    "1.2.3",
+    "1.2.3.4.",
+    "1.2.3.4.5",
+    "01.2.3.4",
+    "256.1.1.1",
+    "a.b.c.d",
+    "1.2.3.4\n",
+    " 1.2.3.4",
+  ]) {
+    expect([text, isIpv4(text)]).toEqual([text, false]);
+  }
+});
+
+it("loopback is every address that begins with 127", () => {
+  expect(["127.0.0.1", "127.9.9.9", "10.127.0.1", "1.27.0.1"].map(isLoopback)).toEqual([
+    true,
+    true,
+    false,
+    false,
+  ]);
+});
+
+it.each([
+  ["ana@lab-07", "ana", "lab-07"],
+  ["ana@school.example@lab-07", "ana@school.example", "lab-07"],
+  ["lab-07", "", "lab-07"],
+  ["", "", ""],
+])("%s is user and machine", (text, user, host) => {
+  expect(userAndHost(text)).toEqual({ user, host });
+});
