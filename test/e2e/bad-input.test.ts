@@ -1,5 +1,5 @@
-/** What was typed wrongly, what is in the way, and what is not there: each ends with one clear sentence and the exit
- *  code that says which kind of failure it was, and nothing is lost. */
+/** What was typed wrongly, what is in the way, and what is not there: each ends with one clear
+ *  sentence and the exit code that says which kind of failure it was, and nothing is lost. */
 import { spawnSync } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -9,7 +9,8 @@ import { cluster, executable, type Result, World, world } from "./harness.ts";
 
 const ENTRY_BYTES_MAX = 1_048_576;
 
-/** A failure that a person can act on: the code, a sentence on stderr, nothing on stdout, no trace of our code. */
+/** A failure that a person can act on: the code, a sentence on stderr, nothing on stdout, no trace
+ *  of our code. */
 function expectSentence(result: Result, code: number, sentence: RegExp): void {
   expect(result.stderr).toMatch(sentence);
   expect(result).toMatchObject({ code, stdout: "", timedOut: false });

@@ -1,5 +1,5 @@
-/** Two of what there may be only one of: an id, a data directory, a name. Both sides say who the other is, and nothing
- *  that was acknowledged is harmed. */
+/** Two of what there may be only one of: an id, a data directory, a name. Both sides say who the
+ *  other is, and nothing that was acknowledged is harmed. */
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { golden, goldenLines } from "./golden.ts";

@@ -88,8 +88,8 @@ describe.skipIf(!canMount)("a full disk", () => {
     const entry = "x".repeat(1_000_000);
     let acknowledged = 0;
     let unknown = 0;
-    // An entry that came while the last segment filled up waits for space, and a copy that is still under way when the
-    // time is over has no answer yet: both are unknown, not refused.
+    // An entry that came while the last segment filled up waits for space, and a copy that is still
+    // under way when the time is over has no answer yet: both are unknown, not refused.
     const refused = await until(
       "the disk is full",
       async () => {

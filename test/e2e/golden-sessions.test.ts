@@ -1,5 +1,5 @@
-/** What a person sees, as it was designed, on real processes: times, spans, addresses and names replaced. The lines are
- *  expected in this order; others may come between. */
+/** What a person sees, as it was designed, on real processes: times, spans, addresses and names
+ *  replaced. The lines are expected in this order; others may come between. */
 import { describe, expect, it } from "vitest";
 import { golden, goldenLines } from "./golden.ts";
 import { cluster, type Running, until, type World, world } from "./harness.ts";
@@ -9,7 +9,8 @@ const alone = {
   env: { RAFT_LOOPBACK: "", RAFT_MULTICAST_PORT: String(20_000 + (process.pid % 20_000)) },
 };
 
-/** Waits until these golden lines have been printed, in this order. A pattern stands for what may vary. */
+/** Waits until these golden lines have been printed, in this order. A pattern stands for what may
+ *  vary. */
 async function expectLines(
   running: Running,
   made: World,
@@ -285,7 +286,8 @@ describe("raft send", () => {
     for (const id of followers) node(nodes, id).signal("SIGSTOP");
     const sent = await made.run(["send", "Nova entrada de log", "--timeout", "1s"]);
     for (const id of followers) node(nodes, id).signal("SIGCONT");
-    // The leader may have stepped down before the request came: then it is certain that nothing was added.
+    // The leader may have stepped down before the request came: then it is certain that nothing was
+    // added.
     if (sent.code === 4) return;
     expect(sent.code).toBe(5);
     const [what, repeat] = golden(sent.stderr, made).split("\n");

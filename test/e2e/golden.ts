@@ -1,13 +1,13 @@
-/** Turns what a person sees into text that is the same in every run: the executable, the machine's name, addresses,
- *  times, spans and process ids are replaced, and columns are closed up.
+/** Turns what a person sees into text that is the same in every run: the executable, the machine's
+ *  name, addresses, times, spans and process ids are replaced, and columns are closed up.
  *
- *  The cluster of a test has a name of its own, so the commands in its hints carry `--cluster NAME`; that is taken
- *  away, and what remains is what the default cluster would have said. */
+ *  The cluster of a test has a name of its own, so the commands in its hints carry `--cluster
+ *  NAME`; that is taken away, and what remains is what the default cluster would have said. */
 import { hostname } from "node:os";
 import { executable, type World } from "./harness.ts";
 
-/** Every line of `text` with all that varies replaced: HH:MM:SS, D Mon, A.B.C.D, T for spans, N for numbers after
- *  "pid". Spaces between columns become one. */
+/** Every line of `text` with all that varies replaced: HH:MM:SS, D Mon, A.B.C.D, T for spans, N for
+ *  numbers after "pid". Spaces between columns become one. */
 export function golden(text: string, world: World): string {
   return text
     .replaceAll(executable, "./raft")

@@ -1,5 +1,5 @@
-/** Who may speak for a member: one process, with the data that the cluster knows. Copies, wiped directories and other
- *  clusters are noticed, and none of them can vote. */
+/** Who may speak for a member: one process, with the data that the cluster knows. Copies, wiped
+ *  directories and other clusters are noticed, and none of them can vote. */
 import { cpSync, linkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

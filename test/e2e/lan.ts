@@ -1,6 +1,6 @@
-/** Several machines on one: a bridge and network namespaces, each with an address 10.77.0.N of its own. Needs root and
- *  iproute2, and nftables where packets are dropped. Nothing outside the namespaces changes, and everything that was
- *  made is removed when the test is over. */
+/** Several machines on one: a bridge and network namespaces, each with an address 10.77.0.N of its
+ *  own. Needs root and iproute2, and nftables where packets are dropped. Nothing outside the
+ *  namespaces changes, and everything that was made is removed when the test is over. */
 import { spawnSync } from "node:child_process";
 import { onTestFinished } from "vitest";
 import { type Result, type Running, type RunOptions, World } from "./harness.ts";
@@ -97,7 +97,8 @@ export class Machine {
   }
 }
 
-/** Machines 10.77.0.1 to 10.77.0.`count` on one bridge, running one cluster; they end with the current test. */
+/** Machines 10.77.0.1 to 10.77.0.`count` on one bridge, running one cluster; they end with the
+ *  current test. */
 export function lan(count: number): Machine[] {
   const name = `raft${process.pid.toString(36)}${(++lans).toString(36)}`;
   const bridge = `${name}-0`;

@@ -1,4 +1,5 @@
-/** Networks as they are: firewalls on both sides, losses, cables that come out, clients that do not reach everybody. */
+/** Networks as they are: firewalls on both sides, losses, cables that come out, clients that do not
+ *  reach everybody. */
 import { describe, expect, it } from "vitest";
 import { until, type Running } from "./harness.ts";
 import { lan, type Machine, noLanReason } from "./lan.ts";

@@ -1,5 +1,6 @@
-/** Ending: on request a node hands over and ends with 0; a client that is interrupted says so with 130, one that only
- *  watched ends with 0; and nobody is disturbed by a reader that has seen enough. */
+/** Ending: on request a node hands over and ends with 0; a client that is interrupted says so with
+ *  130, one that only watched ends with 0; and nobody is disturbed by a reader that has seen
+ *  enough. */
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
 import { golden } from "./golden.ts";

@@ -1,5 +1,6 @@
-/** Anything may arrive at a port. While random datagrams of every size, damaged ones and old ones come in at the data
- *  ports and at the discovery port, the cluster goes on under the same leader, and afterwards nothing is missing. */
+/** Anything may arrive at a port. While random datagrams of every size, damaged ones and old ones
+ *  come in at the data ports and at the discovery port, the cluster goes on under the same leader,
+ *  and afterwards nothing is missing. */
 import { randomBytes } from "node:crypto";
 import { createSocket, type Socket } from "node:dgram";
 import { describe, expect, it, onTestFinished } from "vitest";
