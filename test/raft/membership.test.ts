@@ -2,13 +2,8 @@
 
 import { describe, expect, it } from "vitest";
 import * as fc from "fast-check";
-import {
-  changeMembers,
-  majorityOf,
-  MEMBERS_MAX,
-  votingPairsChanged,
-} from "../../src/raft/membership.ts";
 import { MEMBERS_MAX } from "../../src/base/limits.ts";
+import { changeMembers, majorityOf, votingPairsChanged } from "../../src/raft/membership.ts";
 import type { Configuration, Member, MembershipChange } from "../../src/raft/types.ts";
 import { Cluster } from "./cluster.ts";
 import { TIMINGS, voterIds } from "./test-node.ts";
