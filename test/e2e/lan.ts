@@ -5,8 +5,12 @@ import { spawnSync } from "node:child_process";
 import { onTestFinished } from "vitest";
 import { type Result, type Running, type RunOptions, World } from "./harness.ts";
 
-const STATEFUL = `table inet stateful { chain input { type filter hook input priority 0; policy drop;
-  iifname "lo" accept; ct state established,related accept; }
+const STATEFUL = `table inet stateful {
+  chain input {
+    type filter hook input priority 0; policy drop;
+    iifname "lo" accept
+    ct state established,related accept
+  }
 }`;
 
 /** Why these tests cannot run here, or null. */
