@@ -14,7 +14,7 @@ export const ENTRY_BYTES_MAX = 1_048_576;
 /** Entries in one append request, and so in one record. */
 export const ENTRIES_PER_RECORD_MAX = 16_384;
 
-/** The array of payloads of one record, bytes: one entry of the largest size, or many small ones. */
+/** The array of payloads of one record, bytes: one entry of the largest size, or many small. */
 export const PAYLOADS_BYTES_MAX = ENTRY_BYTES_MAX + 65_536;
 
 /** For values that came from a wire or a disk. */

@@ -21,6 +21,7 @@ import type { Disk, Identity, Recovered } from "../storage/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import { type Dice, randomId } from "../transport/dice.ts";
 import type { Address } from "../transport/types.ts";
+import { diskFailedText } from "./ending.ts";
 import { heldSentence, identitySentence } from "./refusals.ts";
 import { StartError } from "./types.ts";
 
@@ -95,7 +96,7 @@ function openLocked(
     throw new StartError(identitySentence(opened, { path, cluster, id, executable }), exitCode);
   }
   const past: Past | null =
-    opened.fresh || before?.identity == null
+    opened.fresh || before === null || before.identity === null
       ? null
       : {
           entries: before.entries ?? 0,
@@ -262,11 +263,6 @@ export class DataDirectory {
       ? `storage damaged: ${where} at offset ${offset}: ${reason}. Nothing was changed. ${next}`
       : `storage damaged: ${where}: ${reason}. It can never vote under this identity. ${next}`;
   }
-}
-
-/** Why a node stops whose disk has failed. */
-export function diskFailedText(path: string, message: string): string {
-  return `the disk of ${path} failed: ${message}; this node stops, nothing acknowledged is lost`;
 }
 
 /** The operating system's refusals become sentences. */

@@ -1,7 +1,7 @@
 /** Whom this node knows: where they were met, what they last said, and who of them leads. */
 
 import { isLoopback } from "../base/hosts.ts";
-import type { MonotonicMs, NodeId } from "../base/types.ts";
+import type { Incarnation, MonotonicMs, NodeId } from "../base/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { LeaderHint } from "../transport/requests.ts";
 import type { Address, Connection, Endpoint, NodeHello, UdpSocket } from "../transport/types.ts";
@@ -97,6 +97,12 @@ export class Neighbours {
     return remote?.kind === "node" && remote.identity.incarnation === incarnation
       ? connection
       : undefined;
+  }
+
+  /** The data directory of the process that is met under that id. */
+  metIncarnation(id: NodeId): Incarnation | null {
+    const remote = this.#endpoint().nodeConnection(id)?.remote;
+    return remote?.kind === "node" ? remote.identity.incarnation : null;
   }
 
   /** True while somebody is worth asking for: a founder, or a configured member that is not met. */

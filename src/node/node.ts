@@ -3,6 +3,7 @@
 
 import { usualPort, isLoopback } from "../base/hosts.ts";
 import { openDiscovery } from "../discovery/discovery.ts";
+import { syncMethod } from "../storage/real-disk.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
 import { randomId, systemDice } from "../transport/dice.ts";
 import { createEndpoint } from "../transport/endpoint.ts";
@@ -18,6 +19,9 @@ import { type NodeOptions, type RunningNode, StartError } from "./types.ts";
 const LOOPBACK_DATAGRAM_BYTES = 60_000;
 /** Sealed bytes that pass every path of a LAN without fragments. */
 const NETWORK_DATAGRAM_BYTES = 1_200;
+
+const NO_FULL_SYNC =
+  "F_FULLFSYNC cannot be called here: this disk may lose acknowledged entries when power fails";
 
 /** Starts a node. It runs until `stop`, `kill`, or its end; `ended` says which.
  *  Throws StartError when the directory, the port or the id cannot be had. */
@@ -118,6 +122,7 @@ async function startIn(
     networkDisk: directory.networkDisk,
   });
   sayOtherFounders(options, directory, running);
+  if (syncMethod() === null) running.emit({ type: "note", text: NO_FULL_SYNC });
   await running.begin();
   await maybeServeHttp(options.http, running);
   return running;

@@ -9,8 +9,7 @@ import { InvariantError } from "../base/assert.ts";
 import type { FoundingRecord, MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
 import { isDiscoveryDatagram } from "../discovery/beacon.ts";
 import type { Beacon, Discovery, Hint } from "../discovery/types.ts";
-import type { CoreEvent } from "../raft/types.ts";
-import { DiskFailure } from "../storage/disk-error.ts";
+import type { Core, CoreEvent } from "../raft/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
 import { keyTagOf } from "../transport/key.ts";
@@ -23,20 +22,21 @@ import type {
   NodeHello,
   UdpSocket,
 } from "../transport/types.ts";
-import { type DataDirectory, diskFailedText } from "./data-directory.ts";
+import type { DataDirectory } from "./data-directory.ts";
+import { endOf, handOver } from "./ending.ts";
 import type { NodeEnd, NodeEvent, PeerName } from "./events.ts";
 import { claimOfId } from "./formation-record.ts";
 import { Formation } from "./formation.ts";
 import { Founding } from "./founding.ts";
 import { Herald } from "./herald.ts";
-import { HAND_OVER_MS, KEEP_ALIVE_MS } from "./limits.ts";
+import { KEEP_ALIVE_MS } from "./limits.ts";
 import { Member } from "./member.ts";
 import { MemberWatch } from "./member-watch.ts";
 import { Neighbours } from "./neighbours.ts";
 import { askReadIndex, Outgoing } from "./outgoing.ts";
 import { SelfDescription } from "./self-description.ts";
 import { Service } from "./service.ts";
-import { type NodeOptions, type RunningNode, StartError } from "./types.ts";
+import type { NodeOptions, RunningNode } from "./types.ts";
 
 /** How often the watches look around; people do not notice less. */
 const LOOK_MS = 100;
@@ -290,15 +290,7 @@ export class NodeProcess implements RunningNode {
     try {
       run();
     } catch (error) {
-      if (error instanceof StartError)
-        return void this.#close({ type: "disk", text: error.message });
-      if (error instanceof DiskFailure) {
-        const text = diskFailedText(this.#parts.options.dataDir, error.message);
-        return void this.#close({ type: "disk", text });
-      }
-      const text = error instanceof InvariantError ? error.message : String(error);
-      const stack = error instanceof Error ? (error.stack ?? "") : "";
-      void this.#close({ type: "bug", text: `${text}\n${stack}` });
+      void this.#close(endOf(error, this.#parts.options.dataDir));
     }
   }
 
@@ -381,10 +373,7 @@ export class NodeProcess implements RunningNode {
       report: () => this.report(),
       leaderHint: () => this.#neighbours.leaderHint(),
       connectionTo: (id) => this.#endpoint.nodeConnection(id),
-      metIncarnation: (id) => {
-        const remote = this.#endpoint.nodeConnection(id)?.remote;
-        return remote?.kind === "node" ? remote.identity.incarnation : null;
-      },
+      metIncarnation: (id) => this.#neighbours.metIncarnation(id),
       mayOperate: (connection) => this.#neighbours.mayOperate(connection.remote.address.host),
       stopping: () => this.#stopping,
       stop: (kill, by) => this.#stopRequested(kill, by),
@@ -406,8 +395,9 @@ export class NodeProcess implements RunningNode {
     }
     this.#stopping = true;
     const startedMs = this.#now();
-    const led = this.#member?.core.role === "leader";
-    const leader = led ? await this.#handOver(startedMs) : (this.#member?.core.leader ?? null);
+    const core = this.#member?.core ?? null;
+    const led = core?.role === "leader";
+    const leader = led ? await this.#handOver(core) : (core?.leader ?? null);
     this.emit({
       type: "stopping",
       leader,
@@ -432,20 +422,9 @@ export class NodeProcess implements RunningNode {
     this.#parts.clock.soon(() => (kill ? this.kill() : void this.stop()));
   }
 
-  /** The new leader, or null when nobody could take over in time. */
-  async #handOver(startedMs: MonotonicMs): Promise<NodeId | null> {
-    const core = this.#member?.core;
-    if (core === undefined || !core.transferLeadership(null, startedMs).ok) return null;
-    this.wake();
-    while (
-      this.#now() - startedMs < HAND_OVER_MS &&
-      !this.#over &&
-      this.#neighbours.anyMemberHere()
-    ) {
-      if (core.role !== "leader" && core.leader !== null) return core.leader;
-      await new Promise<void>((resolve) => this.#parts.clock.after(5, resolve));
-    }
-    return null;
+  #handOver(core: Core): Promise<NodeId | null> {
+    const hopeless = (): boolean => this.#over || !this.#neighbours.anyMemberHere();
+    return handOver(core, this.#parts.clock, () => this.wake(), hopeless);
   }
 
   async #close(end: NodeEnd): Promise<void> {

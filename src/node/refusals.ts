@@ -40,7 +40,7 @@ export function heldSentence(
 /** The directory is somebody else's, a copy, or cannot be read. */
 export function identitySentence(
   problem: IdentityProblem,
-  { path, cluster, id, executable }: Refused,
+  { path, id, executable }: Refused,
 ): string {
   const { found, reason } = problem;
   switch (problem.problem) {

@@ -265,16 +265,6 @@ export function removeFile(path: string): boolean {
   return true;
 }
 
-/** Removes a directory if it is empty; false when it is not. */
-export function removeEmptyDirectory(path: string): boolean {
-  try {
-    fs.rmdirSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 const NETWORK_FILE_SYSTEMS: Readonly<Record<number, string>> = {
   0x6969: "NFS",
   0x517b: "SMB",

@@ -4,13 +4,13 @@ import type { MonotonicMs, WallMs } from "../base/types.ts";
 
 export interface Clock {
   /** Never jumps; origin means nothing. */
-  monotonicMs(): MonotonicMs;
+  readonly monotonicMs: () => MonotonicMs;
   /** Informative only; may jump. */
-  wallMs(): WallMs;
+  readonly wallMs: () => WallMs;
   /** Calls `run` once after `delayMs` (0 or more). Returns the cancellation. */
-  after(delayMs: number, run: () => void): () => void;
+  readonly after: (delayMs: number, run: () => void) => () => void;
   /** Calls `run` once after everything that has already arrived was taken in. */
-  soon(run: () => void): void;
+  readonly soon: (run: () => void) => void;
 }
 
 export const systemClock: Clock = {

@@ -1,3 +1,5 @@
+/** Frames as bytes: what was sent comes back, and nothing else passes. */
+
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { RaftMessage } from "../../src/raft/types.ts";

@@ -1,3 +1,5 @@
+/** The datagram: header, seal and replay window. */
+
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {

@@ -1,3 +1,5 @@
+/** The key file and the keys that are derived from it. */
+
 import { describe, expect, it } from "vitest";
 import {
   answerKey,
