@@ -1,5 +1,5 @@
-/** Runs the README: its commands exist, its demo starts, and what a person then types gives what the
- *  README shows, numbers and names apart. */
+/** Runs the README: its commands exist, its demo starts, and what a person then types gives what
+ *  the README shows, numbers and names apart. */
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";

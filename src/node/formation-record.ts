@@ -69,6 +69,8 @@ export type Claim = Pick<
  *    vote of both and nobody can say whose log is the older one.
  *  - A member before anybody who is not; then one who has signed a founding record, or has met
  *    all other founders and so may sign at any moment; then a fresh one.
+ *  - Of two members of one cluster the one that an operator let in before the one that the founding
+ *    record names: only a replacement gives an id another incarnation.
  *  - Equals: the process that has run longer; the larger incarnation breaks the tie. */
 export function claimOfId(mine: Claim, theirs: Claim): ClaimOutcome {
   assert(mine.id === theirs.id, "only one id can be claimed twice");
@@ -76,9 +78,20 @@ export function claimOfId(mine: Claim, theirs: Claim): ClaimOutcome {
   if (mine.incarnation === theirs.incarnation) return "neither";
   const rank = claimRank(mine) - claimRank(theirs);
   if (rank !== 0) return rank > 0 ? "mine" : "theirs";
+  if (isReplacement(mine, theirs)) return "mine";
+  if (isReplacement(theirs, mine)) return "theirs";
   const longerMs = mine.uptimeMs - theirs.uptimeMs;
   if (Math.abs(longerMs) >= UPTIME_TIE_MS) return longerMs > 0 ? "mine" : "theirs";
   return mine.incarnation > theirs.incarnation ? "mine" : "theirs";
+}
+
+/** Both are members of one cluster, and only the other one has been one since its founding. */
+function isReplacement(claim: Claim, other: Claim): boolean {
+  const { founding } = claim;
+  if (!claim.member || !other.member || founding === null || other.founding === null) return false;
+  if (!sameRecord(founding, other.founding)) return false;
+  const founder = namedIncarnation(founding, claim.id);
+  return founder === other.incarnation && founder !== claim.incarnation;
 }
 
 function claimRank(claim: Claim): number {

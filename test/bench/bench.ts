@@ -1,6 +1,6 @@
-/** `npm run bench`: three nodes of the compiled executable on loopback, fdatasync on, everything sealed, default
- *  settings; one client in this process, through the public library; entries per second and latency by how many are
- *  outstanding. What was written is read back and compared.
+/** `npm run bench`: three nodes of the compiled executable on loopback, fdatasync on, everything
+ *  sealed, default settings; one client in this process, through the public library; entries per
+ *  second and latency by how many are outstanding. What was written is read back and compared.
  *
  *      npm run bench -- --outstanding 1,64,1000 --seconds 5 --size 100 --dir DIR --json */
 import { type ChildProcess, spawn } from "node:child_process";

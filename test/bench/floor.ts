@@ -1,5 +1,6 @@
-/** What the machine itself needs for the two things that an acknowledgement cannot do without: one fdatasync into a
- *  file that is there already, and one round trip over loopback between two processes. */
+/** What the machine itself needs for the two things that an acknowledgement cannot do without: one
+ *  fdatasync into a file that is there already, and one round trip over loopback between two
+ *  processes. */
 import { createSocket } from "node:dgram";
 import {
   closeSync,

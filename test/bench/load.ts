@@ -1,4 +1,5 @@
-/** A closed loop of senders against a cluster, and the check that the log holds what was acknowledged. */
+/** A closed loop of senders against a cluster, and the check that the log holds what was
+ *  acknowledged. */
 import type { RaftClient } from "../../src/index.ts";
 
 /** One level of load. Latencies are from the call to the receipt, in milliseconds. */
@@ -12,7 +13,8 @@ export interface Level {
   seconds: number;
 }
 
-/** How long a level runs before it is measured: sessions open, code is compiled, windows are full. */
+/** How long a level runs before it is measured: sessions open, code is compiled, windows are
+ *  full. */
 const WARM_UP_MS = 1_000;
 const SEND_TIMEOUT_MS = 30_000;
 /** Where the number of an entry ends; the rest of it is filler. */
@@ -65,7 +67,8 @@ export class Load {
     };
   }
 
-  /** Reads the log back: every acknowledged entry is there once, whole, at its index. Throws if one is not. */
+  /** Reads the log back: every acknowledged entry is there once, whole, at its index. Throws if one
+   *  is not. */
   async verify(): Promise<number> {
     const seen = new Uint8Array(this.acknowledged.length);
     let found = 0;

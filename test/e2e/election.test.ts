@@ -74,9 +74,9 @@ describe("the leader", () => {
       new RegExp(`^${to} {2}term ${before.term + 1}, [\\d.]+:\\d+\\n$`),
     );
     await until("all follow", async () => (await leaderOf(world)).id === to);
-    const any = Number.parseInt(await world.must(["transfer"]), 10);
-    expect(any).not.toBe(to);
-    expect(await statusOf(world)).toMatchObject({ leader: any, healthy: true });
+    const successor = Number.parseInt(await world.must(["transfer"]), 10);
+    expect(successor).not.toBe(to);
+    expect(await statusOf(world)).toMatchObject({ leader: successor, healthy: true });
   });
 
   it("is waited for by raft leader --wait, and not by raft leader", async () => {

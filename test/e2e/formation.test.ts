@@ -1,5 +1,5 @@
-/** Nodes find each other and found a cluster: by multicast alone, by addresses alone, in an empty directory with an
- *  empty environment, and in one terminal. */
+/** Nodes find each other and found a cluster: by multicast alone, by addresses alone, in an empty
+ *  directory with an empty environment, and in one terminal. */
 import { mkdirSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -40,7 +40,8 @@ describe("a cluster on one machine", () => {
     expect(await made.must(["log", ...peers], options)).toMatch(/^\d+ {2}hello\n$/);
     const status = await made.must(["status", "--json", ...peers], options);
     expect(JSON.parse(status)).toMatchObject({ voters: size, healthy: true });
-    // Without an address such a client reaches nobody only when nothing on this machine is remembered.
+    // Without an address such a client reaches nobody only when nothing on this machine is
+    // remembered.
     const stranger = await made.run(["status", "--timeout", "1s"], {
       env: { ...options.env, XDG_STATE_HOME: join(made.directory, "elsewhere") },
     });

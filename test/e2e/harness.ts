@@ -39,7 +39,8 @@ export interface RunOptions {
   /** What the command reads from its standard input; without it the input is closed at once. */
   stdin?: string | Uint8Array;
   cwd?: string;
-  /** What the executable is started by, such as `ip netns exec NAME`; it must keep the process id. */
+  /** What the executable is started by, such as `ip netns exec NAME`; it must keep the process
+   *  id. */
   within?: readonly string[];
 }
 
@@ -193,7 +194,8 @@ export class World {
       USER: "ana",
       NO_COLOR: "1",
       RAFT_CLUSTER: this.cluster,
-      // Nothing of a test leaves this machine; networks are made of namespaces where a test needs one.
+      // Nothing of a test leaves this machine; networks are made of namespaces where a test needs
+      // one.
       RAFT_LOOPBACK: "1",
       ...options.env,
     };

@@ -1,4 +1,5 @@
-/** The promise: what was acknowledged is in every log, once, at its index, however often the leader is killed. */
+/** The promise: what was acknowledged is in every log, once, at its index, however often the leader
+ *  is killed. */
 import { describe, expect, it } from "vitest";
 import { type RaftClient, RaftError } from "../../src/index.ts";
 import { cluster, type Running, type World } from "./harness.ts";
@@ -15,7 +16,8 @@ const RUN_MS = 24_000;
 const KILL_EVERY_MS = 2_000;
 /** How long a killed node stays away. */
 const AWAY_MS = 500;
-/** One of the clients gives up while there is no leader, and finishes under the request id that it was given. */
+/** One of the clients gives up while there is no leader, and finishes under the request id that it
+ *  was given. */
 const IMPATIENT_MS = 150;
 const SEND_TIMEOUT_MS = 5_000;
 const ATTEMPTS_MAX = 6;
@@ -106,7 +108,8 @@ async function killLeaders(
   return kills;
 }
 
-/** One worker: an entry after the other. A refusal is sent again, an unknown outcome is finished under its id. */
+/** One worker: an entry after the other. A refusal is sent again, an unknown outcome is finished
+ *  under its id. */
 async function sendAll(
   client: RaftClient,
   name: string,
@@ -162,7 +165,8 @@ async function sendOne(
   told.unknown.add(entry);
 }
 
-/** One `raft send -` after the other until its lines are through; each process gets what is left. */
+/** One `raft send -` after the other until its lines are through; each process gets what is
+ *  left. */
 async function sendThroughProcess(world: World, name: string, told: Told): Promise<void> {
   const lines = Array.from({ length: LINES_PER_PROCESS }, (_, number) => `${name}-${number}`);
   for (let attempt = 0; lines.length > 0 && attempt < 20; attempt++) {

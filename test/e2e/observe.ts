@@ -1,5 +1,5 @@
-/** What a test reads of a running cluster: its status, its leader, the log of each node; and clients of it in this
- *  process, through the public library. */
+/** What a test reads of a running cluster: its status, its leader, the log of each node; and
+ *  clients of it in this process, through the public library. */
 import { createSocket } from "node:dgram";
 import { expect, onTestFinished } from "vitest";
 import { type ClientOptions, openKey, RaftClient } from "../../src/index.ts";
@@ -73,7 +73,8 @@ export async function logOf(world: World, id: number): Promise<LoggedEntry[]> {
   return parseLog(await world.must(args));
 }
 
-/** The logs of the nodes once each has committed `index`; they must be equal from the first entry to the last. */
+/** The logs of the nodes once each has committed `index`; they must be equal from the first entry
+ *  to the last. */
 export async function equalLogs(
   world: World,
   ids: readonly number[],

@@ -344,6 +344,8 @@ describe("an id claimed twice", () => {
     founding: R,
     member: true,
   });
+  const founderOf2 = { ...member, bootId: "f", incarnation: "2a", uptimeMs: 90_000 };
+  const elsewhere = { ...founderOf2, founding: recordOf("1b", "2a", "3b") };
   const twin = helloOf({ id: 2, bootId: "t", incarnation: "2x", uptimeMs: 70_000 });
   const together = helloOf({ id: 2, bootId: "w", incarnation: "2w", uptimeMs: 60_500 });
 
@@ -353,6 +355,8 @@ describe("an id claimed twice", () => {
     ["one who has met all others before a fresh node", metAll, fresh, "mine"],
     ["the one that has run longer", fresh, late, "mine"],
     ["the larger incarnation when they started together", fresh, together, "mine"],
+    ["a replacement before the founder that comes back", member, founderOf2, "mine"],
+    ["the member that has run longer when they are of two clusters", elsewhere, member, "mine"],
     ["nobody when the directory was copied", fresh, twin, "neither"],
     ["itself", fresh, fresh, "same"],
   ] as const)("belongs to %s", (_, mine, theirs, outcome) => {
