@@ -384,9 +384,7 @@ export class Member {
   /** Who asked may not be in this node's configuration (yet): a member that was replaced while this
    *  one was away. */
   #connectionToProcess({ id, bootId }: NodeIdentity): Connection | undefined {
-    const connection = this.#options.endpoint.nodeConnection(id);
-    const remote = connection?.remote;
-    return remote?.kind === "node" && remote.identity.bootId === bootId ? connection : undefined;
+    return this.#options.endpoint.nodeConnection(id, (identity) => identity.bootId === bootId);
   }
 }
 

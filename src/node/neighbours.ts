@@ -92,11 +92,7 @@ export class Neighbours {
 
   /** The live connection to that very (id, incarnation). */
   connectionTo(id: NodeId, incarnation: string): Connection | undefined {
-    const connection = this.#endpoint().nodeConnection(id);
-    const remote = connection?.remote;
-    return remote?.kind === "node" && remote.identity.incarnation === incarnation
-      ? connection
-      : undefined;
+    return this.#endpoint().nodeConnection(id, (identity) => identity.incarnation === incarnation);
   }
 
   /** The data directory of the process that is met under that id. */

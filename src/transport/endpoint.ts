@@ -4,7 +4,7 @@
  *  `flush`, which also repeats what is due; `tick` repeats greetings and forgets who fell
  *  silent. */
 
-import type { ClusterId, MonotonicMs, NodeId } from "../base/types.ts";
+import type { ClusterId, MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
 import { type WireFrame, decodeBody, decodeLargeFrame } from "./codec.ts";
 import { type Header, kinds, readHeader } from "./datagram.ts";
 import { type Introduction, sameHello } from "./hello.ts";
@@ -129,8 +129,11 @@ class DatagramEndpoint implements Endpoint {
     }
   }
 
-  nodeConnection(id: NodeId): Connection | undefined {
-    return this.#roster.byNode(id);
+  nodeConnection(
+    id: NodeId,
+    fits?: (identity: NodeIdentity) => boolean,
+  ): Connection | undefined {
+    return this.#roster.byNode(id, fits);
   }
 
   connections(): readonly Connection[] {

@@ -1,6 +1,6 @@
 /** Who was met: every process by its boot id, and for each node id the one that counts. */
 
-import type { BootId, MonotonicMs, NodeId } from "../base/types.ts";
+import type { BootId, MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
 import type { Peer } from "./peer.ts";
 import type { Session } from "./session.ts";
 import type { NodeHello } from "./types.ts";
@@ -37,8 +37,14 @@ export class Roster {
     return this.#peers.get(bootId);
   }
 
-  byNode(id: NodeId): Peer | undefined {
-    return this.#nodes.get(id);
+  /** The process that counts for `id`; if that one does not fit, another one of that id that
+   *  does. */
+  byNode(id: NodeId, fits?: (identity: NodeIdentity) => boolean): Peer | undefined {
+    const placed = this.#nodes.get(id);
+    if (placed === undefined || fits === undefined) return placed;
+    const isIt = ({ remote, double }: Peer): boolean =>
+      remote.kind === "node" && remote.identity.id === id && !double && fits(remote.identity);
+    return isIt(placed) ? placed : [...this.#peers.values()].find(isIt);
   }
 
   bySession(connection: number): { readonly peer: Peer; readonly session: Session } | undefined {

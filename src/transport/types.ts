@@ -153,8 +153,12 @@ export interface Endpoint {
   greet(address: Address, nowMs: MonotonicMs): void;
   /** HELLO again to every met node, after something in it changed. */
   helloChanged(nowMs: MonotonicMs): void;
-  /** The live connection to a met node, if any. */
-  nodeConnection(id: NodeId): Connection | undefined;
+  /** The live connection to a met node, if any: the one that counts for its id. With `fits` another
+   *  process of that id will do: while two claim it, only one of them counts. */
+  nodeConnection(
+    id: NodeId,
+    fits?: (identity: NodeIdentity) => boolean,
+  ): Connection | undefined;
   connections(): readonly Connection[];
   /** Queues a frame; it leaves with the next flush in as few datagrams as possible. */
   send(connection: Connection, frame: Frame): void;

@@ -200,6 +200,10 @@ describe("a restarted peer", () => {
     }
     expect(a.hellos.map(({ hello }) => hello.bootId)).toEqual([b.bootId, other.bootId]);
     expect(a.endpoint.nodeConnection(2)).toBe(toB);
+    // Whoever means the other one, a member that was replaced or its replacement, reaches it.
+    const toOther = a.endpoint.nodeConnection(2, ({ bootId }) => bootId === other.bootId);
+    expect(toOther?.remote.address).toEqual(other.address);
+    expect(a.endpoint.nodeConnection(2, ({ incarnation }) => incarnation === "")).toBeUndefined();
     network.stop(b);
     for (let i = 0; i < 50; i++) {
       other.endpoint.send(other.endpoint.nodeConnection(1)!, heartbeat(1));
