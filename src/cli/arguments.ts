@@ -1,9 +1,7 @@
 /** The strict layer before citty, whose parser takes any mistyped flag for a new one, swallows
- *  the next flag
- *  as a value and looks for --help inside free text. Here every word is checked against the
- *  command's own
- *  flags; what remains is handed on in one canonical form (`--name=value ... -- word word`).
- *  Pure. */
+ *  the next flag as a value and looks for --help inside free text. Here every word is checked
+ *  against the command's own flags; what remains is handed on in one canonical form (`--name=value
+ *  ... -- word word`). Pure. */
 
 import { nearestWord } from "./nearest.ts";
 import type { FlagDefinition } from "./settings.ts";

@@ -22,8 +22,7 @@ export interface ClusterChoice {
 }
 
 /** Named, else the key file's, else the only one with a node on this machine (this user's
- *  first), else
- *  `raft`. Two candidates: a UsageError with both names. */
+ *  first), else `raft`. Two candidates: a UsageError with both names. */
 export function chooseCluster(clues: ClusterClues): ClusterChoice {
   if (clues.named !== null) {
     const isUsual = clues.named === (clues.fromKeyFile ?? DEFAULT_CLUSTER);

@@ -1,6 +1,5 @@
 /** The screens of `--help` and the bare screen. They are made of the commands' own definitions,
- *  so that they
- *  can name nothing that does not exist. Pure. */
+ *  so that they can name nothing that does not exist. Pure. */
 
 import type { RaftCommand } from "./command.ts";
 import { EXIT_MEANINGS, type ExitCode } from "./exit-codes.ts";

@@ -1,6 +1,5 @@
 /** Which key a command uses: `--key-file`, RAFT_KEY_FILE, `raft.key` beside the executable, the
- *  user's
- *  configuration folder; none of them: the cluster is open. */
+ *  user's configuration folder; none of them: the cluster is open. */
 
 import { readSmallFile } from "../storage/real-disk.ts";
 import { parseKeyFile } from "../transport/key.ts";

@@ -68,8 +68,7 @@ export function takenError(node: NodeHere, executable: string): CommandError {
 }
 
 /** The node of any directory, `otherwise` when the file that says whose it is cannot be read;
- *  null when
- *  the directory holds nothing of ours. */
+ *  null when the directory holds nothing of ours. */
 export function nodeIn(
   directory: string,
   otherwise: { readonly cluster: string; readonly id: NodeId },

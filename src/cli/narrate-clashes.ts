@@ -1,6 +1,5 @@
 /** Events that a person has to settle: an id claimed twice, founders that disagree, data from
- *  another past,
- *  a node that nobody let in, a disk that lost something. */
+ *  another past, a node that nobody let in, a disk that lost something. */
 
 import type { NodeId } from "../base/types.ts";
 import type { NodeEvent, PeerName } from "../node/events.ts";

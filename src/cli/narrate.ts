@@ -1,6 +1,6 @@
 /** What happens to a node, told in sentences: NodeEvent -> lines for stderr, time of day first.
- *  A peer is
- *  introduced with user@host once. How often a state that lasts is told is the node's affair. */
+ *  A peer is introduced with user@host once. How often a state that lasts is told is the node's
+ *  affair. */
 
 import { isLoopback } from "../base/hosts.ts";
 import type { NodeId, WallMs } from "../base/types.ts";

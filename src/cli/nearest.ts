@@ -26,8 +26,7 @@ export function editDistance(a: string, b: string): number {
 }
 
 /** The nearest of `known`, or null when none is near: at most a third of the longer word may
- *  differ,
- *  and a word that begins like exactly one known word counts as near. */
+ *  differ, and a word that begins like exactly one known word counts as near. */
 export function nearestWord(typed: string, known: readonly string[]): string | null {
   let nearest: string | null = null;
   let nearestDistance = Infinity;

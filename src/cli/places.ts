@@ -20,8 +20,7 @@ const NO_HOME =
   "this account has no home directory, so there is no usual place for the data: name one with --data-dir DIR";
 
 /** The folder that holds every cluster's data: the platform's state directory, then `raft`.
- *  Throws a
- *  CommandError (exit 2) when the account has none. */
+ *  Throws a CommandError (exit 2) when the account has none. */
 export function stateDirectory(machine: Machine): string {
   const directory = maybeStateDirectory(machine);
   if (directory === null) throw new CommandError(NO_HOME, 2);

@@ -7,9 +7,8 @@ import { cutText, entriesText, listOf, printable, tookText } from "./wording.ts"
 const ECHO_COLUMNS_MAX = 40;
 
 /** "42  term 2, on the disks of nodes 1 and 3, 1.4ms", one line for each entry of the receipt.
- *  `entries`
- *  are repeated behind the lines when there are several, so that forgotten quotes are seen at
- *  once. */
+ *  `entries` are repeated behind the lines when there are several, so that forgotten quotes are
+ *  seen at once. */
 export function receiptLines(receipt: Receipt, entries: readonly string[]): readonly string[] {
   const what = receipt.duplicate
     ? "was already there"

@@ -22,8 +22,7 @@ export type InputSession = Pick<ClientSession, "hints" | "timeoutMs" | "explain"
 };
 
 /** Sends the whole input. With a request id the batches are cut by their content alone and
- *  numbered, so
- *  that the same input under the same id takes effect once. */
+ *  numbered, so that the same input under the same id takes effect once. */
 export async function sendInput(
   session: InputSession,
   args: CommandArguments,

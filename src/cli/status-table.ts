@@ -1,6 +1,6 @@
 /** `raft status`: one row per configured member, always; then strangers; then the verdict; then,
- *  for each
- *  missing member, the command that brings it back and where. At most 100 columns. Pure. */
+ *  for each missing member, the command that brings it back and where. At most 100 columns.
+ *  Pure. */
 
 import { isLoopback } from "../base/hosts.ts";
 import type { WallMs } from "../base/types.ts";

@@ -1,6 +1,5 @@
 /** A node of `--local` and its parent: events go up the child's stdout as lines of JSON, and the
- *  end of the
- *  pipe to its stdin says that the parent has ended, however it ended. */
+ *  end of the pipe to its stdin says that the parent has ended, however it ended. */
 
 import type { WallMs } from "../base/types.ts";
 import type { NodeEvent } from "../node/events.ts";

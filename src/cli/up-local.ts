@@ -1,6 +1,5 @@
 /** `raft up --local N`: N nodes, one process each, in one terminal. Their lines are told here,
- *  once each,
- *  with the node's number in front. They end when this process ends, however it ends. */
+ *  once each, with the node's number in front. They end when this process ends, however it ends. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -152,8 +151,7 @@ export class LocalTeller {
   }
 
   /** All start at once and end at once: waiting for those that are about to come, and missing
-   *  those that
-   *  were told to go, would be told N times. */
+   *  those that were told to go, would be told N times. */
   #isNoNews(event: NodeEvent, wallMs: WallMs): boolean {
     if (this.#stopping) return !["stopping", "stopped by", "damage"].includes(event.type);
     const waits = event.type === "waiting" || event.type === "waiting for quorum";

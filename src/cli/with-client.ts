@@ -31,8 +31,7 @@ export interface ClientSession {
 }
 
 /** Opens a client as the flags say, lets `use` work with it, closes it. A failure of the cluster
- *  becomes a
- *  CommandError. `command`: what was typed after the executable, for hints. */
+ *  becomes a CommandError. `command`: what was typed after the executable, for hints. */
 export async function withClient(
   command: string,
   args: CommandArguments,
