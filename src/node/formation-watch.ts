@@ -97,13 +97,13 @@ function eventOf(obstacle: FormationObstacle, around: FormationSurroundings): No
     case "two foundings":
       return { type: "two foundings", peers: names(obstacle.peers) };
     case "fenced":
-      return { type: "fenced", foundedMs: null };
+      return { type: "fenced", foundedMs: obstacle.members[0]?.foundedMs ?? null };
     case "older cluster":
       return {
         type: "older cluster",
         peer: first(obstacle.members),
-        foundedMs: null,
-        entries: null,
+        foundedMs: obstacle.members[0]?.foundedMs ?? null,
+        entries: obstacle.members[0]?.lastIndex ?? null,
         otherMembers: obstacle.otherMembers,
         selfIsOlder: false,
       };

@@ -84,7 +84,7 @@ export class Founding {
     this.#noteOutside(
       named === undefined
         ? { type: "waits outside", members }
-        : { type: "fenced", foundedMs: directory.identity.foundedMs },
+        : { type: "fenced", foundedMs: hello.foundedMs },
     );
   }
 

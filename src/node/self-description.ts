@@ -49,6 +49,8 @@ export class SelfDescription {
       bootCount: directory.identity.bootCount,
       clusterId: directory.clusterId,
       founding: formation.record,
+      foundedMs: directory.identity.foundedMs,
+      lastIndex: this.#about.member()?.log.lastIndex ?? 0,
       member: formation.member,
       founders: formation.founders,
       timings: options.timings,

@@ -9,7 +9,7 @@ import { bytesOf } from "./key.ts";
 import type { Wire } from "./messagepack.ts";
 import type { Address, NodeHello } from "./types.ts";
 
-const ADDRESSES_MAX = 6;
+const ADDRESSES_MAX = 4;
 const VERSION_CHARACTERS_MAX = 32;
 const USER_HOST_CHARACTERS_MAX = 64;
 const CLUSTER_CHARACTERS_MAX = 32;
@@ -55,7 +55,8 @@ export function decodeIntroduction(value: Wire | undefined): Introduction | stri
 
 /** Same but for the time that passes. */
 export function sameHello(a: NodeHello, b: NodeHello): boolean {
-  return JSON.stringify({ ...a, uptimeMs: 0 }) === JSON.stringify({ ...b, uptimeMs: 0 });
+  const passing = { uptimeMs: 0, lastIndex: 0 };
+  return JSON.stringify({ ...a, ...passing }) === JSON.stringify({ ...b, ...passing });
 }
 
 export function encodeHello(hello: NodeHello): Wire {
@@ -67,6 +68,8 @@ export function encodeHello(hello: NodeHello): Wire {
     hello.bootCount,
     hello.clusterId === null ? null : bytesOf(hello.clusterId),
     hello.founding === null ? null : encodeFounding(hello.founding),
+    hello.foundedMs,
+    hello.lastIndex,
     hello.member,
     hello.founders,
     [heartbeatMs, electionMinMs, electionMaxMs].map(Math.round),
@@ -90,6 +93,8 @@ export function readHello(parent: FieldReader): NodeHello {
     bootCount: reader.count(),
     clusterId: reader.isNull() ? null : reader.id16(),
     founding: reader.isNull() ? null : readFounding(reader),
+    foundedMs: reader.isNull() ? null : reader.count(),
+    lastIndex: reader.count(),
     member: reader.flag(),
     founders: readIds(reader),
     timings: readTimings(reader),

@@ -10,6 +10,7 @@ import type {
   NodeId,
   NodeIdentity,
   Term,
+  WallMs,
 } from "../base/types.ts";
 import type { Configuration, RaftMessage, RaftTimings } from "../raft/types.ts";
 import type { Dice } from "./dice.ts";
@@ -38,6 +39,9 @@ export interface NodeHello {
   readonly bootCount: number;
   readonly clusterId: ClusterId | null;
   readonly founding: FoundingRecord | null;
+  /** When its directory learned of the founding, and the last entry it holds: for people only. */
+  readonly foundedMs: WallMs | null;
+  readonly lastIndex: LogIndex;
   /** True once it is a member (signed by all, or admitted). */
   readonly member: boolean;
   /** Ids that this node was told to found with; sorted. */

@@ -20,6 +20,8 @@ export function helloOf(node: FakeNode): NodeHello {
     bootCount: node.boot,
     clusterId: node.clusterId,
     founding: null,
+    foundedMs: null,
+    lastIndex: 0,
     member: true,
     founders: [1, 2, 3],
     timings: { heartbeatMs: 50, electionMinMs: 300, electionMaxMs: 600 },

@@ -17,6 +17,8 @@ export function helloOf(parts: Partial<NodeHello> & Pick<NodeHello, "id">): Node
     bootCount: 1,
     clusterId: null,
     founding: null,
+    foundedMs: null,
+    lastIndex: 0,
     member: false,
     founders: [1, 2, 3],
     timings: DEFAULT_TIMINGS,

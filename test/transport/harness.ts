@@ -217,6 +217,8 @@ export function helloOf(
     bootCount: spec.bootCount ?? 1,
     clusterId: spec.clusterId === undefined ? CLUSTER_ID : spec.clusterId,
     founding: null,
+    foundedMs: null,
+    lastIndex: 0,
     member: true,
     founders: [1, 2, 3],
     timings: { heartbeatMs: 75, electionMinMs: 300, electionMaxMs: 600 },
