@@ -81,7 +81,7 @@ describe("a wiped voter", () => {
     await fresh.waitForLine(/is known by other data than this machine has/);
     expect(goldenLines(fresh.lines, made)).toEqual(
       expect.arrayContaining([
-        `node ${wiped} of cluster raft is known by other data than this machine has: wiped, reinstalled, or another seat. It cannot vote.`,
+        `node ${wiped} of cluster raft (founded D Mon HH:MM) is known by other data than this machine has: wiped, reinstalled, or another seat. It cannot vote.`,
         `Let it back in, on any node of the cluster: ./raft members replace ${wiped} (this node waits)`,
         `Not your cluster? ./raft up --id ${wiped} --cluster NAME`,
       ]),
@@ -115,7 +115,7 @@ describe("founders of whom most were wiped", () => {
     expect(goldenLines(two?.lines ?? [], made)).toEqual(
       expect.arrayContaining([
         expect.stringMatching(
-          /^node 1 \(ana@HOST\) still belongs to an older cluster raft(, founded D Mon)?(, \d entries)?; this node is new\.$/,
+          /^node 1 \(ana@HOST\) still belongs to an older cluster raft, founded D Mon, \d entries; this node is new\.$/,
         ),
         "To start anew, on HOST: ./raft wipe 1",
         expect.stringMatching(
