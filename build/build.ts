@@ -121,7 +121,6 @@ function buildTargets(entry: string, list: string): void {
 /** Runs the bundler. With `ownRuntime` the runtime that is installed here goes into the file and
  *  nothing is downloaded; otherwise the bundler fetches the target's from the package registry. */
 function compile(what: Compilation, ownRuntime: boolean): void {
-  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const isBaseline = process.arch !== "x64" || Bun.version === versionWhoseX64IsBaseline;
   const args = [
     "build",
@@ -130,7 +129,6 @@ function compile(what: Compilation, ownRuntime: boolean): void {
     "--format=esm",
     "--no-compile-autoload-dotenv",
     "--no-compile-autoload-bunfig",
-    `--define=RAFT_VERSION=${JSON.stringify(version)}`,
     `--define=RAFT_COMMIT=${JSON.stringify(commit())}`,
     ...(what.target === null ? [] : [`--target=${what.target}`]),
     ...(ownRuntime && isBaseline ? [`--compile-executable-path=${process.execPath}`] : []),

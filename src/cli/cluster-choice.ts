@@ -11,8 +11,8 @@ export interface ClusterClues {
   /** `--cluster` or RAFT_CLUSTER. */
   readonly named: string | null;
   readonly fromKeyFile: string | null;
-  /** Clusters with a node that runs on this machine; asked only when nothing else decides. */
-  readonly runningHere: () => readonly { readonly cluster: string; readonly ownUser: boolean }[];
+  /** Clusters of this user's nodes that run on this machine; asked only when nothing else decides. */
+  readonly runningHere: () => readonly string[];
 }
 
 export interface ClusterChoice {
@@ -29,11 +29,7 @@ export function chooseCluster(clues: ClusterClues): ClusterChoice {
     return { cluster: clues.named, needsFlag: !isUsual };
   }
   if (clues.fromKeyFile !== null) return { cluster: clues.fromKeyFile, needsFlag: false };
-  const running = clues.runningHere();
-  const own = running.filter((node) => node.ownUser);
-  const names = [
-    ...new Set((own.length > 0 ? own : running).map((node) => node.cluster)),
-  ].toSorted();
+  const names = [...new Set(clues.runningHere())].toSorted();
   const only = names[0];
   if (names.length > 1) {
     throw new UsageError(

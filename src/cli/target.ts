@@ -27,7 +27,9 @@ export interface Target {
  *  clue. */
 export function readTarget(reader: SettingsReader, context: CommandContext): Target {
   return targetOf(reader, context, () =>
-    nodesHere(context.machine).filter((node) => node.held !== null),
+    nodesHere(context.machine)
+      .filter((node) => node.held !== null)
+      .map(({ cluster }) => cluster),
   );
 }
 
@@ -37,14 +39,14 @@ export function readStartTarget(
   context: CommandContext,
   otherwise: string | null,
 ): Target {
-  const running = otherwise === null ? [] : [{ cluster: otherwise }];
+  const running = otherwise === null ? [] : [otherwise];
   return targetOf(reader, context, () => running);
 }
 
 function targetOf(
   reader: SettingsReader,
   context: CommandContext,
-  running: () => readonly { readonly cluster: string }[],
+  runningHere: () => readonly string[],
 ): Target {
   const named = reader.read("cluster", parseClusterName, null);
   reader.check();
@@ -52,7 +54,7 @@ function targetOf(
   const choice: ClusterChoice = chooseCluster({
     named,
     fromKeyFile: found?.key.cluster ?? null,
-    runningHere: () => running().map(({ cluster }) => ({ cluster, ownUser: true })),
+    runningHere,
   });
   const key = found === null ? openKey(choice.cluster) : { ...found.key, cluster: choice.cluster };
   const hints = new Hints(

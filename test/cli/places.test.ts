@@ -22,28 +22,15 @@ describe("which cluster", () => {
     [{ ...nothing, named: "raft" }, "raft", false],
     [{ ...nothing, fromKeyFile: "g5" }, "g5", false],
     [{ ...nothing, named: "g5", fromKeyFile: "g5" }, "g5", false],
-    [{ ...nothing, runningHere: () => [{ cluster: "local", ownUser: true }] }, "local", false],
-    [
-      {
-        ...nothing,
-        runningHere: () => [
-          { cluster: "g4", ownUser: false },
-          { cluster: "g5", ownUser: true },
-        ],
-      },
-      "g5",
-      true,
-    ],
+    [{ ...nothing, runningHere: () => ["local"] }, "local", false],
+    [{ ...nothing, runningHere: () => ["g5", "g5"] }, "g5", true],
     [nothing, "raft", false],
   ])("%#", (clues, cluster, needsFlag) =>
     expect(chooseCluster(clues)).toEqual({ cluster, needsFlag }),
   );
 
   it("is asked for when two run here", () => {
-    const runningHere = () => [
-      { cluster: "raft", ownUser: true },
-      { cluster: "g4", ownUser: true },
-    ];
+    const runningHere = () => ["raft", "g4"];
     expect(() => chooseCluster({ ...nothing, runningHere })).toThrow(
       "nodes of g4 and raft run here; which one is meant?  --cluster g4  or  --cluster raft",
     );

@@ -26,10 +26,10 @@ function buildProgram(program: string) {
 }
 
 describe("the build", () => {
-  it("compiles the version in, and does nothing when nothing has changed", () => {
-    const { make, change } = buildProgram("console.log('raft', RAFT_VERSION, RAFT_COMMIT);");
+  it("compiles the commit in, and does nothing when nothing has changed", () => {
+    const { make, change } = buildProgram("console.log('raft', RAFT_COMMIT);");
     const first = make();
-    expect(first.said).toMatch(/it runs: raft \d+\.\d+\.\d+ \w+/);
+    expect(first.said).toMatch(/it runs: raft \w+/);
     expect(first).toMatchObject({ code: 0, isThere: true });
     expect(make().said).toMatch(/is up to date/);
     change("console.log('another');");
