@@ -7,15 +7,11 @@ import type { MonotonicMs } from "../base/types.ts";
 import { systemClock } from "../transport/clock.ts";
 import { systemDice } from "../transport/dice.ts";
 import { createEndpoint } from "../transport/endpoint.ts";
-import { ownHosts } from "../transport/machine.ts";
+import { datagramSizes } from "../transport/machine.ts";
 import type { Address, Endpoint } from "../transport/types.ts";
 import { openUdpSocket } from "../transport/udp-socket.ts";
 import { RaftError, type ClientOptions } from "./types.ts";
 import type { ClientWire, ClientWorld, WireListener } from "./world.ts";
-
-/** Datagram bytes towards this machine, and towards others. */
-const LOOPBACK_DATAGRAM_BYTES = 60_000;
-const NETWORK_DATAGRAM_BYTES = 1_200;
 
 /** Time, dice and sockets of this machine. */
 export const systemWorld: ClientWorld = {
@@ -36,14 +32,12 @@ async function openSystemWire(options: ClientOptions, listener: WireListener): P
   });
   if (!opened.ok) throw new RaftError(opened.reason, 3);
   const { socket } = opened;
-  const here = new Set(["127.0.0.1", ...ownHosts(false)]);
   const endpoint = createEndpoint({
     key: options.key,
     self: { kind: "client" },
     hello: null,
     dice: systemDice,
-    datagramBytesMax: ({ host }) =>
-      here.has(host) ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES,
+    datagramBytesMax: datagramSizes(),
     // The kernel counts its own bookkeeping in the buffer as well.
     receiveWindowBytes: Math.floor(socket.receiveBufferBytes / 2),
     transmit: (datagram, to) => socket.send(datagram, to),

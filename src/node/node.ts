@@ -1,24 +1,19 @@
 /** Starting a node: opens the data directory and the sockets, refuses with a sentence, and sets the
  *  process going. */
 
-import { usualPort, isLoopback } from "../base/hosts.ts";
+import { usualPort } from "../base/hosts.ts";
 import { openDiscovery } from "../discovery/discovery.ts";
 import { syncMethod } from "../storage/real-disk.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
 import { randomId, systemDice } from "../transport/dice.ts";
 import { createEndpoint } from "../transport/endpoint.ts";
-import { ownHosts, userAtHost } from "../transport/machine.ts";
+import { datagramSizes, ownHosts, userAtHost } from "../transport/machine.ts";
 import type { Address, UdpSocket } from "../transport/types.ts";
 import { openUdpSocket } from "../transport/udp-socket.ts";
 import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
 import { serveHttp } from "./http.ts";
 import { NodeProcess } from "./process.ts";
 import { type NodeOptions, type RunningNode, StartError } from "./types.ts";
-
-/** Sealed bytes of a datagram to this very machine, where there is no path to fit. */
-const LOOPBACK_DATAGRAM_BYTES = 60_000;
-/** Sealed bytes that pass every path of a LAN without fragments. */
-const NETWORK_DATAGRAM_BYTES = 1_200;
 
 const NO_FULL_SYNC =
   "F_FULLFSYNC cannot be called here: this disk may lose acknowledged entries when power fails";
@@ -64,11 +59,7 @@ async function startIn(
   );
   const self = { id: options.id, incarnation: directory.identity.incarnation, bootId };
   const receiveWindowBytes = Math.floor(socket.receiveBufferBytes / 2);
-  const here = new Set(ownHosts(false));
-  const datagramBytesMax = ({ host }: Address): number =>
-    isLoopback(host) || here.has(host)
-      ? LOOPBACK_DATAGRAM_BYTES
-      : (options.mtuBytes ?? NETWORK_DATAGRAM_BYTES);
+  const datagramBytesMax = datagramSizes(options.mtuBytes);
   const hosts =
     options.listen === null ? () => ownHosts(options.loopbackOnly) : () => [options.listen ?? ""];
   running = new NodeProcess({

@@ -1,6 +1,13 @@
 /** What this machine is called and where it can be reached. */
 
 import { hostname, networkInterfaces, userInfo } from "node:os";
+import { isLoopback } from "../base/hosts.ts";
+import type { Address } from "./types.ts";
+
+/** Sealed bytes of a datagram to this very machine, where there is no path to fit. */
+const LOOPBACK_DATAGRAM_BYTES = 60_000;
+/** Sealed bytes that pass every path of a LAN without fragments. */
+const NETWORK_DATAGRAM_BYTES = 1_200;
 
 /** IPv4 addresses of this machine's interfaces, loopback last; only loopback when asked for, or
  *  when there is nothing else. */
@@ -21,4 +28,13 @@ export function userAtHost(): string {
     // A uid without a passwd entry: what the environment says stands.
   }
   return `${user === "" ? "unknown" : user}@${hostname()}`;
+}
+
+/** How large a sealed datagram to an address may be: `networkBytes` unless it is of this machine. */
+export function datagramSizes(networkBytes: number | null = null): (address: Address) => number {
+  const here = new Set(ownHosts(false));
+  return ({ host }) =>
+    isLoopback(host) || here.has(host)
+      ? LOOPBACK_DATAGRAM_BYTES
+      : (networkBytes ?? NETWORK_DATAGRAM_BYTES);
 }
