@@ -1,10 +1,13 @@
 /** The public library: a client of a cluster, a node in this process, and the types of what they
  *  give and take. */
 
-import { DISCOVERY_PORT } from "./base/hosts.ts";
 import { version } from "../package.json";
+import { DISCOVERY_PORT } from "./base/hosts.ts";
 import { startNode as start } from "./node/node.ts";
 import { DEFAULT_TIMINGS, type NodeOptions, type RunningNode } from "./node/types.ts";
+import { systemDice } from "./transport/dice.ts";
+import { newKey as makeKey } from "./transport/key.ts";
+import type { ClusterKey } from "./transport/types.ts";
 
 export { RaftClient, type Entry } from "./client/client.ts";
 export {
@@ -20,13 +23,18 @@ export {
   type SendOptions,
   type StatusRow,
 } from "./client/types.ts";
-export { newKey, openKey, parseKeyFile, renderKeyFile } from "./transport/key.ts";
+export { openKey, parseKeyFile, renderKeyFile } from "./transport/key.ts";
 export type { Address, ClusterKey } from "./transport/types.ts";
 export type { LogIndex, NodeId, Term, WallMs } from "./base/types.ts";
 export type { Configuration, Member } from "./raft/types.ts";
 export type { NodeReport, PeerReport } from "./transport/requests.ts";
 export { DEFAULT_TIMINGS, StartError, type NodeOptions, type RunningNode } from "./node/types.ts";
 export type { NodeEnd, NodeEvent, PeerName, SilenceCause } from "./node/events.ts";
+
+/** A fresh secret for a cluster of that name; `renderKeyFile` makes a file of it. */
+export function newKey(cluster: string): ClusterKey {
+  return makeKey(cluster, systemDice);
+}
 
 /** Id, key and directory must be given; the rest is as `raft up` has it without flags, and
  *  silent. */
