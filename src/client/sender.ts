@@ -63,6 +63,8 @@ export class Sender {
   #pumpSoon = false;
   #closed = false;
   #askingBirth: Call | null = null;
+  /** What was heard of the log is so old that a session born after it would be refused. */
+  #birthIsOld = false;
   constructor(options: SenderOptions) {
     this.#options = options;
     this.#queue = new SendQueue(options.clock, (submission) => {
@@ -137,7 +139,7 @@ export class Sender {
 
   #pump(): void {
     if (this.#closed || this.#queue.first === undefined) return;
-    if (this.#options.finder().commitIndex === null) return this.#askBirth();
+    if (this.#birthIsOld || this.#options.finder().commitIndex === null) return this.#askBirth();
     for (;;) {
       const next = this.#queue.first;
       if (next === undefined) return;
@@ -163,15 +165,16 @@ export class Sender {
   }
 
   /** A session must be born after an index that is committed: asks a node for one before the first
-   *  entry. */
+   *  entry, and the leader when that was too old. */
   #askBirth(): void {
     if (this.#askingBirth !== null) return;
     this.#askingBirth = this.#options.calls.start({
       request: { type: "leader" },
-      target: "any",
+      target: this.#birthIsOld ? "leader" : "any",
       deadlineMs: Infinity,
       onResult: () => {
         this.#askingBirth = null;
+        this.#birthIsOld = false;
         this.#pump();
       },
     });
@@ -229,10 +232,12 @@ export class Sender {
       case "refused": {
         // In a session that was forgotten or has a hole, and nothing of this request is open.
         const { code } = result.refusal;
-        const moves =
-          code === "forgotten" ? result.refusal.number === null : REFUSALS[code] === "after";
-        if (moves && result.verdict === "safe" && flight.session !== null)
+        const isForgotten = code === "forgotten" && result.refusal.number === null;
+        const moves = isForgotten || REFUSALS[code] === "after";
+        if (moves && result.verdict === "safe" && !named) {
+          this.#birthIsOld ||= isForgotten;
           return this.#dissolve(flight);
+        }
         return this.#fail(flight, result);
       }
       case "timeout":

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { RaftClient } from "../../src/client/client.ts";
 import { RaftError, type Receipt } from "../../src/client/types.ts";
+import { RECORD_KIND } from "../../src/storage/types.ts";
 import { FakeCluster, KEY } from "./fake-world.ts";
 
 async function connect(cluster: FakeCluster): Promise<RaftClient> {
@@ -248,6 +249,25 @@ describe("send", () => {
       );
       expect(error.exitCode).toBe(8);
       expect(cluster.committed()).toEqual(["first", "second"]);
+    });
+
+    it("a session is born anew after what the leader has committed, when all that was heard is older (C36)", async () => {
+      const cluster = new FakeCluster(3);
+      cluster.elect(1);
+      const client = await connect(cluster);
+      await cluster.time.settled(client.send("first"));
+      const { clientId = "" } = cluster.host.heads.at(-1) ?? {};
+      for (let at = 0; at < 20; at++) cluster.host.noop();
+      cluster.host.commitIndex = cluster.host.lastIndex;
+      cluster.host.forgotten.add(clientId);
+      cluster.host.forgottenAt = 15;
+      await cluster.time.settled(client.send("second"));
+      cluster.host.forgottenAt = cluster.host.lastIndex + 5;
+      for (let at = 0; at < 20; at++) cluster.host.noop();
+      cluster.host.commitIndex = cluster.host.lastIndex;
+      const last = cluster.host.heads.findLast(({ kind }) => kind === RECORD_KIND.user)?.lastIndex;
+      await cluster.time.settled(client.send("third", { ifLast: last ?? 0 }));
+      expect(cluster.committed()).toEqual(["first", "second", "third"]);
     });
 
     it("what failed as safe is not added later, and the calls behind it still are", async () => {
