@@ -4,6 +4,7 @@
  *  `flush`, which also repeats what is due; `tick` repeats greetings and forgets who fell
  *  silent. */
 
+import type { Address } from "../base/hosts.ts";
 import type { ClusterId, MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
 import { type WireFrame, decodeBody, decodeLargeFrame } from "./codec.ts";
 import { type Header, kinds, readHeader } from "./datagram.ts";
@@ -12,16 +13,7 @@ import { Meeting, introductionOf } from "./meeting.ts";
 import { type FlushOptions, Peer, isMemberFrame } from "./peer.ts";
 import { LIVE_MS, Roster } from "./roster.ts";
 import type { Session } from "./session.ts";
-import type {
-  Address,
-  Connection,
-  Endpoint,
-  EndpointOptions,
-  Frame,
-  NodeHello,
-  Remote,
-  WireCounters,
-} from "./types.ts";
+import type { Connection, Endpoint, EndpointOptions, Frame, NodeHello, Remote, WireCounters } from "./types.ts";
 
 /** Who was silent for so long is forgotten and has to meet again. */
 export const IDLE_MS = 60_000;
@@ -129,10 +121,7 @@ class DatagramEndpoint implements Endpoint {
     }
   }
 
-  nodeConnection(
-    id: NodeId,
-    fits?: (identity: NodeIdentity) => boolean,
-  ): Connection | undefined {
+  nodeConnection(id: NodeId, fits?: (identity: NodeIdentity) => boolean): Connection | undefined {
     return this.#roster.byNode(id, fits);
   }
 
