@@ -24,7 +24,8 @@ export {
   type StatusRow,
 } from "./client/types.ts";
 export { openKey, parseKeyFile, renderKeyFile } from "./transport/key.ts";
-export type { Address, ClusterKey } from "./transport/types.ts";
+export type { ClusterKey } from "./transport/types.ts";
+export type { Address } from "./base/hosts.ts";
 export type { LogIndex, NodeId, Term, WallMs } from "./base/types.ts";
 export type { Configuration, Member } from "./raft/types.ts";
 export type { NodeReport, PeerReport } from "./transport/requests.ts";

@@ -10,6 +10,24 @@ export function usualPort(id: NodeId): number {
   return DISCOVERY_PORT + id;
 }
 
+/** Where a socket is: an IPv4 literal and a UDP or TCP port. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** "10.0.0.8:7402", for people, for files and as a key. */
+export function addressText({ host, port }: Address): string {
+  return `${host}:${port}`;
+}
+
+/** Reads such a text back; null when it is none. */
+export function parseAddress(text: string): Address | null {
+  const [, host = "", digits = ""] = /^([^:]*):(\d{1,5})$/.exec(text) ?? [];
+  const port = Number(digits);
+  return isIpv4(host) && port >= 1 && port <= 65_535 ? { host, port } : null;
+}
+
 /** True for a dotted quad without leading zeros. */
 export function isIpv4(text: string): boolean {
   return /^(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}$/.test(text);

@@ -1,5 +1,6 @@
 /** `raft leader`: who leads. A hint; what fences is the term. */
 
+import { addressText } from "../base/hosts.ts";
 import type { LeaderAnswer } from "../client/types.ts";
 import { RaftError } from "../client/types.ts";
 import type { CommandContext, RaftCommand } from "./command.ts";
@@ -34,13 +35,13 @@ export const leaderCommand: RaftCommand = {
 
 /** "2  term 7, 10.0.0.5:7402" */
 export function renderLeader({ id, address, term }: LeaderAnswer): string {
-  return `${id}  term ${term}${address === null ? "" : `, ${address.host}:${address.port}`}`;
+  return `${id}  term ${term}${address === null ? "" : `, ${addressText(address)}`}`;
 }
 
 function leaderJson({ id, address, term }: LeaderAnswer): string {
   return JSON.stringify({
     id,
-    address: address === null ? null : `${address.host}:${address.port}`,
+    address: address === null ? null : addressText(address),
     term,
   });
 }

@@ -1,6 +1,7 @@
 /** The nodes whose data lies on this machine in the usual place: whether they run, and what they
  *  hold. */
 
+import { type Address, parseAddress } from "../base/hosts.ts";
 import type { NodeId, WallMs } from "../base/types.ts";
 import { heldSentence } from "../node/refusals.ts";
 import { readIdentity } from "../storage/identity.ts";
@@ -8,7 +9,6 @@ import { inspect } from "../storage/inspect.ts";
 import { lockHolder, type LockHolder } from "../storage/lock.ts";
 import { listDirectories, openRealDisk } from "../storage/real-disk.ts";
 import type { Identity } from "../storage/types.ts";
-import type { Address } from "../transport/types.ts";
 import { CommandError } from "./exit-codes.ts";
 import { maybeStateDirectory, pathRules, type Machine } from "./places.ts";
 import { parseClusterName, parseNodeId } from "./settings.ts";
@@ -102,11 +102,7 @@ export function rememberedAddresses(
   const texts = nodes
     .filter((node) => node.cluster === cluster)
     .flatMap((node) => Object.values(identityOf(node.directory)?.addresses ?? {}));
-  return [...new Set(texts)].flatMap((text) => {
-    const colon = text.lastIndexOf(":");
-    const port = Number(text.slice(colon + 1));
-    return colon > 0 && Number.isInteger(port) ? [{ host: text.slice(0, colon), port }] : [];
-  });
+  return [...new Set(texts)].flatMap((text) => parseAddress(text) ?? []);
 }
 
 function identityOf(directory: string): Identity | null {

@@ -1,5 +1,6 @@
 /** `raft members`: who belongs to the cluster, and changes of it, one voter at a time. */
 
+import { addressText } from "../base/hosts.ts";
 import type { NodeId } from "../base/types.ts";
 import type { ClusterStatus, StatusRow } from "../client/types.ts";
 import type { RaftCommand } from "./command.ts";
@@ -89,7 +90,7 @@ const COLUMNS: readonly Column<StatusRow>[] = [
   {
     title: "ADDRESS",
     align: "left",
-    cell: (row) => (row.address === null ? "-" : `${row.address.host}:${row.address.port}`),
+    cell: (row) => (row.address === null ? "-" : addressText(row.address)),
   },
   { title: "HOST", align: "left", cell: (row) => row.host ?? "-" },
 ];
@@ -110,7 +111,7 @@ function membersJson(status: ClusterStatus): string {
     id,
     member,
     role,
-    address: address === null ? null : `${address.host}:${address.port}`,
+    address: address === null ? null : addressText(address),
     host,
   }));
   return JSON.stringify({ cluster: status.cluster, members: rows });

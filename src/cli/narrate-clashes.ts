@@ -2,8 +2,8 @@
  *  another past, a node that nobody let in, a disk that lost something. */
 
 import type { NodeId } from "../base/types.ts";
-import type { NodeEvent, PeerName } from "../node/events.ts";
-import type { Memory } from "./narrate.ts";
+import type { PeerName } from "../node/events.ts";
+import type { EventOf, Memory } from "./narrate-memory.ts";
 import {
   dayAndTime,
   dayOf,
@@ -14,7 +14,6 @@ import {
   onHost,
 } from "./wording.ts";
 
-type EventOf<Type extends NodeEvent["type"]> = Extract<NodeEvent, { readonly type: Type }>;
 type ClashEvent = EventOf<
   | "id in use"
   | "not a founder"

@@ -1,17 +1,14 @@
 /** Why a founder is not heard, and what to do about it, chosen by what was measured. */
 
 import type { NodeId } from "../base/types.ts";
-import type { NodeEvent, SilenceCause } from "../node/events.ts";
-import type { Memory } from "./narrate.ts";
+import type { SilenceCause } from "../node/events.ts";
+import type { EventOf, Memory } from "./narrate-memory.ts";
 import { differentSizeLine } from "./narrate-clashes.ts";
 import { nodesText } from "./wording.ts";
 
 /** One line for how long, one for each cause; the bare fact with the usual suspicion when
  *  nothing was measured. */
-export function silenceLines(
-  event: Extract<NodeEvent, { readonly type: "silence" }>,
-  memory: Memory,
-): readonly string[] {
+export function silenceLines(event: EventOf<"silence">, memory: Memory): readonly string[] {
   const seconds = Math.round(event.seconds);
   const span = seconds < 60 ? `${seconds} s` : `${Math.round(seconds / 60)} min`;
   const whom = event.ids.length === 1 ? `a node ${event.ids[0] ?? ""}` : nodesText(event.ids);

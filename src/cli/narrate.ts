@@ -2,12 +2,13 @@
  *  A peer is introduced with user@host once. How often a state that lasts is told is the node's
  *  affair. */
 
-import { isLoopback } from "../base/hosts.ts";
+import { addressText, isLoopback } from "../base/hosts.ts";
 import type { NodeId, WallMs } from "../base/types.ts";
 import type { NodeEvent, PeerName } from "../node/events.ts";
 import { majorityOf } from "../raft/membership.ts";
 import { clashLines, introduce } from "./narrate-clashes.ts";
 import type { Hints } from "./hints.ts";
+import type { EventOf, Memory } from "./narrate-memory.ts";
 import { silenceLines } from "./narrate-silence.ts";
 import {
   dayAndTime,
@@ -21,25 +22,6 @@ import {
 
 /** The text of one event, perhaps several lines; null when there is nothing new to say. */
 export type Narrator = (event: NodeEvent, wallMs: WallMs) => string | null;
-
-/** What a narrator remembers of what it has said. */
-export interface Memory {
-  readonly self: NodeId;
-  readonly cluster: string;
-  readonly hints: Hints;
-  /** Peers that were named with user@host already. */
-  readonly introduced: Set<NodeId>;
-  /** The node that led when it was last said. */
-  leader: NodeId | null;
-  /** Leaders whose silence was told: what follows need not repeat since when. */
-  readonly toldSilent: Set<NodeId>;
-  ownHost: string;
-  /** When the loss of leadership was last told. */
-  lostMs: WallMs;
-  /** The last event's first line, and when it was told. */
-  lastLine: string;
-  lastMs: WallMs;
-}
 
 /** Continuation lines stand under the text, not under the time. */
 const INDENT = " ".repeat("14:05:02  ".length);
@@ -117,8 +99,6 @@ function eventLines(event: NodeEvent, memory: Memory): readonly string[] {
   }
 }
 
-type EventOf<Type extends NodeEvent["type"]> = Extract<NodeEvent, { readonly type: Type }>;
-
 function openedLines(event: EventOf<"opened">, memory: Memory): readonly string[] {
   const { hints } = memory;
   memory.ownHost = event.address.host;
@@ -128,7 +108,7 @@ function openedLines(event: EventOf<"opened">, memory: Memory): readonly string[
       ? `open: anyone on this ${where} can read, write and stop it (${hints.executable} key new)`
       : "key";
   const lines = [
-    `raft ${event.version}, node ${event.id} of cluster ${event.cluster}, ${event.address.host}:${event.address.port}, ${open}`,
+    `raft ${event.version}, node ${event.id} of cluster ${event.cluster}, ${addressText(event.address)}, ${open}`,
     `data in ${event.dataDir}${pastText(event, hints)}`,
   ];
   if (event.portTaken !== null) {

@@ -2,10 +2,9 @@
  *  `--help`.
  *  Values are checked here, and a command is told of all its problems at once. */
 
-import { DISCOVERY_PORT } from "../base/hosts.ts";
+import { type Address, DISCOVERY_PORT } from "../base/hosts.ts";
 import { NODE_ID_MAX, MEMBERS_MAX } from "../base/limits.ts";
 import type { NodeId } from "../base/types.ts";
-import type { Address } from "../transport/types.ts";
 import { UsageError } from "./exit-codes.ts";
 
 /** A flag as citty takes it. Values stay text until they are read through a SettingsReader. */

@@ -2,7 +2,7 @@
  *  for each missing member, the command that brings it back and where. At most 100 columns.
  *  Pure. */
 
-import { isLoopback } from "../base/hosts.ts";
+import { addressText, isLoopback } from "../base/hosts.ts";
 import type { WallMs } from "../base/types.ts";
 import { majorityOf } from "../raft/membership.ts";
 import type { ClusterStatus, StatusRow } from "../client/types.ts";
@@ -63,7 +63,7 @@ const COLUMNS: readonly Column<StatusRow>[] = [
   {
     title: "ADDRESS",
     align: "left",
-    cell: (row) => (row.address === null ? "-" : `${row.address.host}:${row.address.port}`),
+    cell: (row) => (row.address === null ? "-" : addressText(row.address)),
   },
   { title: "HOST", align: "left", cell: (row) => row.host ?? "-" },
 ];
@@ -202,7 +202,7 @@ export function statusJson(status: ClusterStatus): Record<string, unknown> {
       lastContactMs: row.lastContactMs,
       rttMs: row.rttMs,
       fsyncMs: row.fsyncMs,
-      address: row.address === null ? null : `${row.address.host}:${row.address.port}`,
+      address: row.address === null ? null : addressText(row.address),
       host: row.host,
       uptimeS: row.uptimeMs === null ? null : Math.floor(row.uptimeMs / 1_000),
       version: row.version,

@@ -4,11 +4,11 @@
  *  believed by term: a hint of a higher term wins, and a node that denies leading a term is not
  *  believed to lead that term again, whoever says so (two followers may name each other). */
 
-import { isLoopback } from "../base/hosts.ts";
+import { type Address, addressText, isLoopback } from "../base/hosts.ts";
 import type { ClusterId, LogIndex, MonotonicMs, NodeId } from "../base/types.ts";
 import type { DiscoveryReport, Hint } from "../discovery/types.ts";
 import type { LeaderHint } from "../transport/requests.ts";
-import type { Address, ClusterKey, Connection } from "../transport/types.ts";
+import type { ClusterKey, Connection } from "../transport/types.ts";
 import type { ClientWire } from "./world.ts";
 import { RaftError } from "./types.ts";
 
@@ -112,7 +112,7 @@ export class Finder {
   /** A beacon: worth a greeting if it bears our cluster's name. True then. */
   hinted({ beacon, address }: Hint): boolean {
     if (beacon.cluster !== this.#key.cluster) return false;
-    const name = `${address.host}:${address.port}`;
+    const name = addressText(address);
     if (beacon.bye) this.#hinted.delete(name);
     else {
       this.#hinted.set(name, address);

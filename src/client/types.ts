@@ -1,10 +1,11 @@
 /** A program that talks to a cluster. Implemented by RaftClient in client.ts; the public
  *  library. */
 
+import type { Address } from "../base/hosts.ts";
 import type { LogIndex, NodeId, Term, WallMs } from "../base/types.ts";
 import type { Configuration } from "../raft/types.ts";
 import type { NodeReport, PeerReport } from "../transport/requests.ts";
-import type { Address, ClusterKey } from "../transport/types.ts";
+import type { ClusterKey } from "../transport/types.ts";
 
 export interface ClientOptions {
   readonly key: ClusterKey;

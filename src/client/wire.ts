@@ -1,14 +1,14 @@
 /** The client's end of the real network: one UDP socket, the sealed endpoint over it, and
  *  discovery. */
 
-import { DISCOVERY_PORT } from "../base/hosts.ts";
+import { type Address, DISCOVERY_PORT } from "../base/hosts.ts";
 import { openDiscovery } from "../discovery/discovery.ts";
 import type { MonotonicMs } from "../base/types.ts";
 import { systemClock } from "../transport/clock.ts";
 import { systemDice } from "../transport/dice.ts";
 import { createEndpoint } from "../transport/endpoint.ts";
 import { datagramSizes } from "../transport/machine.ts";
-import type { Address, Endpoint } from "../transport/types.ts";
+import type { Endpoint } from "../transport/types.ts";
 import { openUdpSocket } from "../transport/udp-socket.ts";
 import { RaftError, type ClientOptions } from "./types.ts";
 import type { ClientWire, ClientWorld, WireListener } from "./world.ts";

@@ -1,10 +1,11 @@
 /** What a client needs of the world: time, dice, and a wire with discovery behind it. The real one
  *  is in wire.ts; the simulator and the tests bring their own. */
 
+import type { Address } from "../base/hosts.ts";
 import type { DiscoveryReport, Hint } from "../discovery/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
-import type { Address, Connection, Frame } from "../transport/types.ts";
+import type { Connection, Frame } from "../transport/types.ts";
 import type { ClientOptions } from "./types.ts";
 
 export interface WireListener {

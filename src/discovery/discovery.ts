@@ -4,8 +4,7 @@
  *  Everything here is a hint. A beacon can be made by anybody and be old; an address counts
  *  after HELLO. */
 
-import { isIpv4, isLoopback } from "../base/hosts.ts";
-import type { Address } from "../transport/types.ts";
+import { type Address, addressText, isIpv4, isLoopback } from "../base/hosts.ts";
 import { systemDice, randomId } from "../transport/dice.ts";
 import { type Query, type QueryWay, decodeDiscovery, encodeBeacon, encodeQuery } from "./beacon.ts";
 import { Allowance, AnswerLimit, HeardTable, SelfHearing } from "./heard.ts";
@@ -247,7 +246,5 @@ class LanDiscovery implements Discovery {
 }
 
 function distinct(addresses: readonly Address[]): readonly Address[] {
-  return [
-    ...new Map(addresses.map((address) => [`${address.host}:${address.port}`, address])).values(),
-  ];
+  return [...new Map(addresses.map((address) => [addressText(address), address])).values()];
 }

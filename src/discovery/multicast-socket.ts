@@ -14,9 +14,8 @@
 
 import { type Socket, createSocket } from "node:dgram";
 import { networkInterfaces } from "node:os";
-import { isLoopback } from "../base/hosts.ts";
+import { type Address, isLoopback } from "../base/hosts.ts";
 import type { MonotonicMs } from "../base/types.ts";
-import type { Address } from "../transport/types.ts";
 
 export const GROUP = "239.255.82.70";
 /** The kernel takes at most this many memberships a socket. */

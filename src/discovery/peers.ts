@@ -1,9 +1,8 @@
 /** `--peers`: what a person may type, and the addresses that it stands for. */
 
 import { lookup } from "node:dns/promises";
-import { usualPort, isIpv4 } from "../base/hosts.ts";
+import { type Address, isIpv4, usualPort } from "../base/hosts.ts";
 import { NODE_ID_MAX } from "../base/limits.ts";
-import type { Address } from "../transport/types.ts";
 import type { PeerSpec } from "./types.ts";
 
 /** A bare HOST is asked on the data ports of the ids 1 to 9. */

@@ -1,7 +1,7 @@
 /** Finding nodes: hints only. An address is used after HELLO; membership is in the log. */
 
+import type { Address } from "../base/hosts.ts";
 import type { BootId, ClusterId, MonotonicMs, NodeId, Term } from "../base/types.ts";
-import type { Address } from "../transport/types.ts";
 
 /** What a node tells everybody, sealed under a published key (against damage only): readable by
  *  strangers, so that whoever does not find its cluster can say what is there. */

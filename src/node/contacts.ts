@@ -1,8 +1,8 @@
 /** Addresses worth a HELLO: typed, remembered, heard. Hints only; a node is believed after it was
  *  met. */
 
+import type { Address } from "../base/hosts.ts";
 import type { MonotonicMs } from "../base/types.ts";
-import type { Address } from "../transport/types.ts";
 import { GREET_AGAIN_MS } from "./limits.ts";
 
 /** More addresses than any cluster has; the one added longest ago makes room. */

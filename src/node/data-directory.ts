@@ -1,7 +1,7 @@
 /** The data directory of a node: locked, named, and opened as log and hard state once there is a
  *  cluster. */
 
-import { userAndHost } from "../base/hosts.ts";
+import { type Address, addressText, parseAddress, userAndHost } from "../base/hosts.ts";
 import type { ClusterId, FoundingRecord, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import type { HardState } from "../raft/types.ts";
 import { DiskFailure, isFull } from "../storage/disk-error.ts";
@@ -20,7 +20,6 @@ import {
 import type { Disk, Identity, Recovered } from "../storage/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import { type Dice, randomId } from "../transport/dice.ts";
-import type { Address } from "../transport/types.ts";
 import { diskFailedText } from "./ending.ts";
 import { heldSentence, identitySentence } from "./refusals.ts";
 import { StartError } from "./types.ts";
@@ -175,15 +174,12 @@ export class DataDirectory {
   }
 
   rememberedAddresses(): readonly Address[] {
-    return Object.values(this.#identity.addresses).flatMap((text) => {
-      const [host, port] = text.split(":");
-      return host === undefined || port === undefined ? [] : [{ host, port: Number(port) }];
-    });
+    return Object.values(this.#identity.addresses).flatMap((text) => parseAddress(text) ?? []);
   }
 
   /** Kept for the next start; written soon, not now. */
-  rememberAddress(id: NodeId, { host, port }: Address): void {
-    const text = `${host}:${port}`;
+  rememberAddress(id: NodeId, address: Address): void {
+    const text = addressText(address);
     if (this.#identity.addresses[id] === text) return;
     this.#identity = { ...this.#identity, addresses: { ...this.#identity.addresses, [id]: text } };
     this.#dirtySinceMs ??= this.#options.clock.monotonicMs();
@@ -195,8 +191,8 @@ export class DataDirectory {
   }
 
   /** Names the address in the lock's text. */
-  describeAddress({ host, port }: Address): void {
-    this.#lock.describe({ ...this.#holder, address: `${host}:${port}` });
+  describeAddress(address: Address): void {
+    this.#lock.describe({ ...this.#holder, address: addressText(address) });
   }
 
   /** Writes remembered addresses once they have waited; on a full disk they wait on. */

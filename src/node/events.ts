@@ -1,8 +1,8 @@
 /** What happens to a node, as values: the executable turns each into a sentence
  *  (src/cli/narrate.ts), programs read them. */
 
+import type { Address } from "../base/hosts.ts";
 import type { ClusterId, LogIndex, NodeId, Term, WallMs } from "../base/types.ts";
-import type { Address } from "../transport/types.ts";
 
 /** Another node as a person knows it: "node 2 (ana@lab-08, 10.0.0.8)". */
 export interface PeerName {

@@ -2,8 +2,8 @@
  *  for. */
 
 import { createServer, type Server } from "node:http";
+import { type Address, addressText } from "../base/hosts.ts";
 import type { NodeReport } from "../transport/requests.ts";
-import type { Address } from "../transport/types.ts";
 
 const STATE = {
   leader: "Leader",
@@ -24,7 +24,7 @@ export function statusBody(report: NodeReport): Record<string, unknown> {
     commit_index: report.commitIndex,
     last_index: report.lastIndex,
     cluster: report.cluster,
-    address: `${report.address.host}:${report.address.port}`,
+    address: addressText(report.address),
     version: report.version,
   };
 }

@@ -1,10 +1,10 @@
 /** Whom this node knows: where they were met, what they last said, and who of them leads. */
 
-import { isLoopback } from "../base/hosts.ts";
+import { type Address, isLoopback } from "../base/hosts.ts";
 import type { Incarnation, MonotonicMs, NodeId } from "../base/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { LeaderHint } from "../transport/requests.ts";
-import type { Address, Connection, Endpoint, NodeHello, UdpSocket } from "../transport/types.ts";
+import type { Connection, Endpoint, NodeHello, UdpSocket } from "../transport/types.ts";
 import { Contacts } from "./contacts.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import type { PeerName } from "./events.ts";

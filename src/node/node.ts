@@ -1,14 +1,14 @@
 /** Starting a node: opens the data directory and the sockets, refuses with a sentence, and sets the
  *  process going. */
 
-import { usualPort } from "../base/hosts.ts";
+import { type Address, addressText, usualPort } from "../base/hosts.ts";
 import { openDiscovery } from "../discovery/discovery.ts";
 import { syncMethod } from "../storage/real-disk.ts";
 import { type Clock, systemClock } from "../transport/clock.ts";
 import { randomId, systemDice } from "../transport/dice.ts";
 import { createEndpoint } from "../transport/endpoint.ts";
 import { datagramSizes, ownHosts, userAtHost } from "../transport/machine.ts";
-import type { Address, UdpSocket } from "../transport/types.ts";
+import type { UdpSocket } from "../transport/types.ts";
 import { openUdpSocket } from "../transport/udp-socket.ts";
 import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
 import { serveHttp } from "./http.ts";
@@ -165,6 +165,6 @@ async function maybeServeHttp(address: Address | null, running: NodeProcess): Pr
     running.kill();
     await running.ended;
     const code = error instanceof Error && "code" in error ? String(error.code) : String(error);
-    throw new StartError(`--http ${address.host}:${address.port} cannot be used: ${code}`, 8);
+    throw new StartError(`--http ${addressText(address)} cannot be used: ${code}`, 8);
   }
 }

@@ -5,6 +5,7 @@
  *                           └──> frame ──> member, service
  *      every arrival asks for a turn; a turn ends in one flush and one timer. */
 
+import type { Address } from "../base/hosts.ts";
 import { InvariantError } from "../base/assert.ts";
 import type { FoundingRecord, MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
 import { isDiscoveryDatagram } from "../discovery/beacon.ts";
@@ -14,14 +15,7 @@ import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
 import { keyTagOf } from "../transport/key.ts";
 import type { NodeReport } from "../transport/requests.ts";
-import type {
-  Address,
-  Connection,
-  Endpoint,
-  Frame,
-  NodeHello,
-  UdpSocket,
-} from "../transport/types.ts";
+import type { Connection, Endpoint, Frame, NodeHello, UdpSocket } from "../transport/types.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { endOf, handOver } from "./ending.ts";
 import type { NodeEnd, NodeEvent, PeerName } from "./events.ts";

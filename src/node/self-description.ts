@@ -1,12 +1,13 @@
 /** What a node says of itself: HELLO to those it meets, a beacon to everybody, a report to who
  *  asks. */
 
+import type { Address } from "../base/hosts.ts";
 import type { MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
 import type { Beacon } from "../discovery/types.ts";
 import { WIRE_VERSION } from "../transport/datagram.ts";
 import { keyTagOf } from "../transport/key.ts";
 import type { NodeReport } from "../transport/requests.ts";
-import type { Address, Connection, NodeHello } from "../transport/types.ts";
+import type { Connection, NodeHello } from "../transport/types.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import type { Formation } from "./formation.ts";
 import type { Member } from "./member.ts";

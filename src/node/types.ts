@@ -1,9 +1,10 @@
 /** Starting a node from a program or from `raft up`. */
 
+import type { Address } from "../base/hosts.ts";
 import type { NodeId } from "../base/types.ts";
 import type { RaftTimings } from "../raft/types.ts";
 import type { NodeReport } from "../transport/requests.ts";
-import type { Address, ClusterKey } from "../transport/types.ts";
+import type { ClusterKey } from "../transport/types.ts";
 import type { NodeEnd, NodeEventListener } from "./events.ts";
 
 export interface NodeOptions {

@@ -1,13 +1,14 @@
 /** What greetings, answers and later introductions carry: who speaks which versions, and a node's
  *  NodeHello. */
 
+import type { Address } from "../base/hosts.ts";
 import { MEMBERS_MAX } from "../base/limits.ts";
 import type { FoundingRecord } from "../base/types.ts";
 import { WIRE_VERSION } from "./datagram.ts";
 import { FieldReader } from "./fields.ts";
 import { bytesOf } from "./key.ts";
 import type { Wire } from "./messagepack.ts";
-import type { Address, NodeHello } from "./types.ts";
+import type { NodeHello } from "./types.ts";
 
 const ADDRESSES_MAX = 4;
 const VERSION_CHARACTERS_MAX = 32;

@@ -1,8 +1,7 @@
 /** What this machine is called and where it can be reached. */
 
 import { hostname, networkInterfaces, userInfo } from "node:os";
-import { isLoopback } from "../base/hosts.ts";
-import type { Address } from "./types.ts";
+import { type Address, isLoopback } from "../base/hosts.ts";
 
 /** Sealed bytes of a datagram to this very machine, where there is no path to fit. */
 const LOOPBACK_DATAGRAM_BYTES = 60_000;

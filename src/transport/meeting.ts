@@ -12,6 +12,7 @@
  *  A recorded greeting can only make a candidate, and a recorded answer or datagram opens under no
  *  later key. */
 
+import { type Address, addressText } from "../base/hosts.ts";
 import type { BootId, Incarnation, MonotonicMs, NodeId } from "../base/types.ts";
 import { type Header, WIRE_VERSION, kinds, openDatagram, sealDatagram } from "./datagram.ts";
 import { type Dice, randomId } from "./dice.ts";
@@ -25,7 +26,7 @@ import {
 } from "./key.ts";
 import { pack, unpack } from "./messagepack.ts";
 import { Session } from "./session.ts";
-import type { Address, EndpointOptions, NodeHello } from "./types.ts";
+import type { EndpointOptions, NodeHello } from "./types.ts";
 
 const GREETINGS_MAX = 256;
 const TRIES_MAX = 10;
@@ -312,7 +313,7 @@ function helloFits(hello: NodeHello | null, header: Header): boolean {
 }
 
 export function nameOf(address: Address): string {
-  return `${address.host}:${address.port}`;
+  return addressText(address);
 }
 
 function nameOfCandidate(candidate: Candidate): string {

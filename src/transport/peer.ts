@@ -1,12 +1,13 @@
 /** One process that was met: its queue, its batches, its round trips and its chunk streams. */
 
+import type { Address } from "../base/hosts.ts";
 import type { BootId, ClusterId, MonotonicMs } from "../base/types.ts";
 import { ChunkReceiver, ChunkSender, type ReassemblyBudget } from "./chunks.ts";
 import { FRAME_BYTES_MAX, type WireFrame, encodeFrame } from "./codec.ts";
 import { HEADER_BYTES, TAG_BYTES } from "./datagram.ts";
 import { type Wire, pack, packBody, packWithTail, packedBytesMax } from "./messagepack.ts";
 import type { Session } from "./session.ts";
-import type { Address, Connection, Frame, NodeHello, Remote } from "./types.ts";
+import type { Connection, Frame, NodeHello, Remote } from "./types.ts";
 
 /** Frames wait only until the turn's flush; past these bounds the oldest raft frames go first. */
 const QUEUED_BYTES_MAX = 4 * 1_048_576;

@@ -1,11 +1,10 @@
 /** A node's report as JSON text in a byte string. Every field is checked on receipt and only known
  *  fields are kept, so a report from a newer node reads as far as this one understands it. */
 
-import { isIpv4 } from "../base/hosts.ts";
+import { type Address, isIpv4 } from "../base/hosts.ts";
 import { isNodeId } from "../base/limits.ts";
 import type { Configuration } from "../raft/types.ts";
 import type { NodeReport, PeerReport } from "./requests.ts";
-import type { Address } from "./types.ts";
 
 const TEXT_CHARACTERS_MAX = 4_096;
 const LIST_MAX = 1_024;

@@ -5,7 +5,7 @@
  *  is kept. A node's report is not on a hot path and travels as JSON text in a byte string
  *  (report-codec.ts). */
 
-import { isIpv4 } from "../base/hosts.ts";
+import { type Address, isIpv4 } from "../base/hosts.ts";
 import {
   MEMBERS_MAX,
   ENTRIES_PER_RECORD_MAX,
@@ -18,7 +18,6 @@ import { bytesOf, hexOf } from "./key.ts";
 import { pack, packWithTail, unpack, type Wire } from "./messagepack.ts";
 import { decodeReport, encodeReport } from "./report-codec.ts";
 import type { LeaderHint, RefusalCode, Request, Response } from "./requests.ts";
-import type { Address } from "./types.ts";
 
 /** One answer to a read is at most 1 MiB and one record. */
 const RECORDS_BYTES_MAX = 4 << 20;

@@ -1,5 +1,6 @@
 /** What clients ask of nodes, and what nodes answer: the bodies of request and response frames. */
 
+import type { Address } from "../base/hosts.ts";
 import type {
   BootId,
   ClusterId,
@@ -11,7 +12,6 @@ import type {
   WallMs,
 } from "../base/types.ts";
 import type { Configuration, MembershipChange, Role } from "../raft/types.ts";
-import type { Address } from "./types.ts";
 
 /** Appends `count` entries as one record. `payloads` is the MessagePack array of bins, made once by
  *  the client. */

@@ -1,11 +1,12 @@
 /** The keys and counters of one connection between two processes, from here. */
 
 import { type KeyObject, createSecretKey } from "node:crypto";
+import type { Address } from "../base/hosts.ts";
 import type { BootId, ClusterId, Incarnation, MonotonicMs, NodeId } from "../base/types.ts";
 import { type Header, ReplayWindow, kinds, openDatagram, sealDatagram } from "./datagram.ts";
 import type { Introduction } from "./hello.ts";
 import { type ConnectionEnds, connectionKeys } from "./key.ts";
-import type { Address, ClusterKey } from "./types.ts";
+import type { ClusterKey } from "./types.ts";
 
 interface KeyPair {
   readonly send: KeyObject;

@@ -1,5 +1,6 @@
 /** The wire as the node and the client see it. */
 
+import type { Address } from "../base/hosts.ts";
 import type {
   BootId,
   ClusterId,
@@ -14,12 +15,6 @@ import type {
 } from "../base/types.ts";
 import type { Configuration, RaftMessage, RaftTimings } from "../raft/types.ts";
 import type { Dice } from "./dice.ts";
-
-export interface Address {
-  /** IPv4 literal. */
-  readonly host: string;
-  readonly port: number;
-}
 
 /** The secret (or not) of a cluster. open: derived from the name, keeps damage out but not
  *  people. */
@@ -159,10 +154,7 @@ export interface Endpoint {
   helloChanged(nowMs: MonotonicMs): void;
   /** The live connection to a met node, if any: the one that counts for its id. With `fits` another
    *  process of that id will do: while two claim it, only one of them counts. */
-  nodeConnection(
-    id: NodeId,
-    fits?: (identity: NodeIdentity) => boolean,
-  ): Connection | undefined;
+  nodeConnection(id: NodeId, fits?: (identity: NodeIdentity) => boolean): Connection | undefined;
   connections(): readonly Connection[];
   /** Queues a frame; it leaves with the next flush in as few datagrams as possible. */
   send(connection: Connection, frame: Frame): void;

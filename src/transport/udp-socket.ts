@@ -11,8 +11,9 @@
  *  - A full device or no memory: nothing is sent for a moment. The engines send again. */
 
 import { type Socket, createSocket } from "node:dgram";
+import type { Address } from "../base/hosts.ts";
 import { systemClock } from "./clock.ts";
-import type { Address, UdpSocket } from "./types.ts";
+import type { UdpSocket } from "./types.ts";
 
 /** Asked of the kernel in each direction. */
 const BUFFER_BYTES_WANTED = 4 * 1_048_576;

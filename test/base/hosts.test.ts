@@ -2,7 +2,13 @@
 
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
-import { isIpv4, isLoopback, userAndHost } from "../../src/base/hosts.ts";
+import {
+  addressText,
+  isIpv4,
+  isLoopback,
+  parseAddress,
+  userAndHost,
+} from "../../src/base/hosts.ts";
 
 it("an IPv4 address is four numbers up to 255 and nothing else", () => {
   fc.assert(fc.property(fc.ipV4(), (address) => isIpv4(address)));
@@ -37,4 +43,14 @@ it.each([
   ["", "", ""],
 ])("%s is user and machine", (text, user, host) => {
   expect(userAndHost(text)).toEqual({ user, host });
+});
+
+it("an address is read back from its text, and nothing else is one", () => {
+  fc.assert(
+    fc.property(fc.ipV4(), fc.integer({ min: 1, max: 65_535 }), (host, port) => {
+      expect(parseAddress(addressText({ host, port }))).toEqual({ host, port });
+    }),
+  );
+  for (const text of ["", "10.0.0.8", "10.0.0.8:", "10.0.0.8:0", "10.0.0.8:65536", "lab:7401"])
+    expect([text, parseAddress(text)]).toEqual([text, null]);
 });

@@ -2,6 +2,7 @@
  *  none), a wire that delays, loses and doubles by a seed. The leader's append queue is the real
  *  one. */
 
+import type { Address } from "../../src/base/hosts.ts";
 import { AppendQueue } from "../../src/node/append-queue.ts";
 import { encodePayloads, encodeRecord } from "../../src/storage/record.ts";
 import { RECORD_KIND } from "../../src/storage/types.ts";
@@ -15,7 +16,7 @@ import type {
   Request,
   Response,
 } from "../../src/transport/requests.ts";
-import type { Address, Connection, Frame } from "../../src/transport/types.ts";
+import type { Connection, Frame } from "../../src/transport/types.ts";
 import type { ClientWire, ClientWorld, WireListener } from "../../src/client/world.ts";
 import { bootOf, helloOf, hintOf, incarnationOf, mulberry } from "./fake-identity.ts";
 import { VirtualTime } from "./virtual-time.ts";

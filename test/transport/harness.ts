@@ -1,11 +1,11 @@
 /** Endpoints over an in-memory network with virtual time, for the tests of this folder. */
 
+import type { Address } from "../../src/base/hosts.ts";
 import type { ClusterId, NodeIdentity } from "../../src/base/types.ts";
 import type { Dice } from "../../src/transport/dice.ts";
 import { createEndpoint } from "../../src/transport/endpoint.ts";
 import { openKey } from "../../src/transport/key.ts";
 import type {
-  Address,
   ClusterKey,
   Connection,
   Endpoint,

@@ -2,12 +2,13 @@
 
 import { createSocket } from "node:dgram";
 import { afterEach, describe, expect, it } from "vitest";
+import type { Address } from "../../src/base/hosts.ts";
 import { systemClock } from "../../src/transport/clock.ts";
 import { randomId, systemDice } from "../../src/transport/dice.ts";
 import { createEndpoint } from "../../src/transport/endpoint.ts";
 import { openKey } from "../../src/transport/key.ts";
 import { recordBytesMax } from "../../src/transport/peer.ts";
-import type { Address, Connection, Endpoint, Frame, UdpSocket } from "../../src/transport/types.ts";
+import type { Connection, Endpoint, Frame, UdpSocket } from "../../src/transport/types.ts";
 import { type UdpSocketOptions, openUdpSocket } from "../../src/transport/udp-socket.ts";
 import { helloOf, hex16 } from "./harness.ts";
 
