@@ -11,7 +11,7 @@ export interface ClusterClues {
   /** `--cluster` or RAFT_CLUSTER. */
   readonly named: string | null;
   readonly fromKeyFile: string | null;
-  /** Clusters of this user's nodes that run on this machine; asked only when nothing else decides. */
+  /** Clusters of this user's nodes that run here; asked only when nothing else decides. */
   readonly runningHere: () => readonly string[];
 }
 

@@ -13,7 +13,15 @@ import { Meeting, introductionOf } from "./meeting.ts";
 import { type FlushOptions, Peer, isMemberFrame } from "./peer.ts";
 import { LIVE_MS, Roster } from "./roster.ts";
 import type { Session } from "./session.ts";
-import type { Connection, Endpoint, EndpointOptions, Frame, NodeHello, Remote, WireCounters } from "./types.ts";
+import type {
+  Connection,
+  Endpoint,
+  EndpointOptions,
+  Frame,
+  NodeHello,
+  Remote,
+  WireCounters,
+} from "./types.ts";
 
 /** Who was silent for so long is forgotten and has to meet again. */
 export const IDLE_MS = 60_000;
