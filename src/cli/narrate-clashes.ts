@@ -23,7 +23,6 @@ type ClashEvent = EventOf<
   | "two foundings"
   | "admitted"
   | "diverged"
-  | "damage"
   | "healed"
 >;
 
@@ -57,10 +56,9 @@ export function clashLines(event: ClashEvent, memory: Memory): readonly string[]
       ];
     case "diverged":
       return [
-        `this log and that of node ${event.peer} differ at entry ${event.index}, which both hold as committed: this node stops voting and keeps every file. ${event.text}`,
+        `this log and that of node ${event.peer} differ at entry ${event.index}, which both hold as committed: ` +
+          `${event.selfStops ? "this node" : "that node"} stops voting and keeps every file`,
       ];
-    case "damage":
-      return [event.text];
     case "healed":
       return [
         `${event.from === event.to ? `entry ${event.from}` : `entries ${event.from} to ${event.to}`} repaired with the copy of node ${event.by}`,

@@ -153,7 +153,7 @@ export class LocalTeller {
   /** All start at once and end at once: waiting for those that are about to come, and missing
    *  those that were told to go, would be told N times. */
   #isNoNews(event: NodeEvent, wallMs: WallMs): boolean {
-    if (this.#stopping) return !["stopping", "stopped by", "damage"].includes(event.type);
+    if (this.#stopping) return !["stopping", "stopped by"].includes(event.type);
     const waits = event.type === "waiting" || event.type === "waiting for quorum";
     return waits && wallMs - (this.#firstMs ?? wallMs) < STARTING_MS;
   }

@@ -149,9 +149,9 @@ export type NodeEvent =
       readonly type: "diverged";
       readonly peer: NodeId;
       readonly index: LogIndex;
-      readonly text: string;
+      /** False on the leader that is told so by that peer: it goes on with the others. */
+      readonly selfStops: boolean;
     }
-  | { readonly type: "damage"; readonly text: string }
   | { readonly type: "healed"; readonly from: LogIndex; readonly to: LogIndex; readonly by: NodeId }
   /** -v: one line of the wire or the core. */
   | { readonly type: "trace"; readonly text: string };

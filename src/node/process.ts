@@ -336,7 +336,8 @@ export class NodeProcess implements RunningNode {
     if (event.type === "configuration" && event.reason === "committed")
       this.#founding.configurationCommitted();
     if (event.type === "diverged") {
-      this.emit({ type: "diverged", peer: event.peer, index: event.index, text: "" });
+      const selfStops = this.#member?.core.status().mute !== null;
+      this.emit({ type: "diverged", peer: event.peer, index: event.index, selfStops });
     }
     if (!this.#stopping) {
       const events = this.#memberWatch?.take(event, this.#surroundings(), nowMs);

@@ -125,17 +125,23 @@ describe("the disk", () => {
     const text = told(1, [
       [at(14, 6), { type: "healed", from: 12, to: 14, by: 3 }],
       [at(14, 6), { type: "healed", from: 12, to: 12, by: 3 }],
-      [
-        at(14, 6),
-        { type: "damage", text: "0000000003.log, offset 4096: a record does not verify" },
-      ],
     ]);
     expect(text).toBe(
       lines(
         "14:06:00  entries 12 to 14 repaired with the copy of node 3",
         "14:06:00  entry 12 repaired with the copy of node 3",
-        "14:06:00  0000000003.log, offset 4096: a record does not verify",
       ),
+    );
+  });
+
+  it("tells whose log stops counting when two differ", () => {
+    const differ = { type: "diverged", peer: 3, index: 12 } as const;
+    const head = "this log and that of node 3 differ at entry 12, which both hold as committed";
+    expect(told(1, [[at(14, 6), { ...differ, selfStops: true }]])).toBe(
+      lines(`14:06:00  ${head}: this node stops voting and keeps every file`),
+    );
+    expect(told(1, [[at(14, 6), { ...differ, selfStops: false }]])).toBe(
+      lines(`14:06:00  ${head}: that node stops voting and keeps every file`),
     );
   });
 });
