@@ -29,7 +29,8 @@ export function userAtHost(): string {
   return `${user === "" ? "unknown" : user}@${hostname()}`;
 }
 
-/** How large a sealed datagram to an address may be: `networkBytes` unless it is of this machine. */
+/** How large a sealed datagram to an address may be: `networkBytes` (null: what passes everywhere)
+ *  unless the address is of this machine. */
 export function datagramSizes(networkBytes: number | null = null): (address: Address) => number {
   const here = new Set(ownHosts(false));
   return ({ host }) =>
