@@ -23,7 +23,7 @@ export const membersCommand: RaftCommand = {
   args: { learner: FLAGS.learner, json: FLAGS.json, ...CLIENT_FLAGS },
   examples: [
     ["members", "the table"],
-    ["members add 4", "let node 4 in; it waits since ./raft up --id 4"],
+    ["members add 4", "let node 4 in, which runs and waits outside"],
     ["members remove 2", "node 2 is no member any more"],
     ["members replace 2", "node 2 was wiped or reinstalled"],
   ],

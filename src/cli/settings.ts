@@ -5,6 +5,7 @@
 import { type Address, DISCOVERY_PORT } from "../base/hosts.ts";
 import { NODE_ID_MAX, MEMBERS_MAX } from "../base/limits.ts";
 import type { NodeId } from "../base/types.ts";
+import { clusterNameProblem } from "../transport/key.ts";
 import { UsageError } from "./exit-codes.ts";
 
 /** A flag as citty takes it. Values stay text until they are read through a SettingsReader. */
@@ -152,7 +153,7 @@ export function parseDuration(text: string, minMs = 1, maxMs = DURATION_MS_MAX):
 }
 
 export function parseClusterName(text: string): Parsed<string> {
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$/.test(text)) return { ok: true, value: text };
+  if (clusterNameProblem(text) === null) return { ok: true, value: text };
   return wrong("a name is 1 to 32 of a-z A-Z 0-9 . _ -, and begins with a letter or digit");
 }
 
