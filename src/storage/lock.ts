@@ -5,13 +5,7 @@
 
 import { Database } from "bun:sqlite";
 import { join } from "node:path";
-import {
-  isDirectory,
-  makeDirectory,
-  readSmallFile,
-  removeFile,
-  writeFileAtomically,
-} from "./real-disk.ts";
+import { makeDirectory, readSmallFile, removeFile, writeFileAtomically } from "./real-disk.ts";
 
 const LOCK_FILE = "lock";
 const HOLDER_FILE = "lock.holder";
@@ -19,7 +13,7 @@ const HOLDER_BYTES_MAX = 4_096;
 
 /** Keeps the garbage collector from closing, and so unlocking, what is held. */
 const held = new Set<Database>();
-/** A command that only looks whether a node runs holds the lock for a moment: a start waits that
+/** A command that only looks whether a node runs shares the lock for a moment: a start waits that
  *  out. */
 const LOOK_MS_MAX = 300;
 
@@ -67,37 +61,53 @@ export function acquireLock(
   return { ok: true, lock };
 }
 
-/** Who runs on this directory now; null when nobody does. Leaves nothing behind. */
+/** Who runs on this directory now; null when nobody does. Looking shares the lock with everybody
+ *  else who looks: nobody takes a look for a running node. Leaves nothing behind. */
 export function lockHolder(directory: string): { readonly holder: LockHolder | null } | null {
-  if (
-    !isDirectory(directory) ||
-    readSmallFile(join(directory, LOCK_FILE), HOLDER_BYTES_MAX) === null
-  )
-    return null;
-  const database = lockedDatabase(directory, 0);
-  if (database === null) return { holder: readHolder(directory) };
+  const database = existingDatabase(directory);
+  if (database === null) return null;
+  const isFree = orBusy(() => void database.query("SELECT count(*) FROM sqlite_master").get());
   database.close();
-  return null;
+  return isFree ? null : { holder: readHolder(directory) };
+}
+
+/** Null when there is none. It is not looked for by reading: closing any other descriptor of the
+ *  file would give up the locks that this process holds on it. */
+function existingDatabase(directory: string): Database | null {
+  try {
+    return new Database(join(directory, LOCK_FILE), { readonly: true });
+  } catch (thrown) {
+    if (hasCode(thrown, "SQLITE_CANTOPEN")) return null;
+    throw thrown;
+  }
 }
 
 /** Null when somebody else still holds it after `waitMs`. */
 function lockedDatabase(directory: string, waitMs: number): Database | null {
   const database = new Database(join(directory, LOCK_FILE), { create: true, readwrite: true });
-  try {
+  const isLocked = orBusy(() => {
     database.run(`PRAGMA busy_timeout = ${waitMs}`);
     database.run("PRAGMA journal_mode = MEMORY");
     database.run("BEGIN EXCLUSIVE");
-    return database;
+  });
+  if (isLocked) return database;
+  database.close();
+  return null;
+}
+
+/** False when another connection has the lock. */
+function orBusy(work: () => void): boolean {
+  try {
+    work();
+    return true;
   } catch (thrown) {
-    database.close();
-    if (
-      thrown instanceof Error &&
-      "code" in thrown &&
-      String(thrown.code).startsWith("SQLITE_BUSY")
-    )
-      return null;
+    if (hasCode(thrown, "SQLITE_BUSY")) return false;
     throw thrown;
   }
+}
+
+function hasCode(thrown: unknown, code: string): boolean {
+  return thrown instanceof Error && "code" in thrown && String(thrown.code).startsWith(code);
 }
 
 function writeHolder(directory: string, holder: LockHolder): void {

@@ -222,6 +222,55 @@ describe("the lock on a directory", () => {
   });
 });
 
+describe("looking who holds a directory", () => {
+  /** Runs in processes of their own: looks at the directory `looks` times; prints how often it
+   *  took another look for a node. */
+  function looker(directory: string, looks: number): Promise<string> {
+    const script = join(newDirectory(), "look.ts");
+    const lock = new URL("../../src/storage/lock.ts", import.meta.url).pathname;
+    writeFileSync(
+      script,
+      `import { lockHolder } from ${JSON.stringify(lock)};
+      let held = 0;
+      for (let at = 0; at < ${looks}; at++) if (lockHolder(${JSON.stringify(directory)}) !== null) held++;
+      console.log(held);`,
+    );
+    const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    return new Promise((resolve) => {
+      let text = "";
+      child.stdout.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      child.once("close", () => resolve(text.trim()));
+    });
+  }
+
+  it("takes no other look for a running node", async () => {
+    const directory = newDirectory();
+    const taken = acquireLock(directory, HOLDER);
+    if (taken.ok) taken.lock.release();
+    const looks = [1, 2, 3].map(() => looker(directory, 2_000));
+    expect(await Promise.all(looks)).toEqual(["0", "0", "0"]);
+  });
+
+  it("does not keep a node from starting", async () => {
+    const directory = newDirectory();
+    const first = acquireLock(directory, HOLDER);
+    if (first.ok) first.lock.release();
+    let isLooking = true;
+    const looking = looker(directory, 3_000).finally(() => (isLooking = false));
+    let taken = 0;
+    while (isLooking) {
+      const again = acquireLock(directory, HOLDER);
+      expect(again.ok).toBe(true);
+      if (again.ok) again.lock.release();
+      taken++;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await looking;
+    expect(taken).toBeGreaterThan(10);
+  });
+});
+
 describe("looking at a directory", () => {
   it("tells entries, founding, last use and votes, and verifies every file", async () => {
     const disk = new MemoryDisk();
