@@ -87,8 +87,8 @@ export class Member {
   readonly #configurations = new ConfigurationQueue();
   readonly #healer: Healer;
   readonly #chainCheck: ChainCheck;
-  /** The core has been told of the whole log. */
-  #derivedKnown: boolean;
+  /** What recovery found damaged and the core has not been told to be healed. */
+  #damage: "none" | "known members" | "unknown members";
   /** What each peer was last known to hold: shown to people when it is silent. */
   readonly lastSeen = new Map<NodeId, Seen>();
   /** True after this node gave up its leadership because its disk is full, until there is space
@@ -101,7 +101,8 @@ export class Member {
     const { recovered, clock } = options;
     this.#options = options;
     this.log = recovered.log;
-    this.#derivedKnown = recovered.log.derivedKnown;
+    const damaged = recovered.log.derivedKnown ? "known members" : "unknown members";
+    this.#damage = recovered.voteFromCommitIndex === 0 ? "none" : damaged;
     this.core = createCore({
       self: options.self,
       hardState: recovered.hardState,
@@ -361,10 +362,7 @@ export class Member {
   }
 
   #heal(nowMs: MonotonicMs): void {
-    if (!this.#derivedKnown && this.log.derivedKnown) {
-      this.#derivedKnown = true;
-      this.core.logHealed(this.log.runs, this.log.configurations);
-    }
+    if (this.#damage !== "none") this.#noteHealed();
     if (nowMs < this.#healer.nextDeadlineMs()) return;
     const peers = this.core.configuration.members.flatMap(({ id, incarnation }) => {
       const connection = this.#options.connectionTo(id, incarnation);
@@ -372,6 +370,15 @@ export class Member {
     });
     const question = this.#healer.ask(peers, nowMs);
     if (question !== null) this.#options.endpoint.send(question.connection, question.frame);
+  }
+
+  /** Whole again: nothing is missing, and nothing that was acknowledged was truncated meanwhile. */
+  #noteHealed(): void {
+    const { damage, derivedKnown, lastIndex, runs, configurations } = this.log;
+    const isWhole = damage.length === 0 && lastIndex >= this.#options.recovered.voteFromCommitIndex;
+    if (!derivedKnown || (this.#damage === "known members" && !isWhole)) return;
+    this.#damage = isWhole ? "none" : "known members";
+    this.core.logHealed(runs, configurations, isWhole);
   }
 
   /** A member is its (id, incarnation): another process of that id gets nothing that was meant for

@@ -226,8 +226,14 @@ class RaftCore implements Core {
     reportDivergence(this.#state, peer, index);
   }
 
-  logHealed(runs: readonly TermRun[], configurations: readonly Configuration[]): void {
+  logHealed(
+    runs: readonly TermRun[],
+    configurations: readonly Configuration[],
+    isWhole: boolean,
+  ): void {
     const state = this.#state;
+    if (isWhole) state.voteFromCommitIndex = 0;
+    if (state.membersKnown) return;
     assert(state.leadership === null, "a node that did not know its members leads");
     state.log.relearn(runs);
     const isAnother = state.configurations.relearn(configurations);

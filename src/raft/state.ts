@@ -104,7 +104,7 @@ export interface CoreState {
   leadership: Leadership | null;
   /** Whom a leadership that ended was being handed to. */
   handedTo: NodeId | null;
-  readonly voteFromCommitIndex: LogIndex;
+  voteFromCommitIndex: LogIndex;
   membersKnown: boolean;
   divergedAt: LogIndex | null;
   /** Rises with every request of this process. */

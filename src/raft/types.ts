@@ -424,8 +424,13 @@ export interface Core {
   /** The node's agreement check found that `peer` holds another chain at `index`, which both know
    *  committed: from now on this node neither votes nor appends. */
   reportDivergence(peer: NodeId, index: LogIndex): void;
-  /** The damage that made `membersKnown` false is filled: what the whole log says. */
-  logHealed(runs: readonly TermRun[], configurations: readonly Configuration[]): void;
+  /** No damage hides members any more: what the log says. `isWhole`: every entry that was ever held
+   *  is here again, so `voteFromCommitIndex` is over. */
+  logHealed(
+    runs: readonly TermRun[],
+    configurations: readonly Configuration[],
+    isWhole: boolean,
+  ): void;
   /** The term of a retained entry (or of baseIndex); undefined when unknown here. */
   termAt(index: LogIndex): Term | undefined;
   /** Members of the configuration in force that a majority could not do without: used for receipts.

@@ -296,7 +296,7 @@ describe("who answers and who campaigns", () => {
     solo.pass(TIMINGS.electionMaxMs);
     expect(core.role).toBe("follower");
     expect(solo.step(2, vote(2, 9, 2))).toMatchObject([{ answer: "refused", term: 2 }]);
-    core.logHealed([{ firstIndex: 1, term: 1 }], [founding, later]);
+    core.logHealed([{ firstIndex: 1, term: 1 }], [founding, later], false);
     solo.settle();
     expect([core.termAt(1), core.configuration]).toEqual([1, later]);
     expect(core.status().mute).toBeNull();
@@ -304,5 +304,14 @@ describe("who answers and who campaigns", () => {
     expect(core.role).toBe("pre-candidate");
     expect(solo.lastTo(4, "preVote")).toBeDefined();
     expect(solo.lastTo(5, "preVote")).toBeUndefined();
+  });
+
+  it("a damaged node votes again once it is whole, though nobody can tell it a commit index", () => {
+    const solo = new Solo({ log: [1, 1], voteFromCommitIndex: 2 });
+    const { core } = solo;
+    core.logHealed([{ firstIndex: 1, term: 1 }], [core.configuration], false);
+    expect(solo.step(2, vote(2, 2, 1))).toMatchObject([{ answer: "refused" }]);
+    core.logHealed([{ firstIndex: 1, term: 1 }], [core.configuration], true);
+    expect(solo.step(2, vote(3, 2, 1))).toMatchObject([{ answer: "granted" }]);
   });
 });
