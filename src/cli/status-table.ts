@@ -145,10 +145,12 @@ function adviceLines(
 ): readonly string[] {
   if (!status.founded) return [];
   const lines: string[] = [];
+  const strangers = new Set(rows.filter(({ member }) => member === "none").map(({ id }) => id));
   for (const row of rows) {
-    if (row.role === "unreachable" && row.member !== "none")
-      lines.push(missingLine(row, hints, nowMs));
-    else if (row.member === "none") lines.push(strangerLine(row, rows, hints));
+    if (row.role === "unreachable" && row.member !== "none") {
+      // Whoever waits under its id says what to do.
+      if (!strangers.has(row.id)) lines.push(missingLine(row, hints, nowMs));
+    } else if (row.member === "none") lines.push(strangerLine(row, rows, hints));
     else if (row.mute !== null) lines.push(`  node ${row.id} does not vote: ${row.mute}`);
   }
   const shared = rows.filter((row) => row.networkDisk).map((row) => row.id);

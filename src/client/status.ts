@@ -21,6 +21,8 @@ export interface Heard {
 const ALIVE_MS = 400;
 /** Heard within this time: there, if only as others see it. */
 const CONTACT_MS = 2_000;
+/** Whoever waits outside says little: a keep-alive, and some patience. */
+const STRANGER_MS = 10_000;
 
 /** Merges what was heard; `heard` is not empty. */
 export function mergeStatus(heard: readonly Heard[], key: ClusterKey): ClusterStatus {
@@ -41,10 +43,7 @@ export function mergeStatus(heard: readonly Heard[], key: ClusterKey): ClusterSt
     ...members.map(({ id, incarnation, role }) => memberRow(id, incarnation, role, context)),
     ...founders.map((id) => founderRow(id, context)),
     ...strangers.map((one) => reachableRow(one, "none", context)),
-    ...unheardStrangers(known, strangers, leader).map((id): StatusRow => ({
-      ...unreachableRow(id, "none", context),
-      role: "outside",
-    })),
+    ...unheardStrangers(known, heard, leader).map(strangerRow),
   ];
   const voting = rows.filter(({ member }) => member === "voter");
   const reachable = voting.filter(
@@ -128,7 +127,9 @@ function reachableRow(
   member: StatusRow["member"],
   { leader }: Context,
 ): StatusRow {
-  const seen = leader?.peers.find(({ id }) => id === report.id);
+  const seen = leader?.peers.find(
+    ({ id, incarnation }) => id === report.id && incarnation === report.incarnation,
+  );
   const leads = leader?.id === report.id;
   const role = report.state === "member" ? report.role : report.state;
   const founded = report.state === "member";
@@ -195,28 +196,38 @@ function founderRow(id: NodeId, context: Context): StatusRow {
   };
 }
 
-/** Strangers that only the leader hears, and heard lately. */
+/** Strangers that only the leader hears, and heard lately; also one under a member's id. */
 function unheardStrangers(
   known: ReadonlySet<NodeId>,
-  strangers: readonly Heard[],
+  heard: readonly Heard[],
   leader: NodeReport | null,
-): readonly NodeId[] {
-  const outside = (leader?.peers ?? []).filter(({ id, member, lastContactMs }) => {
-    return (
-      !member &&
-      !known.has(id) &&
-      !strangers.some(({ report }) => report.id === id) &&
-      lastContactMs !== null &&
-      lastContactMs < CONTACT_MS
+): readonly PeerReport[] {
+  return (leader?.peers ?? []).filter(({ id, incarnation, member, lastContactMs }) => {
+    if (member || lastContactMs === null) return false;
+    const isHeard = heard.some(
+      ({ report }) =>
+        report.id === id && (report.incarnation === incarnation || !known.has(report.id)),
     );
+    return !isHeard && lastContactMs < (known.has(id) ? STRANGER_MS : CONTACT_MS);
   });
-  return outside.map(({ id }) => id);
 }
 
-/** The report of the peer by whoever had contact last. */
+function strangerRow(peer: PeerReport): StatusRow {
+  return {
+    ...emptyRow(peer.id, "none", "outside"),
+    lastContactMs: peer.lastContactMs,
+    rttMs: peer.rttMs,
+    address: peer.address,
+    host: hostOf(peer.userHost),
+  };
+}
+
+/** The report of the member or founder by whoever had contact last. */
 function lastSeen(id: NodeId, reports: readonly NodeReport[]): PeerReport | null {
   const contactMs = (peer: PeerReport): MonotonicMs => peer.lastContactMs ?? Infinity;
-  const seen = reports.flatMap(({ peers }) => peers.filter((peer) => peer.id === id));
+  const all = reports.flatMap(({ peers }) => peers.filter((peer) => peer.id === id));
+  const members = all.filter(({ member }) => member);
+  const seen = members.length > 0 ? members : all;
   return seen.toSorted((a, b) => (contactMs(a) < contactMs(b) ? -1 : 1))[0] ?? null;
 }
 
@@ -259,6 +270,8 @@ export function isComplete(heard: readonly Heard[]): boolean {
     (configuration !== null && leader === null && reports.length < expected.length)
   )
     return false;
+  const known = new Set(expected);
+  if (unheardStrangers(known, heard, leader).some(({ id }) => known.has(id))) return false;
   return expected.every((id) => {
     if (reports.some((report) => report.id === id)) return true;
     const seen = lastSeen(id, leader === null ? reports : [leader]);

@@ -90,8 +90,9 @@ export class Neighbours {
     return this.#contacts.due(isMet, nowMs);
   }
 
-  /** The live connection to that very (id, incarnation). */
-  connectionTo(id: NodeId, incarnation: string): Connection | undefined {
+  /** The live connection to that very (id, incarnation); null: to whoever counts for that id. */
+  connectionTo(id: NodeId, incarnation: Incarnation | null): Connection | undefined {
+    if (incarnation === null) return this.#endpoint().nodeConnection(id);
     return this.#endpoint().nodeConnection(id, (identity) => identity.incarnation === incarnation);
   }
 

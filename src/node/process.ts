@@ -100,7 +100,8 @@ export class NodeProcess implements RunningNode {
       formation,
       member: () => this.#member,
       memories: this.#neighbours.memories,
-      connectionTo: (id) => this.#endpoint.nodeConnection(id),
+      connections: () => this.#endpoint.connections(),
+      connectionTo: (id, incarnation) => this.#neighbours.connectionTo(id, incarnation),
       leaderSinceMs: () => this.#leaderSinceMs,
       startedMs: clock.monotonicMs(),
     });

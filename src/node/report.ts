@@ -1,6 +1,6 @@
 /** A node's own view of itself and of the others, as `raft status` and GET /status show it. */
 
-import type { LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
+import type { Incarnation, LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import type { Configuration, CoreStatus, Role } from "../raft/types.ts";
 import type { NodeReport, PeerReport } from "../transport/requests.ts";
 import type { Seen } from "./member.ts";
@@ -52,29 +52,36 @@ export function reportOf(
   };
 }
 
-/** One row per configured member (or founder) other than this node, then the strangers that are
- *  met. */
+/** Whom a node knows of, for its report. */
+export interface Acquaintance {
+  readonly memories: ReadonlyMap<NodeId, PeerMemory>;
+  readonly lastSeen: ReadonlyMap<NodeId, Seen>;
+  readonly connections: readonly Connection[];
+  /** The connection that counts for that id, or for that very directory of it. */
+  readonly connectionTo: (id: NodeId, incarnation: Incarnation | null) => Connection | undefined;
+}
+
+/** One row per configured member (or founder) other than this node and per stranger, by id; under
+ *  one id the member first. What another process under a member's id does is the stranger's. */
 export function peerReports(
   self: NodeId,
   status: CoreStatus | null,
   founders: readonly NodeId[],
-  memories: ReadonlyMap<NodeId, PeerMemory>,
-  lastSeen: ReadonlyMap<NodeId, Seen>,
-  connectionTo: (id: NodeId) => Connection | undefined,
+  known: Acquaintance,
   nowMs: MonotonicMs,
 ): PeerReport[] {
+  const { memories, lastSeen, connectionTo } = known;
   const configured = status?.configuration.members.map(({ id }) => id) ?? founders;
-  const ids = [...new Set([...configured, ...memories.keys()])]
-    .filter((id) => id !== self)
-    .sort((a, b) => a - b);
-  return ids.map((id) => {
-    const memory = memories.get(id);
-    const connection = connectionTo(id);
-    const progress = status?.peers.find((peer) => peer.id === id);
+  const ids = [...new Set([...configured, ...memories.keys()])].filter((id) => id !== self);
+  const rows = ids.map((id): PeerReport => {
     const named = status?.configuration.members.find((member) => member.id === id);
-    const seenOfId = lastSeen.get(id);
-    const seen =
-      named === undefined || named.incarnation === seenOfId?.incarnation ? seenOfId : undefined;
+    const isOther = (of: { readonly incarnation: Incarnation } | undefined): boolean =>
+      named !== undefined && named.incarnation !== of?.incarnation;
+    const remembered = memories.get(id);
+    const memory = isOther(remembered?.hello) ? undefined : remembered;
+    const connection = connectionTo(id, named?.incarnation ?? null);
+    const progress = status?.peers.find((peer) => peer.id === id);
+    const seen = isOther(lastSeen.get(id)) ? undefined : lastSeen.get(id);
     const lastHeardMs = connection?.lastHeardMs ?? memory?.lastHeardMs ?? null;
     return {
       id,
@@ -91,5 +98,35 @@ export function peerReports(
       term: seen?.term ?? null,
       member: configured.includes(id),
     };
+  });
+  return [...rows, ...impostors(status, known, nowMs)].sort((a, b) => a.id - b.id);
+}
+
+/** Processes under a member's id with other data: wiped, or another seat. */
+function impostors(
+  status: CoreStatus | null,
+  { connections }: Acquaintance,
+  nowMs: MonotonicMs,
+): PeerReport[] {
+  const members = status?.configuration.members ?? [];
+  return connections.flatMap(({ remote, rttMs, lastHeardMs }) => {
+    if (remote.kind !== "node") return [];
+    const { id, incarnation } = remote.identity;
+    const named = members.find((member) => member.id === id);
+    if (named === undefined || named.incarnation === incarnation) return [];
+    return [
+      {
+        id,
+        incarnation,
+        userHost: remote.hello.userHost,
+        address: remote.address,
+        rttMs,
+        lastContactMs: Math.max(0, nowMs - lastHeardMs),
+        lastHeardWallMs: null,
+        matchIndex: null,
+        term: null,
+        member: false,
+      },
+    ];
   });
 }

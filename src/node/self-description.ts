@@ -11,7 +11,7 @@ import type { Connection, NodeHello } from "../transport/types.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import type { Formation } from "./formation.ts";
 import type { Member } from "./member.ts";
-import { type PeerMemory, peerReports, reportOf } from "./report.ts";
+import { type Acquaintance, type PeerMemory, peerReports, reportOf } from "./report.ts";
 import type { NodeOptions } from "./types.ts";
 
 export interface SelfDescriptionOptions {
@@ -27,7 +27,8 @@ export interface SelfDescriptionOptions {
   readonly formation: Formation;
   readonly member: () => Member | null;
   readonly memories: ReadonlyMap<NodeId, PeerMemory>;
-  readonly connectionTo: (id: NodeId) => Connection | undefined;
+  readonly connections: () => readonly Connection[];
+  readonly connectionTo: Acquaintance["connectionTo"];
   readonly leaderSinceMs: () => MonotonicMs | null;
   readonly startedMs: MonotonicMs;
 }
@@ -121,9 +122,12 @@ export class SelfDescription {
         self.id,
         status,
         founders,
-        this.#about.memories,
-        member?.lastSeen ?? NOTHING_SEEN,
-        this.#about.connectionTo,
+        {
+          memories: this.#about.memories,
+          lastSeen: member?.lastSeen ?? NOTHING_SEEN,
+          connections: this.#about.connections(),
+          connectionTo: this.#about.connectionTo,
+        },
         nowMs,
       ),
     );

@@ -270,6 +270,13 @@ describe("the table", () => {
     expect(Math.max(...widths)).toBeLessThanOrEqual(100);
   });
 
+  it("advises one thing for a member whose data is gone while a node waits under its id", () => {
+    const wiped = row(2, { member: "none", role: "outside", term: null, lag: null });
+    const seen = { ...degraded, rows: [...degraded.rows, wiped] };
+    expect(rendered(seen)).toMatch(/members replace 2$/);
+    expect(rendered(seen)).not.toContain("up --id 2");
+  });
+
   it("puts strangers below the members, with the way in", () => {
     const stranger = row(4, { member: "none", role: "outside", term: null, lag: null });
     const replaced = row(2, { member: "none", role: "outside", term: null, lag: null });

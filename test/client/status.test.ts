@@ -79,6 +79,32 @@ const leader = report(1, {
   peers: [peer(2, { lastContactMs: 130_000, matchIndex: 42, term: 1 }), peer(3)],
 });
 
+describe("another process under a member's id", () => {
+  const stranger = peer(2, { incarnation: incarnation(9), member: false, lastContactMs: 6_000 });
+  const seenByLeader = { ...leader, peers: [...leader.peers, stranger] };
+  const wiped = report(2, { incarnation: incarnation(9), state: "outside", configuration: null });
+
+  it("has a row of its own, and says nothing about the member", () => {
+    const status = merge(seenByLeader, report(3), wiped);
+    const rows = status.rows.filter(({ id }) => id === 2);
+    expect(rows.map(({ member, role, lastContactMs }) => [member, role, lastContactMs])).toEqual([
+      ["voter", "unreachable", 130_000],
+      ["none", "outside", 6_000],
+    ]);
+  });
+
+  it("is shown as the leader hears it when it does not answer", () => {
+    expect(short(seenByLeader, report(3)).at(-1)).toBe("2 none outside null null");
+  });
+
+  it("is waited for", () => {
+    const heard = (...reports: NodeReport[]) => reports.map((one) => ({ report: one, rttMs: 1 }));
+    expect(isComplete(heard(leader, report(3)))).toBe(true);
+    expect(isComplete(heard(seenByLeader, report(3)))).toBe(false);
+    expect(isComplete(heard(seenByLeader, report(3), wiped))).toBe(true);
+  });
+});
+
 describe("status", () => {
   it("healthy: a row per member, lag and contact as the leader sees them", () => {
     const status = merge(report(3, { commitIndex: 55 }), report(2), {
@@ -176,7 +202,7 @@ describe("status", () => {
     };
     expect(short(seen, report(3), outside).slice(3)).toEqual([
       "22 none outside null null",
-      "9 none outside 57 0",
+      "9 none outside null null",
     ]);
   });
 
