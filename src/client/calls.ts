@@ -233,7 +233,7 @@ export class Calls {
     const route = this.#route(call, nowMs);
     if (route === null) {
       this.#finder().look(nowMs);
-      if (call.options.target === "leader") this.#probe(nowMs);
+      this.#probe(nowMs);
       return this.#rest(call, this.#pace.restMs(Math.min(call.wayless++, WAYLESS_MAX)));
     }
     // A last copy that cannot be answered in time would only turn "safe to send again" into

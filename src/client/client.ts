@@ -241,7 +241,7 @@ export class RaftClient {
       lastTo: null,
       copies: 0,
     };
-    throw callFailure(result, { type: "leader" }, this.#around(startedMs));
+    throw callFailure(result, { type: "leader" }, "leader", this.#around(startedMs));
   }
 
   /** What all met nodes believe: whom two of them name, at once; else the highest term that any
@@ -367,7 +367,7 @@ export class RaftClient {
         onResult: (result) => {
           signal?.removeEventListener("abort", abort);
           if (result.type === "answered") resolve(result.response);
-          else reject(callFailure(result, request, this.#around(startedMs)));
+          else reject(callFailure(result, request, target, this.#around(startedMs)));
         },
       });
       const abort = (): void => {

@@ -1,11 +1,11 @@
 /** Sentences for calls that failed: what was tried, who answered, what may be done next.
  *  Indentation and the commands to type are the executable's. */
 
-import type { MonotonicMs, NodeId } from "../base/types.ts";
+import type { MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import { majorityOf } from "../raft/membership.ts";
 import type { NodeReport, Request } from "../transport/requests.ts";
 import type { ClusterKey } from "../transport/types.ts";
-import type { CallResult } from "./call.ts";
+import type { CallResult, Target } from "./call.ts";
 import type { Finder } from "./finder.ts";
 import { heardClusters } from "./heard.ts";
 import type { Refusal, Verdict } from "./outcomes.ts";
@@ -107,6 +107,7 @@ export class RefusedError extends RaftError {
 export function callFailure(
   result: CallResult,
   request: Request,
+  target: Target,
   around: Circumstances,
 ): RaftError {
   if (result.type === "answered")
@@ -120,7 +121,32 @@ export function callFailure(
   if (conflict !== null) return conflict;
   if (answering(around).length === 0) return nobodyAnswers(around);
   if (result.lastRefusal?.code === "damaged") return new RaftError(result.lastRefusal.text, 7);
+  if (typeof target === "number" && result.lastRefusal === null)
+    return new RaftError(`not done: ${whySilent(target, around)}`, 4);
   return new RaftError(`not done: ${whyNot(result.lastRefusal, around)}`, 4);
+}
+
+/** Why a certain node did not answer: it does not belong, or it is silent, and since when. */
+function whySilent(id: NodeId, around: Circumstances): string {
+  const heard = answering(around);
+  if (heard.includes(id)) return `node ${id} is heard and did not answer in time`;
+  const reports = around.reports.filter((report) => heard.includes(report.id));
+  const known = reports.flatMap(({ peers }) => peers.filter((peer) => peer.id === id));
+  const heardMs = Math.max(...known.map(({ lastHeardWallMs }) => lastHeardWallMs ?? -Infinity));
+  const members = reports.find(({ configuration }) => configuration !== null)?.configuration
+    ?.members;
+  if (members !== undefined && members.every((member) => member.id !== id)) {
+    const ids = members.map((member) => member.id).sort((a, b) => a - b);
+    return `node ${id} is no member (members: ${ids.join(", ")}) and does not answer`;
+  }
+  const last = Number.isFinite(heardMs) ? `; last heard ${timeOfDay(heardMs)}` : "";
+  return `node ${id} does not answer${last}`;
+}
+
+function timeOfDay(ms: WallMs): string {
+  const date = new Date(ms);
+  const parts = [date.getHours(), date.getMinutes(), date.getSeconds()];
+  return parts.map((value) => String(value).padStart(2, "0")).join(":");
 }
 
 function refusedCall(refusal: Refusal, from: NodeId): RaftError {

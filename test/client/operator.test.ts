@@ -56,6 +56,29 @@ describe("an operator", () => {
     expect(cluster.time.nowMs).toBeLessThanOrEqual(2_100);
   });
 
+  it("a node that is no member, and one that fell silent, are named as such", async () => {
+    const { cluster, client } = await setUp();
+    await expect(cluster.time.settled(client.stop(9))).rejects.toMatchObject({
+      exitCode: 4,
+      message: "not done: node 9 is no member (members: 1, 2, 3) and does not answer",
+    });
+    cluster.node(3).alive = false;
+    await expect(cluster.time.settled(client.stop(3))).rejects.toMatchObject({
+      message: expect.stringMatching(
+        /^not done: node 3 does not answer(; last heard \d\d:\d\d:\d\d)?$/,
+      ),
+    });
+  });
+
+  it("a stale read at a node that is down says so, not that there is no leader", async () => {
+    const { cluster, client } = await setUp();
+    cluster.node(2).alive = false;
+    const reading = client.log({ node: 2, stale: true }).next();
+    await expect(cluster.time.settled(reading)).rejects.toMatchObject({
+      message: expect.stringMatching(/^not done: node 2 does not answer/),
+    });
+  });
+
   it("stopLeader stops the leader that is, and names it", async () => {
     const { cluster, client } = await setUp();
     expect(await cluster.time.settled(client.stopLeader({ kill: true }))).toMatchObject({ id: 1 });
