@@ -1,13 +1,13 @@
 /** `raft clusters`: what else is on this network. */
 
 import type { HeardCluster } from "../client/types.ts";
-import type { RaftCommand } from "./command.ts";
-import { CommandError } from "./exit-codes.ts";
+import type { CommandArguments, CommandContext, RaftCommand } from "./command.ts";
+import { CommandError, type ExitCode } from "./exit-codes.ts";
 import { FLAGS } from "./settings.ts";
 import { renderTable, type Column } from "./table.ts";
 import { plain, type Paint } from "./terminal.ts";
 import { nodesText } from "./wording.ts";
-import { CLIENT_FLAGS, withClient } from "./with-client.ts";
+import { CLIENT_FLAGS, withClient, type ClientSession } from "./with-client.ts";
 
 export const clustersCommand: RaftCommand = {
   name: "clusters",
@@ -17,18 +17,26 @@ export const clustersCommand: RaftCommand = {
   examples: [["clusters", "names, leaders, nodes"]],
   exits: [3, 130],
   async run(args, context) {
-    return withClient("clusters", args, context, async ({ client }) => {
-      const heard = await client.clusters();
-      if (args["json"] === true) {
-        await context.terminal.out(heard.map((cluster) => `${JSON.stringify(cluster)}\n`).join(""));
-        return 0;
-      }
-      if (heard.length === 0) throw new CommandError("no cluster is heard on this network", 3);
-      await context.terminal.out(`${renderClusters(heard, context.terminal.paintOut)}\n`);
-      return 0;
+    return withClient("clusters", args, context, (session) => show(session, args, context), {
+      ofAllClusters: true,
     });
   },
 };
+
+async function show(
+  { client }: ClientSession,
+  args: CommandArguments,
+  { terminal }: CommandContext,
+): Promise<ExitCode> {
+  const heard = await client.clusters();
+  if (args["json"] === true) {
+    await terminal.out(heard.map((cluster) => `${JSON.stringify(cluster)}\n`).join(""));
+    return 0;
+  }
+  if (heard.length === 0) throw new CommandError("no cluster is heard on this network", 3);
+  await terminal.out(`${renderClusters(heard, terminal.paintOut)}\n`);
+  return 0;
+}
 
 const COLUMNS: readonly Column<HeardCluster>[] = [
   { title: "CLUSTER", align: "left", cell: (heard) => heard.cluster },

@@ -15,12 +15,13 @@ export interface LocalNode {
 }
 
 /** The fifth state: nobody answers (exit 3). `command` is what was typed after the executable:
- *  "status". */
+ *  "status"; `wanted` the node that it is about. */
 export function nobodyAnswersText(
   nobody: NobodyAnswers,
   here: readonly LocalNode[],
   command: string,
   hints: Hints,
+  wanted: NodeId | null = null,
 ): string {
   const lines = [`nobody answers for cluster ${nobody.cluster}`];
   const where = nobody.interfaces.length === 0 ? "" : `on ${listOf(nobody.interfaces)}, `;
@@ -33,7 +34,7 @@ export function nobodyAnswersText(
   );
   if (others.length > 0) lines.push(field("heard", others.map(heardText).join(", ")));
   lines.push(...here.map((node) => field("here", localNodeText(node, nobody.cluster))));
-  lines.push(field("next", nextSteps(nobody, here, command, hints).join("     ")));
+  lines.push(field("next", nextSteps(nobody, here, command, hints, wanted).join("     ")));
   return lines.join("\n");
 }
 
@@ -59,10 +60,13 @@ function nextSteps(
   here: readonly LocalNode[],
   command: string,
   hints: Hints,
+  wanted: NodeId | null,
 ): readonly string[] {
-  const stopped = here.find((node) => !node.running);
+  const stopped = here.find((node) => !node.running && node.id === (wanted ?? node.id));
   const steps: string[] = [];
   if (stopped !== undefined) steps.push(`start it: ${hints.up(stopped.id)}`);
+  else if (wanted !== null && !here.some((node) => node.id === wanted))
+    steps.push(`start it, on its machine: ${hints.up(wanted)}`);
   else if (here.length === 0) steps.push(`start one: ${hints.up(1)}`);
   const other = nobody.heard.find((heard) => heard.cluster !== nobody.cluster);
   const sameName = nobody.heard.find(

@@ -2,18 +2,38 @@
 
 import type { NodeId } from "../base/types.ts";
 
+/** Where a bare command would mean another cluster: " --cluster g4", else "". */
+export interface ClusterFlags {
+  /** A client finds the only cluster that runs here by itself. */
+  readonly client: string;
+  /** `wipe` goes by the data that lies here. */
+  readonly data: string;
+}
+
 export class Hints {
   /** "./raft" */
   readonly executable: string;
-  /** " --cluster g4" where the other command needs it, else "". */
+  /** " --cluster g4" where `up` needs it, else "". */
   readonly clusterFlag: string;
   /** Nodes of `--local N`: they are started together, not one by one. */
   readonly local: number | null;
+  readonly #flags: ClusterFlags;
 
-  constructor(executable: string, clusterFlag = "", local: number | null = null) {
+  constructor(
+    executable: string,
+    clusterFlag = "",
+    local: number | null = null,
+    flags: ClusterFlags = { client: clusterFlag, data: clusterFlag },
+  ) {
     this.executable = executable;
     this.clusterFlag = clusterFlag;
     this.local = local;
+    this.#flags = flags;
+  }
+
+  /** The same for the nodes of `--local count`. */
+  forLocal(count: number): Hints {
+    return new Hints(this.executable, this.clusterFlag, count, this.#flags);
   }
 
   /** How node `id` is started. */
@@ -30,6 +50,7 @@ export class Hints {
 
   /** Any other command: "status", "wipe 1". */
   command(rest: string): string {
-    return `${this.executable} ${rest}${this.clusterFlag}`;
+    const { client, data } = this.#flags;
+    return `${this.executable} ${rest}${/^wipe\b/.test(rest) ? data : client}`;
   }
 }

@@ -94,13 +94,14 @@ export function dataOf(directory: string): NodeData | null {
   };
 }
 
-/** Where nodes of that cluster were met last, as nodes of this machine remember it. */
+/** Where nodes of that cluster (null: of any) were met last, as nodes of this machine remember
+ *  it. */
 export function rememberedAddresses(
   nodes: readonly NodeHere[],
-  cluster: string,
+  cluster: string | null,
 ): readonly Address[] {
   const texts = nodes
-    .filter((node) => node.cluster === cluster)
+    .filter((node) => (cluster ?? node.cluster) === node.cluster)
     .flatMap((node) => Object.values(identityOf(node.directory)?.addresses ?? {}));
   return [...new Set(texts)].flatMap((text) => parseAddress(text) ?? []);
 }

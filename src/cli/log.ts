@@ -1,8 +1,9 @@
 /** `raft log`: what is in the log, up to date unless --stale. */
 
-import type { LogEntry, LogOptions } from "../client/types.ts";
+import { type LogEntry, type LogOptions, RaftError } from "../client/types.ts";
 import type { CommandArguments, CommandContext, RaftCommand } from "./command.ts";
-import type { ExitCode } from "./exit-codes.ts";
+import { CommandError, type ExitCode } from "./exit-codes.ts";
+import type { Hints } from "./hints.ts";
 import { entryJson, entryLine } from "./receipts.ts";
 import { FLAGS, parseNodeId, parseWhole, SettingsReader } from "./settings.ts";
 import { CLIENT_FLAGS, withClient, type ClientSession } from "./with-client.ts";
@@ -42,7 +43,9 @@ export const logCommand: RaftCommand = {
     const reader = new SettingsReader(args, context.machine.environment);
     const options = readOptions(reader, args);
     reader.check();
-    return withClient("log", args, context, (session) => showLog(session, options, args, context));
+    const show = (session: ClientSession): Promise<ExitCode> =>
+      showLog(session, options, args, context);
+    return withClient("log", args, context, show, { wanted: options.node ?? null });
   },
 };
 
@@ -101,11 +104,20 @@ async function showLog(
       if (follow || bytes >= WRITE_BYTES) await write();
     }
   } catch (error) {
-    if (!follow || !signal.aborted) throw error;
+    if (!follow || !signal.aborted) throw withStaleHint(error, options, session.hints);
   } finally {
     await write();
   }
   return 0;
+}
+
+/** Without a leader what one node knows to be committed can still be read. */
+function withStaleHint(error: unknown, options: LogOptions, hints: Hints): unknown {
+  const isLeaderless =
+    error instanceof RaftError && error.exitCode === 4 && error.message.includes("no leader");
+  if (!isLeaderless || options.stale === true) return error;
+  const stale = `What one node knows, perhaps not all: ${hints.command("log --stale")}`;
+  return new CommandError(`${error.message}\n${stale}`, 4);
 }
 
 function rendererOf(args: CommandArguments): (entry: LogEntry) => Uint8Array {

@@ -61,7 +61,7 @@ export const sendCommand: RaftCommand = {
         fromInput
           ? sendInput(session, args, context, requestId)
           : sendEntries(session, entries, options, args, context),
-      SEND_TIMEOUT_MS,
+      { usualTimeoutMs: SEND_TIMEOUT_MS },
     );
   },
 };

@@ -3,12 +3,12 @@
 
 import type { RaftCommand } from "./command.ts";
 import type { NodeId } from "../base/types.ts";
-import { UsageError } from "./exit-codes.ts";
+import { type ExitCode, UsageError } from "./exit-codes.ts";
 import type { Hints } from "./hints.ts";
 import { nodesHere, type NodeHere } from "./local-nodes.ts";
 import { FLAGS, parseNodeId, SettingsReader, type Parsed } from "./settings.ts";
 import { listOf } from "./wording.ts";
-import { CLIENT_FLAGS, withClient } from "./with-client.ts";
+import { CLIENT_FLAGS, withClient, type ClientSession } from "./with-client.ts";
 
 export const stopCommand: RaftCommand = {
   name: "stop",
@@ -30,7 +30,7 @@ export const stopCommand: RaftCommand = {
     const typed = reader.word(args._[0], parseStopTarget, null);
     reader.check();
     const kill = args["kill"] === true;
-    return withClient("stop", args, context, async ({ client, cluster, hints }) => {
+    const stop = async ({ client, cluster, hints }: ClientSession): Promise<ExitCode> => {
       const target = typed ?? nodeOfThisMachine(nodesHere(context.machine), cluster, hints);
       if (target === "leader")
         context.terminal.say(stoppedText((await client.stopLeader({ kill })).id, true, kill));
@@ -39,7 +39,9 @@ export const stopCommand: RaftCommand = {
         context.terminal.say(stoppedText(target, false, kill));
       }
       return 0;
-    });
+    };
+    const command = typed === null ? "stop" : `stop ${typed}`;
+    return withClient(command, args, context, stop, { wanted: idOrNull(typed) });
   },
 };
 
@@ -47,6 +49,10 @@ function parseStopTarget(text: string): Parsed<NodeId | "leader"> {
   if (text === "leader") return { ok: true, value: "leader" };
   const id = parseNodeId(text);
   return id.ok ? id : { ok: false, rule: "a node's id, 1 to 999, or leader" };
+}
+
+function idOrNull(target: NodeId | "leader" | null): NodeId | null {
+  return target === "leader" ? null : target;
 }
 
 /** The one node of the cluster that runs on this machine. Throws a UsageError when there are

@@ -3,11 +3,11 @@
 
 import type { ClusterKey } from "../transport/types.ts";
 import { openKey } from "../transport/key.ts";
-import { chooseCluster, type ClusterChoice } from "./cluster-choice.ts";
+import { chooseCluster, DEFAULT_CLUSTER, type ClusterChoice } from "./cluster-choice.ts";
 import type { CommandContext } from "./command.ts";
-import { Hints } from "./hints.ts";
+import { type ClusterFlags, Hints } from "./hints.ts";
 import { findKey } from "./key-file.ts";
-import { nodesHere } from "./local-nodes.ts";
+import { nodesHere, type NodeHere } from "./local-nodes.ts";
 import { FLAGS, parseClusterName, parsePeers, type SettingsReader } from "./settings.ts";
 
 /** The flags of every command that needs a cluster. */
@@ -26,27 +26,30 @@ export interface Target {
 /** For commands about nodes of this machine that run or ran (clients): the running ones are a
  *  clue. */
 export function readTarget(reader: SettingsReader, context: CommandContext): Target {
-  return targetOf(reader, context, () =>
-    nodesHere(context.machine)
-      .filter((node) => node.held !== null)
-      .map(({ cluster }) => cluster),
-  );
+  const here = nodesHere(context.machine);
+  return targetOf(reader, context, () => runningIn(here), here);
 }
 
-/** For `up`, which starts a node: what runs here says nothing about it. */
+/** For `up`, which starts a node, and for commands about every cluster: what runs here says
+ *  nothing about it. */
 export function readStartTarget(
   reader: SettingsReader,
   context: CommandContext,
   otherwise: string | null,
 ): Target {
   const running = otherwise === null ? [] : [otherwise];
-  return targetOf(reader, context, () => running);
+  return targetOf(reader, context, () => running, nodesHere(context.machine));
+}
+
+function runningIn(here: readonly NodeHere[]): readonly string[] {
+  return here.filter((node) => node.held !== null).map(({ cluster }) => cluster);
 }
 
 function targetOf(
   reader: SettingsReader,
   context: CommandContext,
   runningHere: () => readonly string[],
+  here: readonly NodeHere[],
 ): Target {
   const named = reader.read("cluster", parseClusterName, null);
   reader.check();
@@ -57,11 +60,25 @@ function targetOf(
     runningHere,
   });
   const key = found === null ? openKey(choice.cluster) : { ...found.key, cluster: choice.cluster };
-  const hints = new Hints(
-    context.executable,
-    choice.needsFlag ? ` --cluster ${choice.cluster}` : "",
-  );
+  const flags = flagsFor(choice, found?.key.cluster ?? null, here);
+  const hints = new Hints(context.executable, flags.up, null, flags);
   return { cluster: choice.cluster, key, hints };
+}
+
+/** What each kind of command needs to mean the same cluster as this one. */
+export function flagsFor(
+  { cluster, needsFlag }: ClusterChoice,
+  fromKeyFile: string | null,
+  here: readonly Pick<NodeHere, "cluster" | "held">[],
+): ClusterFlags & { readonly up: string } {
+  const flagIf = (isNeeded: boolean): string => (isNeeded ? ` --cluster ${cluster}` : "");
+  if (cluster === fromKeyFile) return { up: "", client: "", data: "" };
+  const others = here.filter((node) => node.cluster !== cluster);
+  return {
+    up: flagIf(needsFlag),
+    client: flagIf(needsFlag || others.some((node) => node.held !== null)),
+    data: flagIf(cluster !== DEFAULT_CLUSTER || others.length > 0),
+  };
 }
 
 /** The cluster that was typed, or the key file's; null when nothing was said. For commands about

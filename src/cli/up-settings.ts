@@ -7,7 +7,7 @@ import { DEFAULT_TIMINGS, type NodeOptions } from "../node/types.ts";
 import type { RaftTimings } from "../raft/types.ts";
 import { LOCAL_CLUSTER } from "./cluster-choice.ts";
 import type { CommandArguments, CommandContext } from "./command.ts";
-import { Hints } from "./hints.ts";
+import type { Hints } from "./hints.ts";
 import { absolutePath, nodeDirectory, pathRules } from "./places.ts";
 import {
   DEFAULT_SIZE,
@@ -167,7 +167,7 @@ function readLocal(
     type: "local",
     count,
     cluster: target.cluster,
-    hints: new Hints(target.hints.executable, target.hints.clusterFlag, count),
+    hints: target.hints.forLocal(count),
     detach: reader.on("detach"),
     isChild: false,
     directoryOf: (id) =>

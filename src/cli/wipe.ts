@@ -21,7 +21,7 @@ import {
 import { absolutePath } from "./places.ts";
 import { FLAGS, parseNodeId, SettingsReader } from "./settings.ts";
 import { readNamedCluster, TARGET_FLAGS } from "./target.ts";
-import { dayAndTime, entriesText, listOf } from "./wording.ts";
+import { dayAndTime, entriesText, listOf, shellQuote } from "./wording.ts";
 
 export const wipeCommand: RaftCommand = {
   name: "wipe",
@@ -35,7 +35,7 @@ export const wipeCommand: RaftCommand = {
     ["wipe 1", "shows what node 1 holds, and asks"],
     ["wipe 1 --yes", "does not ask"],
   ],
-  exits: [7, 8, 130],
+  exits: [4, 7, 8, 130],
   async run(args, context) {
     const reader = new SettingsReader(args, context.machine.environment);
     const id = reader.word(args._[0], parseNodeId, null);
@@ -49,7 +49,7 @@ export const wipeCommand: RaftCommand = {
     if (node.held !== null) throw takenError(node, context.executable);
     if (args["yes"] !== true && !(await isConfirmed(node, context))) {
       context.terminal.say("nothing was deleted");
-      return 0;
+      return 4;
     }
     return wipe(node, context);
   },
@@ -92,17 +92,23 @@ export function chooseNode(
 
 async function isConfirmed(
   node: NodeHere,
-  { terminal, executable }: CommandContext,
+  { terminal, executable, typed }: CommandContext,
 ): Promise<boolean> {
-  for (const line of describeNode(node, dataOf(node.directory))) terminal.say(line);
-  if (!terminal.inputIsTerminal)
-    throw new UsageError(`nobody can be asked here: ${executable} wipe ${node.id} --yes`, false);
-  const answer = await terminal.ask(`type ${node.id} to delete it all: `);
-  return answer === String(node.id);
+  for (const line of describeNode(node, dataOf(node.directory), executable)) terminal.say(line);
+  if (!terminal.inputIsTerminal) {
+    const again = [executable, "wipe", "--yes", ...typed.slice(1).map(shellQuote)].join(" ");
+    throw new UsageError(`nobody can be asked here: ${again}`, false);
+  }
+  const answer = await terminal.ask(`delete it all? type yes (or ${node.id}): `);
+  return answer === "yes" || answer === String(node.id);
 }
 
 /** What would be lost: entries, age and vote. */
-export function describeNode(node: NodeHere, data: NodeData | null): readonly string[] {
+export function describeNode(
+  node: NodeHere,
+  data: NodeData | null,
+  executable: string,
+): readonly string[] {
   const place = `data in ${node.directory}`;
   const who = `node ${node.id} of cluster ${node.cluster}`;
   if (data === null) return [`${who}: nothing readable`, place];
@@ -112,8 +118,9 @@ export function describeNode(node: NodeHere, data: NodeData | null): readonly st
   const vote = data.votedFor === null ? "no vote" : `voted for node ${data.votedFor}`;
   const lines = [`${who}: ${entries}, ${founded}${used}; term ${data.term}, ${vote}`, place];
   if (data.isMember) {
+    const flag = node.cluster === DEFAULT_CLUSTER ? "" : ` --cluster ${node.cluster}`;
     lines.push(
-      `it is a member: without its data it cannot vote until the others let it back in (members replace ${node.id})`,
+      `it is a member: without its data it cannot vote until the others let it back in (${executable} members replace ${node.id}${flag})`,
     );
   }
   return lines;

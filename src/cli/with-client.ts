@@ -1,5 +1,6 @@
 /** A client for the length of one command, and its failures in a person's words. */
 
+import type { NodeId } from "../base/types.ts";
 import { RaftClient } from "../client/client.ts";
 import { RaftError } from "../client/types.ts";
 import { userAtHost } from "../transport/machine.ts";
@@ -9,7 +10,7 @@ import { CommandError, type ExitCode } from "./exit-codes.ts";
 import type { Hints } from "./hints.ts";
 import { dataOf, nodesHere, rememberedAddresses } from "./local-nodes.ts";
 import { CLIENT_TIMEOUT_MS, FLAGS, parseDuration, SettingsReader } from "./settings.ts";
-import { readPeers, readTarget, TARGET_FLAGS } from "./target.ts";
+import { readPeers, readStartTarget, readTarget, TARGET_FLAGS } from "./target.ts";
 
 /** The flags of every command that asks a cluster. */
 export const CLIENT_FLAGS = {
@@ -30,6 +31,15 @@ export interface ClientSession {
   readonly explain: (error: unknown) => unknown;
 }
 
+/** What is special about a command. */
+interface ClientUse {
+  readonly usualTimeoutMs?: number;
+  /** The node that it is about, for hints. */
+  readonly wanted?: NodeId | null;
+  /** It is about whatever is heard: several clusters may run here. */
+  readonly ofAllClusters?: boolean;
+}
+
 /** Opens a client as the flags say, lets `use` work with it, closes it. A failure of the cluster
  *  becomes a CommandError. `command`: what was typed after the executable, for hints. */
 export async function withClient(
@@ -37,24 +47,30 @@ export async function withClient(
   args: CommandArguments,
   context: CommandContext,
   use: (session: ClientSession) => Promise<ExitCode>,
-  usualTimeoutMs = CLIENT_TIMEOUT_MS,
+  { usualTimeoutMs = CLIENT_TIMEOUT_MS, wanted = null, ofAllClusters = false }: ClientUse = {},
 ): Promise<ExitCode> {
   const reader = new SettingsReader(args, context.machine.environment);
   const timeoutMs = reader.read("timeout", parseDuration, usualTimeoutMs);
   const peers = readPeers(reader);
   const multicastPort = reader.multicastPort();
-  const target = readTarget(reader, context);
+  const target = ofAllClusters
+    ? readStartTarget(reader, context, null)
+    : readTarget(reader, context);
   reader.check();
   const client = await RaftClient.connect({
     key: target.key,
     peers,
-    remembered: rememberedAddresses(nodesHere(context.machine), target.cluster),
+    remembered: rememberedAddresses(
+      nodesHere(context.machine),
+      ofAllClusters ? null : target.cluster,
+    ),
     timeoutMs,
     multicastPort,
     loopbackOnly: reader.loopbackOnly(),
     userHost: userAtHost(),
   });
-  const explain = (error: unknown): unknown => explained(error, command, context, target.hints);
+  const explain = (error: unknown): unknown =>
+    explained(error, command, context, target.hints, wanted);
   const timeoutGiven = reader.text("timeout") !== null;
   try {
     return await use({
@@ -77,6 +93,7 @@ function explained(
   command: string,
   context: CommandContext,
   hints: Hints,
+  wanted: NodeId | null,
 ): unknown {
   if (!(error instanceof RaftError)) return error;
   if (error.nobody === null) return new CommandError(error.message, error.exitCode);
@@ -88,7 +105,7 @@ function explained(
       return { id, running: held !== null, entries, lastUsedMs };
     });
   return new CommandError(
-    nobodyAnswersText(error.nobody, here, command, hints),
+    nobodyAnswersText(error.nobody, here, command, hints, wanted),
     error.exitCode,
     nobodyAnswersJson(error.nobody),
   );

@@ -21,7 +21,7 @@ import type { Disk, Identity, Recovered } from "../storage/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import { type Dice, randomId } from "../transport/dice.ts";
 import { diskFailedText } from "./ending.ts";
-import { heldSentence, identitySentence } from "./refusals.ts";
+import { heldSentence, identitySentence, named } from "./refusals.ts";
 import { StartError } from "./types.ts";
 
 /** Addresses are hints: a changed one is written at most this often. */
@@ -252,9 +252,10 @@ export class DataDirectory {
     const { path, id, cluster, executable } = this.#options;
     const where = `${path}/${file}`;
     if (problem === "refused") return `cannot open ${path}: ${reason}`;
+    const flag = named(cluster);
     const next =
-      `Let this node back in empty: ${executable} wipe ${id}, then ${executable} up --id ${id}, ` +
-      `then on any other node of cluster ${cluster} ${executable} members replace ${id}`;
+      `Let this node back in empty: ${executable} wipe ${id}${flag}, then ${executable} up --id ${id}${flag}, ` +
+      `then on any other node of cluster ${cluster} ${executable} members replace ${id}${flag}`;
     return problem === "damaged"
       ? `storage damaged: ${where} at offset ${offset}: ${reason}. Nothing was changed. ${next}`
       : `storage damaged: ${where}: ${reason}. It can never vote under this identity. ${next}`;

@@ -67,6 +67,6 @@ function timeOfDay(ms: number): string {
 }
 
 /** The flag that a command needs for another cluster than the default one. */
-function named(cluster: string): string {
+export function named(cluster: string): string {
   return cluster === "raft" ? "" : ` --cluster ${cluster}`;
 }

@@ -6,8 +6,10 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { chooseCluster } from "../../src/cli/cluster-choice.ts";
 import { CommandError } from "../../src/cli/exit-codes.ts";
+import { Hints } from "../../src/cli/hints.ts";
 import { findKey, usualKeyPaths } from "../../src/cli/key-file.ts";
 import { nodeDirectory, stateDirectory } from "../../src/cli/places.ts";
+import { flagsFor } from "../../src/cli/target.ts";
 import { newKey, renderKeyFile } from "../../src/transport/key.ts";
 import { linuxMachine } from "./context.ts";
 
@@ -41,6 +43,47 @@ describe("which cluster", () => {
       throw new Error("looked");
     };
     expect(chooseCluster({ ...nothing, named: "g4", runningHere }).cluster).toBe("g4");
+  });
+});
+
+describe("a hint names the cluster", () => {
+  const node = (cluster: string, runs: boolean) => ({
+    cluster,
+    held: runs ? { holder: null } : null,
+  });
+  const usual = { cluster: "raft", needsFlag: false };
+  const local = { cluster: "local", needsFlag: false };
+  it.each([
+    ["not where nothing else is here", usual, null, [node("raft", true)], ["", "", ""]],
+    ["for wipe, where the name is not the usual one", local, null, [], ["", "", "local"]],
+    [
+      "for wipe, where other data is here",
+      usual,
+      null,
+      [node("raft", false), node("g4", false)],
+      ["", "", "raft"],
+    ],
+    ["for clients, where another one runs", usual, null, [node("g4", true)], ["", "raft", "raft"]],
+    [
+      "for all, where it was typed",
+      { cluster: "g4", needsFlag: true },
+      null,
+      [],
+      ["g4", "g4", "g4"],
+    ],
+    [
+      "never where the key file does",
+      { cluster: "g4", needsFlag: false },
+      "g4",
+      [node("g5", true)],
+      ["", "", ""],
+    ],
+  ] as const)("%s", (_, choice, keyed, here, names) => {
+    const { up, client, data } = flagsFor(choice, keyed, here);
+    expect([up, client, data]).toEqual(names.map((name) => name && ` --cluster ${name}`));
+    const hints = new Hints("./raft", up, null, { client, data });
+    expect(hints.forLocal(3).command("wipe 1")).toBe(`./raft wipe 1${data}`);
+    expect(hints.command("status")).toBe(`./raft status${client}`);
   });
 });
 

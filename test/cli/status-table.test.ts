@@ -235,6 +235,16 @@ describe("raft status", () => {
     );
   });
 
+  it("when one node is asked for, it is the one to start", () => {
+    const here = [1, 3].map((id) => ({ id, running: false, entries: 42, lastUsedMs: null }));
+    expect(nobodyAnswersText(nobody, here, "stop 3", hints, 3)).toContain(
+      "  next    start it: ./raft up --id 3     another name: ./raft stop 3 --cluster g4",
+    );
+    expect(nobodyAnswersText(nobody, here, "stop 2", hints, 2)).toContain(
+      "start it, on its machine: ./raft up --id 2",
+    );
+  });
+
   it("when the name is heard under another key", () => {
     const other = {
       cluster: "raft",
