@@ -44,7 +44,8 @@ function argumentsOf(command: string): string[] {
   return words.slice(1);
 }
 
-/** Numbers, durations, addresses, host and cluster names replaced, columns closed up. */
+/** Numbers, durations, addresses, lists of nodes, host and cluster names replaced, columns closed
+ *  up. */
 function shape(text: string): string {
   return text
     .trim()
@@ -52,7 +53,8 @@ function shape(text: string): string {
     .replace(/\d+\.\d+\.\d+\.\d+:\d+ \S+/g, "ADDRESS")
     .replace(/\bcluster \S+ \((open|key)\)/g, "cluster C ($1)")
     .replace(/\d+(\.\d+)?(ms|s|m|h|d)(\d+s)?\b/g, "TIME")
-    .replace(/\d+/g, "N");
+    .replace(/\d+/g, "N")
+    .replace(/\bnodes? N(, N)*( and N)?/g, "NODES");
 }
 
 describe("the README", () => {
@@ -71,7 +73,7 @@ describe("the README", () => {
     expect(demo).toBe("up --local 3");
     const here = world();
     const nodes = here.start(argumentsOf(`raft ${demo}`));
-    await nodes.waitForLine(/ready: in another terminal .*raft send "hello"/, 90_000);
+    await nodes.waitForLine(/ready: in another terminal .*raft send .*"hello"/, 90_000);
     expect(session.map(({ command }) => command)).toEqual(['./raft send "hello"', "./raft status"]);
 
     const [send, status] = session;
