@@ -232,7 +232,8 @@ describe("looking who holds a directory", () => {
       script,
       `import { lockHolder } from ${JSON.stringify(lock)};
       let held = 0;
-      for (let at = 0; at < ${looks}; at++) if (lockHolder(${JSON.stringify(directory)}) !== null) held++;
+      const directory = ${JSON.stringify(directory)};
+      for (let at = 0; at < ${looks}; at++) if (lockHolder(directory) !== null) held++;
       console.log(held);`,
     );
     const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
@@ -256,10 +257,10 @@ describe("looking who holds a directory", () => {
     const directory = newDirectory();
     const first = acquireLock(directory, HOLDER);
     if (first.ok) first.lock.release();
-    let isLooking = true;
-    const looking = looker(directory, 3_000).finally(() => (isLooking = false));
+    const progress = { isLooking: true };
+    const looking = looker(directory, 3_000).finally(() => (progress.isLooking = false));
     let taken = 0;
-    while (isLooking) {
+    while (progress.isLooking) {
       const again = acquireLock(directory, HOLDER);
       expect(again.ok).toBe(true);
       if (again.ok) again.lock.release();
