@@ -23,7 +23,7 @@ import {
   handleSent,
   orderSends,
 } from "./replication.ts";
-import { becomeCandidate, countOwnVote } from "./roles.ts";
+import { becomeCandidate, becomeFollower, countOwnVote } from "./roles.ts";
 import { handleInstallSnapshot } from "./snapshot.ts";
 import { canCampaign, createState, isSelfVoter, muteReason, resetElectionTimer } from "./state.ts";
 import type { CoreState } from "./state.ts";
@@ -224,6 +224,13 @@ class RaftCore implements Core {
 
   reportDivergence(peer: NodeId, index: LogIndex): void {
     reportDivergence(this.#state, peer, index);
+  }
+
+  reportLeftOut(configurationIndex: LogIndex): void {
+    const state = this.#state;
+    state.leftOutAt = Math.max(state.leftOutAt, configurationIndex);
+    if (state.candidacy === null || canCampaign(state)) return;
+    becomeFollower(state, state.hard.term, null, "this node is no longer a member");
   }
 
   logHealed(

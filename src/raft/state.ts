@@ -107,6 +107,8 @@ export interface CoreState {
   voteFromCommitIndex: LogIndex;
   membersKnown: boolean;
   divergedAt: LogIndex | null;
+  /** The newest committed configuration without this node that it was shown; 0: none. */
+  leftOutAt: LogIndex;
   /** Rises with every request of this process. */
   round: number;
   lastWriteId: WriteId;
@@ -145,6 +147,7 @@ export function createState(options: CoreOptions): CoreState {
     voteFromCommitIndex: options.voteFromCommitIndex,
     membersKnown,
     divergedAt: null,
+    leftOutAt: 0,
     round: 0,
     lastWriteId: 0,
     hardWriteStartedMs: null,
@@ -217,9 +220,11 @@ export function oldestWriteMs(state: CoreState): MonotonicMs | null {
 }
 
 /** A node that an uncommitted entry removes still campaigns, counting the others only: it may be
- *  the only one whose log is complete enough to commit that entry (thesis §4.2.2). */
+ *  the only one whose log is complete enough to commit that entry (thesis §4.2.2). Once it is known
+ *  committed the others have it, and do without this node until a later one names it. */
 export function canCampaign(state: CoreState): boolean {
   const { id, incarnation } = state.self;
+  if (state.leftOutAt > 0 && state.configurations.inForce.index <= state.leftOutAt) return false;
   if (!state.configurations.mayHaveVoter(id, incarnation)) return false;
   return muteReason(state) === null && stalledDiskMs(state) === null;
 }

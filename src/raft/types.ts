@@ -424,6 +424,9 @@ export interface Core {
   /** The node's agreement check found that `peer` holds another chain at `index`, which both know
    *  committed: from now on this node neither votes nor appends. */
   reportDivergence(peer: NodeId, index: LogIndex): void;
+  /** A member showed a configuration that is committed at that index and does not name this node:
+   *  it does not campaign until a later one is in its log. */
+  reportLeftOut(configurationIndex: LogIndex): void;
   /** No damage hides members any more: what the log says. `isWhole`: every entry that was ever held
    *  is here again, so `voteFromCommitIndex` is over. */
   logHealed(

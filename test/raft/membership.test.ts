@@ -155,6 +155,30 @@ describe("§6 membership changes in the log", () => {
     expect(voterIds(cluster.core(2))).toEqual([2]);
   });
 
+  it("a node that is shown a committed configuration without it campaigns no more, until a later one names it", () => {
+    const solo = new Solo({ id: 4, voters: [1, 2, 3, 4], log: [1] });
+    solo.pass(2 * TIMINGS.electionMaxMs);
+    expect(solo.core.role).toBe("pre-candidate");
+    solo.core.reportLeftOut(2);
+    expect(solo.core.role).toBe("follower");
+    solo.pass(10 * TIMINGS.electionMaxMs);
+    expect([solo.core.role, solo.core.term]).toEqual(["follower", 1]);
+    solo.step(2, append(2, 1, 1, [1]));
+    const members = membersOf([1, 2, 3, 4]);
+    solo.step(2, {
+      type: "append",
+      term: 2,
+      round: 9,
+      prevIndex: 2,
+      prevTerm: 1,
+      commitIndex: 2,
+      records: [{ firstIndex: 3, lastIndex: 3, term: 2, members }],
+    });
+    solo.settle();
+    solo.pass(2 * TIMINGS.electionMaxMs);
+    expect(solo.core.role).toBe("pre-candidate");
+  });
+
   it("a replaced voter's old incarnation counts no more", () => {
     const solo = new Solo().lead();
     solo.ack(2, 1);
