@@ -18,6 +18,7 @@ type ClashEvent = EventOf<
   | "id in use"
   | "not a founder"
   | "waits outside"
+  | "removed"
   | "fenced"
   | "older cluster"
   | "two foundings"
@@ -41,6 +42,11 @@ export function clashLines(event: ClashEvent, memory: Memory): readonly string[]
           "Let it in, on any node of the cluster:",
           `${hints.command(`members add ${self}`)}          Typed wrongly? Ctrl-C`,
         ),
+      ];
+    case "removed":
+      return [
+        `this node is no longer a member of ${clusterText(memory)} (members: ${event.members.join(", ")}, as of entry ${event.index}): it copies nothing any more. Ctrl-C ends it.`,
+        columns("To let it in again:", hints.command(`members add ${self}`), 30),
       ];
     case "fenced":
       return fencedLines(event, memory);

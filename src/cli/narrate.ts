@@ -89,6 +89,7 @@ function eventLines(event: NodeEvent, memory: Memory): readonly string[] {
     case "leader silent":
     case "took over":
     case "leadership lost":
+    case "handed over":
       return leadershipLines(event, memory);
     case "peer unreachable":
     case "peer back":
@@ -184,7 +185,9 @@ function stopTarget(memory: Memory): string {
   return memory.leader === memory.self ? " leader" : ` ${memory.self}`;
 }
 
-type LeadershipEvent = EventOf<"leads" | "leader silent" | "took over" | "leadership lost">;
+type LeadershipEvent = EventOf<
+  "leads" | "leader silent" | "took over" | "leadership lost" | "handed over"
+>;
 
 function leadershipLines(event: LeadershipEvent, memory: Memory): readonly string[] {
   switch (event.type) {
@@ -213,6 +216,9 @@ function leadershipLines(event: LeadershipEvent, memory: Memory): readonly strin
     case "leadership lost":
       memory.leader = null;
       return lostLines(event, memory);
+    case "handed over":
+      memory.leader = null;
+      return [`this node has handed the leadership to node ${event.to}`];
   }
 }
 

@@ -178,7 +178,11 @@ function strangerLine(row: StatusRow, rows: readonly StatusRow[], hints: Hints):
   const isMemberId = rows.some((other) => other.id === row.id && other.member !== "none");
   if (isMemberId)
     return `  node ${row.id} waits with other data than the member had: ${hints.command(`members replace ${row.id}`)}`;
-  return `  node ${row.id} waits outside: ${hints.command(`members add ${row.id}`)}`;
+  const add = hints.command(`members add ${row.id}`);
+  // It has a term: it was a member.
+  if (row.term !== null)
+    return `  node ${row.id} is no longer a member: end it with ${hints.command(`stop ${row.id}`)}, or let it in again with ${add}`;
+  return `  node ${row.id} waits outside: ${add}`;
 }
 
 /** `raft status --json`, in the shape that programs rely on. */

@@ -131,7 +131,8 @@ function reachableRow(
     ({ id, incarnation }) => id === report.id && incarnation === report.incarnation,
   );
   const leads = leader?.id === report.id;
-  const role = report.state === "member" ? report.role : report.state;
+  const isRemoved = member === "none" && report.state === "member" && report.role !== "leader";
+  const role = isRemoved ? "outside" : report.state === "member" ? report.role : report.state;
   const founded = report.state === "member";
   return {
     id: report.id,

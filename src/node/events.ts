@@ -118,6 +118,8 @@ export type NodeEvent =
       readonly voters: number;
       /** A sentence, when the cause was not silence. */ readonly reason: string;
     }
+  /** The leadership ended because this node gave it away. */
+  | { readonly type: "handed over"; readonly to: NodeId }
   | {
       readonly type: "stopping";
       readonly leader: NodeId | null;
@@ -133,6 +135,8 @@ export type NodeEvent =
     }
   | { readonly type: "not a founder"; readonly founders: readonly NodeId[] }
   | { readonly type: "waits outside"; readonly members: readonly NodeId[] }
+  /** This node was a member; the configuration committed at `index` is without it. */
+  | { readonly type: "removed"; readonly index: LogIndex; readonly members: readonly NodeId[] }
   /** Known by other data: wiped, reinstalled, another seat. */
   | { readonly type: "fenced"; readonly foundedMs: WallMs | null }
   | {

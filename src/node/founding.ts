@@ -3,9 +3,10 @@
 
 import { userAndHost } from "../base/hosts.ts";
 import { assert } from "../base/assert.ts";
-import type { BootId, FoundingRecord, LogIndex, MonotonicMs } from "../base/types.ts";
+import type { BootId, FoundingRecord, LogIndex, MonotonicMs, NodeId } from "../base/types.ts";
 import type { DiscoveryReport } from "../discovery/types.ts";
 import { majorityOf } from "../raft/membership.ts";
+import type { Configuration } from "../raft/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import { keyTagOf } from "../transport/key.ts";
 import type { Connection, Endpoint, Frame, NodeHello } from "../transport/types.ts";
@@ -76,16 +77,18 @@ export class Founding {
     const named = fence.configuration.members.find(({ id }) => id === options.id);
     if (named?.incarnation === incarnation) {
       this.#outside = null;
+      this.#outsideSaid = "";
       const { founding } = hello;
       if (hello.member && founding !== null && formation.admits(founding)) this.#admit(founding);
       return;
     }
-    const members = fence.configuration.members.map(({ id }) => id);
-    this.#noteOutside(
-      named === undefined
-        ? { type: "waits outside", members }
-        : { type: "fenced", foundedMs: hello.foundedMs },
-    );
+    member?.core.reportLeftOut(fence.configuration.index);
+    this.#noteOutside(outsideEvent(fence.configuration, options.id, member !== null, hello));
+  }
+
+  /** True while a committed configuration is known that does not name this node. */
+  get isOutside(): boolean {
+    return this.#outside !== null;
   }
 
   /** A configuration was committed: those who wait outside hear of it. */
@@ -207,4 +210,18 @@ export class Founding {
     if (key !== this.#outsideSaid) this.#options.emit(event);
     this.#outsideSaid = key;
   }
+}
+
+/** What a node is told that a committed configuration does not name. */
+function outsideEvent(
+  { index, members }: Configuration,
+  self: NodeId,
+  wasMember: boolean,
+  { foundedMs }: NodeHello,
+): NodeEvent {
+  const ids = members.map(({ id }) => id);
+  if (ids.includes(self)) return { type: "fenced", foundedMs };
+  return wasMember
+    ? { type: "removed", index, members: ids }
+    : { type: "waits outside", members: ids };
 }

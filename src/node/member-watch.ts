@@ -21,6 +21,8 @@ export interface MemberSurroundings {
   /** The live connection to that very (id, incarnation). */
   readonly connectionTo: (id: NodeId, incarnation: Incarnation) => Connection | undefined;
   readonly nameOf: (id: NodeId) => PeerName;
+  /** True when the cluster has shown this node that it is no longer a member. */
+  readonly isOutside: boolean;
 }
 
 export class MemberWatch {
@@ -31,6 +33,8 @@ export class MemberWatch {
   #graceUntilMs: MonotonicMs = 0;
   readonly #silentAfterMs: number;
   #leader: NodeId | null = null;
+  /** Who was told to campaign in this node's place. */
+  #heir: NodeId | null = null;
   #ready = false;
   /** This node's own role; that of a learner is kept until its vote is committed. */
   #ownRole: "voter" | "learner" | null = null;
@@ -52,10 +56,13 @@ export class MemberWatch {
       }
       if (event.role === "leader") this.#lead(event, around, nowMs, events);
       if (event.role === "follower" && this.#leader === around.self) {
-        events.push(this.#lost(around, event.reason, nowMs));
+        const heir = this.#heir;
+        if (heir === null) events.push(this.#lost(around, event.reason, nowMs));
+        else events.push({ type: "handed over", to: heir });
         this.#leader = null;
       }
     }
+    if (event.type === "transfer") this.#heir = event.outcome === "ordered" ? event.to : null;
     if (event.type === "leader" && event.leader !== null && event.leader !== around.self) {
       if (event.leader !== this.#leader) {
         events.push({ type: "leads", leader: event.leader, term: event.term, votes: [] });
@@ -85,7 +92,8 @@ export class MemberWatch {
         wallMs,
       );
     }
-    if (status.leader !== null || nowMs - this.#startedMs < QUORUM_WAIT_MS) {
+    const waits = status.leader === null && !around.isOutside;
+    if (!waits || nowMs - this.#startedMs < QUORUM_WAIT_MS) {
       this.#quorum.end();
       return [];
     }

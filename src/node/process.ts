@@ -356,6 +356,7 @@ export class NodeProcess implements RunningNode {
       memories: this.#neighbours.memories,
       connectionTo: (id, incarnation) => this.#neighbours.connectionTo(id, incarnation),
       nameOf: (id) => this.#neighbours.nameOf(id),
+      isOutside: this.#founding.isOutside,
     };
   }
 

@@ -36,6 +36,15 @@ describe("an id", () => {
     );
   });
 
+  it("that is a member's no more", () => {
+    expect(told(4, [[at(14, 6), { type: "removed", index: 12, members: [1, 2, 3] }]])).toBe(
+      lines(
+        "14:06:00  this node is no longer a member of cluster raft (members: 1, 2, 3, as of entry 12): it copies nothing any more. Ctrl-C ends it.",
+        "          To let it in again:           ./raft members add 4",
+      ),
+    );
+  });
+
   it("that is not a member's", () => {
     expect(told(22, [[at(14, 6), { type: "waits outside", members: [1, 2, 3] }]])).toBe(
       lines(

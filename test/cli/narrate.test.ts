@@ -284,3 +284,9 @@ function unreachable(id: 2 | 3, sinceWallMs: number): NodeEvent {
     spare: 0,
   };
 }
+
+it("a leadership that was given away is told as such", () => {
+  expect(told(1, [[at(14, 6), { type: "handed over", to: 2 }]])).toBe(
+    "14:06:00  this node has handed the leadership to node 2",
+  );
+});

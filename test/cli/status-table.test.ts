@@ -280,6 +280,17 @@ describe("the table", () => {
     expect(Math.max(...widths)).toBeLessThanOrEqual(100);
   });
 
+  it("says how to end a node that was removed", () => {
+    const removed = row(4, { member: "none", role: "outside" });
+    expect(
+      rendered(status([...healthy.rows, removed]))
+        .split("\n")
+        .at(-1),
+    ).toBe(
+      "  node 4 is no longer a member: end it with ./raft stop 4, or let it in again with ./raft members add 4",
+    );
+  });
+
   it("advises one thing for a member whose data is gone while a node waits under its id", () => {
     const wiped = row(2, { member: "none", role: "outside", term: null, lag: null });
     const seen = { ...degraded, rows: [...degraded.rows, wiped] };

@@ -105,6 +105,11 @@ describe("another process under a member's id", () => {
   });
 });
 
+it("a node that was removed stands outside, whatever it takes itself for", () => {
+  const removed = report(4, { role: "pre-candidate", leader: null });
+  expect(short(leader, report(3), removed).at(-1)).toBe("4 none outside 57 0");
+});
+
 describe("status", () => {
   it("healthy: a row per member, lag and contact as the leader sees them", () => {
     const status = merge(report(3, { commitIndex: 55 }), report(2), {

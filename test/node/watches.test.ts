@@ -2,8 +2,10 @@
 
 import { describe, expect, it } from "vitest";
 import { Contacts } from "../../src/node/contacts.ts";
+import { MemberWatch, type MemberSurroundings } from "../../src/node/member-watch.ts";
 import { type PeerSight, PeerWatch } from "../../src/node/peer-watch.ts";
 import { Repeat } from "../../src/node/repeat.ts";
+import type { CoreEvent, Role } from "../../src/raft/types.ts";
 
 const sight = (id: number, change: Partial<PeerSight> = {}): PeerSight => ({
   name: { id, userHost: `ana@lab-${id}`, address: null },
@@ -87,6 +89,59 @@ describe("the leader's watch over its peers", () => {
       0,
     );
     expect(events).toMatchObject([{ type: "peer unreachable", votersLeft: 2, voters: 2 }]);
+  });
+});
+
+describe("a leader that leads no more", () => {
+  const members = [1, 2, 3].map((id) => ({ id, incarnation: `${id}a`, role: "voter" as const }));
+  const around: MemberSurroundings = {
+    self: 1,
+    status: {
+      role: "leader",
+      term: 2,
+      votedFor: null,
+      leader: 1,
+      lastIndex: 9,
+      durableIndex: 9,
+      commitIndex: 9,
+      configuration: { index: 0, members },
+      configurationCommitted: true,
+      peers: [],
+      mute: null,
+    },
+    memories: new Map(),
+    connectionTo: () => undefined,
+    nameOf: (id) => ({ id, userHost: null, address: null }),
+    isOutside: false,
+  };
+  const role = (now: Role): CoreEvent => ({
+    type: "role",
+    role: now,
+    term: 2,
+    reason: "higher term",
+    votes: [],
+  });
+  const transfer = (outcome: "ordered" | "given up"): CoreEvent => ({
+    type: "transfer",
+    to: 2,
+    outcome,
+  });
+  const said = (...events: CoreEvent[]): readonly string[] => {
+    const watch = new MemberWatch(600, 0);
+    return events.flatMap((event) => watch.take(event, around, 5_000).map(({ type }) => type));
+  };
+
+  it("says that it handed over when it did", () => {
+    expect(said(role("leader"), transfer("ordered"), role("follower"))).toEqual([
+      "leads",
+      "ready",
+      "handed over",
+    ]);
+  });
+
+  it("says what was lost when the transfer was given up", () => {
+    const events = [role("leader"), transfer("ordered"), transfer("given up"), role("follower")];
+    expect(said(...events).at(-1)).toBe("leadership lost");
   });
 });
 
