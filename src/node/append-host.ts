@@ -2,10 +2,16 @@
  *  record. */
 
 import type { Core } from "../raft/types.ts";
-import { encodeRecord, PAYLOADS_OFFSET, readHead } from "../storage/record.ts";
+import {
+  encodePayloads,
+  encodeRecord,
+  PAYLOADS_OFFSET,
+  payloadsOf,
+  readHead,
+} from "../storage/record.ts";
 import { RECORD_KIND, type LogStore } from "../storage/types.ts";
 import type { Clock } from "../transport/clock.ts";
-import type { LeaderHint } from "../transport/requests.ts";
+import type { AppendRequest, LeaderHint } from "../transport/requests.ts";
 import type { AppendHost } from "./append-queue.ts";
 
 /** The record is made once, here: the payloads are copied into it and never again. */
@@ -38,6 +44,10 @@ export function createAppendHost(
       const head = read === null ? "" : readHead(read.bytes, 0);
       return typeof head === "string" ? undefined : head;
     },
+    holds(head, offset, request) {
+      const read = log.read(head.firstIndex, 0);
+      return read !== null && holdsPayloads(read.bytes, offset, request);
+    },
     append(request) {
       const proposed = core.propose(request.count, PAYLOADS_OFFSET + request.payloads.length);
       if (!proposed.ok) return { ok: false, reason: proposed.reason };
@@ -49,4 +59,17 @@ export function createAppendHost(
       return { ok: true, firstIndex, term, timeMs };
     },
   };
+}
+
+/** Whether the record's payloads from `offset` on are those of the request, byte for byte. */
+export function holdsPayloads(
+  record: Uint8Array,
+  offset: number,
+  { count, payloads }: Pick<AppendRequest, "count" | "payloads">,
+): boolean {
+  const held = payloadsOf(record, 0)?.slice(offset, offset + count) ?? [];
+  if (held.length !== count) return false;
+  // One set of payloads has one encoding.
+  const encoded = encodePayloads(held);
+  return encoded.length === payloads.length && encoded.every((byte, at) => byte === payloads[at]);
 }

@@ -52,6 +52,8 @@ export interface AppendHost {
   termAt(index: LogIndex): Term | undefined;
   /** The head of the record that contains `index`. */
   recordAt(index: LogIndex): RecordHead | undefined;
+  /** Whether the payloads of that record from `offset` on are those of the request. */
+  holds(head: RecordHead, offset: number, request: AppendRequest): boolean;
   /** Voters whose durable log holds `index`. */
   holdersOf(index: LogIndex): readonly NodeId[];
   leaderHint(): LeaderHint | null;
@@ -193,7 +195,7 @@ export class AppendQueue<Requester> {
     if (first <= last)
       return refuse(
         "bad request",
-        `entries ${first} to ${last} of this session are in the log, the rest is not`,
+        `that request id was used for fewer entries, at index ${row?.lastIndex ?? 0} the last of them. Choose another id`,
       );
     // bornAt 0 is a name that a user chose: it has no birth, and is new whenever it is not
     // remembered.
@@ -253,6 +255,12 @@ export class AppendQueue<Requester> {
       );
     }
     const offset = request.firstSequence - head.firstSequence;
+    // A name that a person chose may have been used for something else.
+    if (!this.#host.holds(head, offset, request)) {
+      const index = head.firstIndex + offset;
+      const text = `that request id was used for other text, at index ${index}. Choose another id`;
+      return this.#refuse(requester, "bad request", text, index);
+    }
     if (head.lastIndex <= this.#host.commitIndex) {
       const requesters = [{ requester, offset, count: request.count, duplicate: true }];
       return this.#appended({ ...head, requesters });

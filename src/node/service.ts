@@ -180,7 +180,9 @@ export class Service {
   ): void {
     let change = asked;
     if ((change.type === "addLearner" || change.type === "replace") && change.incarnation === "") {
-      const incarnation = this.#host.metIncarnation(change.id);
+      const own = this.#host.report();
+      const isOwn = change.id === own.id;
+      const incarnation = isOwn ? own.incarnation : this.#host.metIncarnation(change.id);
       if (incarnation === null) {
         return answer(
           this.#refusal("bad request", `node ${change.id} is not heard here: start it first`),
@@ -188,8 +190,12 @@ export class Service {
       }
       const before = member.core.configuration.members.find(({ id }) => id === asked.id);
       if (change.type === "replace" && before?.incarnation === incarnation) {
+        // Another process under that id may be met in a moment; no other than this one is here.
         return answer(
-          this.#refusal("busy", `node ${change.id} still runs with the data that it had`),
+          this.#refusal(
+            isOwn ? "bad request" : "busy",
+            `node ${change.id} is a member with this very data: there is nothing to replace`,
+          ),
         );
       }
       change = { ...change, incarnation };

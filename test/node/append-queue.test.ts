@@ -2,7 +2,10 @@
 
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { holdsPayloads } from "../../src/node/append-host.ts";
 import { AppendQueue } from "../../src/node/append-queue.ts";
+import { encodePayloads, encodeRecord } from "../../src/storage/record.ts";
+import { RECORD_KIND } from "../../src/storage/types.ts";
 import type { AppendRequest, Response } from "../../src/transport/requests.ts";
 import { FakeHost } from "./fake-host.ts";
 
@@ -83,6 +86,37 @@ describe("the leader's append queue", () => {
     answers();
     offer(A, 3, { count: 2, name: "part" });
     expect(answers()).toEqual(["part at 3+2 t1 again"]);
+  });
+
+  it("refuses a name that was used for other text, committed or not, and says where that is", () => {
+    const { host, queue, offer, commit, answers } = setUp();
+    offer(A, 1, { bornAt: 0 });
+    host.holdsOther = true;
+    offer(A, 1, { bornAt: 0, name: "other" });
+    expect(answers()).toEqual(["other bad request 1"]);
+    commit();
+    expect(answers()).toEqual(["a1 at 1 t1"]);
+    offer(A, 1, { bornAt: 0, name: "more", count: 2 });
+    expect(queue.takeAnswers()[0]?.response).toMatchObject({
+      code: "bad request",
+      text: "that request id was used for fewer entries, at index 1 the last of them. Choose another id",
+    });
+  });
+
+  it.each([
+    [["a", "b"], 0, ["a", "b"], true],
+    [["a", "b"], 1, ["b"], true],
+    [["a", "b"], 0, ["b"], false],
+    [["a", "b"], 0, ["ab"], false],
+    [["a", "b"], 1, ["b", "c"], false],
+    [["", "b"], 0, [""], true],
+  ] as const)("a record of %j holds from %i on %j: %s", (held, offset, asked, holds) => {
+    const encode = (texts: readonly string[]): Uint8Array =>
+      encodePayloads(texts.map((text) => Buffer.from(text)));
+    const fields = { firstIndex: 7, term: 1, kind: RECORD_KIND.user, timeMs: 5, clientId: A };
+    const record = encodeRecord({ ...fields, firstSequence: 1 }, encode(held), 0);
+    const request = { count: asked.length, payloads: encode(asked) };
+    expect(holdsPayloads(record, offset, request)).toBe(holds);
   });
 
   it("finds the place of an old duplicate behind later records of the same and other clients", () => {

@@ -12,6 +12,8 @@ export class FakeHost implements AppendHost {
   acceptsEntries = true;
   term = 1;
   refuse: Extract<HostAppend, { ok: false }>["reason"] | null = null;
+  /** The log holds other payloads than a repeated request brings. */
+  holdsOther = false;
   readonly forgotten = new Set<string>();
   hint: LeaderHint | null = null;
 
@@ -41,6 +43,9 @@ export class FakeHost implements AppendHost {
   }
   termAt(index: number): number | undefined {
     return this.recordAt(index)?.term;
+  }
+  holds(): boolean {
+    return !this.holdsOther;
   }
   holdersOf(): readonly number[] {
     return [1, 2];

@@ -1,0 +1,52 @@
+/** What the leader answers to a change of members that names itself, or a node with the data that
+ *  it always had. */
+
+import { describe, expect, it } from "vitest";
+import type { Member } from "../../src/node/member.ts";
+import { Service, type ServiceHost } from "../../src/node/service.ts";
+import { decodeResponse, encodeRequest } from "../../src/transport/request-codec.ts";
+import type { Response } from "../../src/transport/requests.ts";
+import type { Connection, Frame } from "../../src/transport/types.ts";
+
+const incarnationOf = (id: number): string => String(id).repeat(32);
+const members = [1, 2, 3].map((id) => ({ id, incarnation: incarnationOf(id), role: "voter" }));
+
+/** What node 2, the leader, answers; it has met node 3, and node 1 is not there. */
+function replace(id: number): Response | string {
+  const answers: Frame[] = [];
+  const host = {
+    endpoint: { send: (_: Connection, frame: Frame) => void answers.push(frame) },
+    member: () => ({ core: { role: "leader", configuration: { index: 1, members } } }),
+    mayOperate: () => true,
+    stopping: () => false,
+    leaderHint: () => null,
+    report: () => ({ id: 2, incarnation: incarnationOf(2) }),
+    metIncarnation: (of: number) => (of === 3 ? incarnationOf(3) : null),
+  };
+  const service = new Service(host as unknown as ServiceHost & { member: () => Member });
+  const change = { type: "replace", id, incarnation: "" } as const;
+  const body = encodeRequest({ type: "members", configurationIndex: 1, change });
+  service.take({} as Connection, { type: "request", requestId: 1, hops: 0, body }, 0);
+  const [answer] = answers;
+  return answer?.type === "response" ? decodeResponse(answer.body) : "silence";
+}
+
+describe("members replace", () => {
+  it("of the leader itself is refused for what it is", () => {
+    expect(replace(2)).toMatchObject({
+      code: "bad request",
+      text: "node 2 is a member with this very data: there is nothing to replace",
+    });
+  });
+
+  it("of a node that still has its data may be asked again: another may be met", () => {
+    expect(replace(3)).toMatchObject({
+      code: "busy",
+      text: "node 3 is a member with this very data: there is nothing to replace",
+    });
+  });
+
+  it("of a node that is not there says to start it", () => {
+    expect(replace(1)).toMatchObject({ text: "node 1 is not heard here: start it first" });
+  });
+});
