@@ -17,6 +17,8 @@ export interface WordsExpected {
   readonly firstOf?: readonly string[];
   /** Words may be any text: a word that begins with - is probably meant as one. */
   readonly freeText?: boolean;
+  /** Said when there are too few of them: what else could have been meant. */
+  readonly missing?: string;
 }
 
 export type CheckedArguments =
@@ -35,6 +37,8 @@ interface Reading {
   readonly words: string[];
   /** Flags that nobody knows, as typed. */
   readonly unknown: string[];
+  /** Both, in their order. */
+  readonly texts: string[];
   readonly problems: string[];
   readonly seen: Set<string>;
   help: boolean;
@@ -53,6 +57,7 @@ export function checkArguments(
     canonical: [],
     words: [],
     unknown: [],
+    texts: [],
     problems: [],
     seen: new Set(),
     help: false,
@@ -60,10 +65,10 @@ export function checkArguments(
   for (let at = 0; at < raw.length; at += 1) {
     const token = raw[at] ?? "";
     if (token === "--") {
-      reading.words.push(...raw.slice(at + 1));
+      takeWords(raw.slice(at + 1), reading);
       break;
     }
-    if (token === "-" || !token.startsWith("-")) reading.words.push(token);
+    if (token === "-" || !token.startsWith("-")) takeWords([token], reading);
     else if (token.startsWith("--")) at += readLongFlag(token, raw[at + 1], flags, reading);
     else at += readShortFlags(token, raw[at + 1], flags, reading);
   }
@@ -90,6 +95,16 @@ function knownFlags(
   return flags;
 }
 
+function takeWords(words: readonly string[], reading: Reading): void {
+  reading.words.push(...words);
+  reading.texts.push(...words);
+}
+
+function takeUnknown(token: string, reading: Reading): void {
+  reading.unknown.push(token);
+  reading.texts.push(token);
+}
+
 /** Returns how many further words were taken (0 or 1). */
 function readLongFlag(
   token: string,
@@ -105,7 +120,7 @@ function readLongFlag(
   const name = equals < 0 ? token : token.slice(0, equals);
   const flag = flags.get(name);
   if (flag === undefined) {
-    reading.unknown.push(token);
+    takeUnknown(token, reading);
     return 0;
   }
   return takeFlag(flag, name, equals < 0 ? undefined : token.slice(equals + 1), next, reading);
@@ -126,7 +141,7 @@ function readShortFlags(
     }
     const flag = flags.get(name);
     if (flag === undefined) {
-      reading.unknown.push(token);
+      takeUnknown(token, reading);
       return 0;
     }
     if (flag.takesValue) {
@@ -170,17 +185,21 @@ function unknownFlagProblems(
   expected: WordsExpected,
   typed: string,
 ): readonly string[] {
+  const words = [...reading.canonical, "--", ...reading.texts].map(shellQuote);
+  const asText = `If it is an entry:  ${typed} ${words.join(" ")}`;
   return reading.unknown.map((token) => {
     const name = token.split("=")[0] ?? token;
+    const number = /^-(\d+)$/.exec(token)?.[1];
+    if (number !== undefined && flags.has("-n"))
+      return `there is no flag ${token}; did you mean -n ${number}?`;
     const near = nearestWord(
       name,
       [...flags.keys(), "--help"].filter((known) => known.startsWith("--")),
     );
-    if (near !== null) return `there is no flag ${name}; did you mean ${near}?`;
-    if (!expected.freeText) return `there is no flag ${shellQuote(name)}`;
-    const words = [...reading.words, token].map(shellQuote);
-    const command = [typed, ...reading.canonical.map(shellQuote), "--", ...words].join(" ");
-    return `there is no flag ${shellQuote(token)}. If it is an entry:  ${command}`;
+    const more = expected.freeText === true ? ` ${asText}` : "";
+    if (near !== null) return `there is no flag ${name}; did you mean ${near}?${more}`;
+    if (more === "") return `there is no flag ${shellQuote(name)}`;
+    return `there is no flag ${shellQuote(token)}.${more}`;
   });
 }
 
@@ -196,7 +215,10 @@ function wordProblems(
       near === null ? `one of ${expected.firstOf.join(", ")}` : `did you mean ${near}?`;
     return [`there is no ${shellQuote(first)} here; ${choice}`];
   }
-  if (words.length < expected.min) return [`something is missing:  ${typed} ${expected.hint}`];
+  if (words.length < expected.min) {
+    const more = expected.missing === undefined ? "" : `     ${expected.missing}`;
+    return [`something is missing:  ${typed} ${expected.hint}${more}`];
+  }
   const extra = words[expected.max];
   return extra === undefined ? [] : [`one word too many: ${shellQuote(extra)}`];
 }

@@ -25,6 +25,20 @@ const COMMANDS: Readonly<Record<string, Load>> = {
 /** Other names of commands. */
 const ALIASES: Readonly<Record<string, string>> = { down: "stop" };
 
+/** What other programs call it: not taken, but understood. */
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  start: "up",
+  run: "up",
+  append: "send",
+  add: "send",
+  list: "log",
+  show: "log",
+  cat: "log",
+  ps: "status",
+  kill: "stop",
+  init: "up",
+};
+
 /** Every command's own name. */
 export const COMMAND_NAMES: readonly string[] = Object.keys(COMMANDS);
 
@@ -36,4 +50,9 @@ export async function loadCommand(typed: string): Promise<RaftCommand | null> {
   const name = Object.hasOwn(ALIASES, typed) ? ALIASES[typed] : typed;
   if (name === undefined || !Object.hasOwn(COMMANDS, name)) return null;
   return (await COMMANDS[name]?.()) ?? null;
+}
+
+/** The command that other programs call so, or null. */
+export function meantBy(typed: string): string | null {
+  return Object.hasOwn(OTHER_NAMES, typed) ? (OTHER_NAMES[typed] ?? null) : null;
 }

@@ -18,6 +18,7 @@ export const logCommand: RaftCommand = {
   summary: "shows the entries, one a line: its index, then its text",
   notes: [
     "What it shows includes everything that was acknowledged before the question, except with --stale.",
+    "Ctrl-C ends -f with exit code 0.",
   ],
   words: { hint: "", min: 0, max: 0 },
   args: {

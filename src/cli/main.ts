@@ -10,7 +10,7 @@ import { DiskFailure } from "../storage/disk-error.ts";
 import { systemClock } from "../transport/clock.ts";
 import { checkArguments } from "./arguments.ts";
 import type { CommandContext, RaftCommand } from "./command.ts";
-import { COMMAND_NAMES, loadCommand, TYPED_NAMES } from "./commands.ts";
+import { COMMAND_NAMES, loadCommand, meantBy, TYPED_NAMES } from "./commands.ts";
 import { CommandError, UsageError, type ExitCode } from "./exit-codes.ts";
 import { renderCommandHelp, renderMainHelp, renderShortScreen } from "./help.ts";
 import { nearestWord } from "./nearest.ts";
@@ -170,7 +170,7 @@ function unknownCommand(first: string): UsageError {
       `the command comes first, its flags after it:  ${context.executable} COMMAND ${shellQuote(first)}`,
     );
   }
-  const near = nearestWord(first, TYPED_NAMES);
+  const near = nearestWord(first, TYPED_NAMES) ?? meantBy(first);
   const meant = near === null ? "" : `; did you mean ${near}?`;
   return new UsageError(`there is no command ${shellQuote(first)}${meant}`);
 }

@@ -5,10 +5,11 @@ import type { Receipt } from "../client/types.ts";
 import { RaftError } from "../client/types.ts";
 import type { CommandArguments, CommandContext, RaftCommand } from "./command.ts";
 import { unknownOutcomeText } from "./errors.ts";
-import { CommandError, type ExitCode } from "./exit-codes.ts";
+import { CommandError, type ExitCode, UsageError } from "./exit-codes.ts";
 import { receiptJson, receiptLines } from "./receipts.ts";
 import { sendInput } from "./send-input.ts";
 import { FLAGS, parseWhole, SEND_TIMEOUT_MS, SettingsReader } from "./settings.ts";
+import { shellQuote } from "./wording.ts";
 import { CLIENT_FLAGS, withClient, type ClientSession } from "./with-client.ts";
 
 /** What a shell's bytes become when they are not UTF-8. */
@@ -19,9 +20,15 @@ export const sendCommand: RaftCommand = {
   summary:
     "adds entries to the log; each is on the disks of a majority before its receipt is printed",
   notes: [
-    "Several entries are added together or not at all. With - every line of the input is an entry, empty ones too.",
+    "Several entries are added together or not at all. With - every line of the input is an entry, empty ones too; a carriage return before the newline belongs to the entry.",
   ],
-  words: { hint: "ENTRY... | -", min: 1, max: Number.POSITIVE_INFINITY, freeText: true },
+  words: {
+    hint: "ENTRY... | -",
+    min: 1,
+    max: Number.POSITIVE_INFINITY,
+    freeText: true,
+    missing: "(- reads standard input, one entry a line)",
+  },
   args: {
     "if-last": FLAGS["if-last"],
     "request-id": FLAGS["request-id"],
@@ -49,6 +56,7 @@ export const sendCommand: RaftCommand = {
     const fromInput = entries.length === 1 && entries[0] === "-";
     reader.problems.push(...(fromInput ? inputProblems(ifLast) : entryProblems(entries)));
     reader.check();
+    refuseDashWithWords(entries, context.executable);
     const options = {
       ...(ifLast === undefined ? {} : { ifLast }),
       ...(requestId === undefined ? {} : { requestId }),
@@ -65,6 +73,15 @@ export const sendCommand: RaftCommand = {
     );
   },
 };
+
+/** `raft send - big.txt` would add two short entries, which nobody wants. */
+export function refuseDashWithWords(entries: readonly string[], executable: string): void {
+  const [dash, file, another] = entries;
+  if (dash !== "-" || file === undefined) return;
+  const meant =
+    another === undefined ? `; did you mean  ${executable} send - < ${shellQuote(file)}` : "";
+  throw new UsageError(`- reads standard input and stands alone${meant}`, false);
+}
 
 function inputProblems(ifLast: number | undefined): readonly string[] {
   return ifLast === undefined ? [] : ["--if-last goes with entries as words, not with -"];

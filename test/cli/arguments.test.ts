@@ -5,9 +5,10 @@ import { parseArgs } from "citty";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { checkArguments, type WordsExpected } from "../../src/cli/arguments.ts";
+import { meantBy } from "../../src/cli/commands.ts";
 import { LineSplitter, LineTooLong } from "../../src/cli/entry-lines.ts";
 import { editDistance, nearestWord } from "../../src/cli/nearest.ts";
-import { sendCommand } from "../../src/cli/send.ts";
+import { refuseDashWithWords, sendCommand } from "../../src/cli/send.ts";
 import {
   parseClusterName,
   parseDuration,
@@ -32,9 +33,16 @@ function problems(typed: readonly string[], words = text): readonly string[] {
 
 describe("what was typed", () => {
   it.each([
-    [["--timout", "5s", "x"], "there is no flag --timout; did you mean --timeout?"],
-    [["--Quiet", "x"], "there is no flag --Quiet; did you mean --quiet?"],
-    [["-x", "oi"], "there is no flag -x. If it is an entry:  ./raft send -- oi -x"],
+    [
+      ["--timout", "5s", "x"],
+      "there is no flag --timout; did you mean --timeout? If it is an entry:  ./raft send -- --timout 5s x",
+    ],
+    [
+      ["--hello"],
+      "there is no flag --hello; did you mean --help? If it is an entry:  ./raft send -- --hello",
+    ],
+    [["-5", "degrees"], "there is no flag -5. If it is an entry:  ./raft send -- -5 degrees"],
+    [["-x", "oi"], "there is no flag -x. If it is an entry:  ./raft send -- -x oi"],
     [["-5 graus"], 'there is no flag "-5 graus". If it is an entry:  ./raft send -- "-5 graus"'],
     [
       ["-q", "oi", "-5 graus"],
@@ -44,12 +52,41 @@ describe("what was typed", () => {
     [["x", "--timeout", "--quiet"], "--timeout needs a value: --timeout TIME"],
     [["x", "--quiet=yes"], "--quiet takes no value"],
     [["x", "--timeout", "5s", "--timeout=6s"], "--timeout is given twice"],
-    [[], "something is missing:  ./raft send ENTRY... | -"],
+    [
+      [],
+      "something is missing:  ./raft send ENTRY... | -     (- reads standard input, one entry a line)",
+    ],
   ])("%o is one clear problem", (typed, problem) => expect(problems(typed)).toEqual([problem]));
+
+  it("a file beside - is refused, with the redirection that was meant", () => {
+    const refused = (entries: readonly string[]) => () => refuseDashWithWords(entries, "./raft");
+    expect(refused(["-", "big file.txt"])).toThrow(
+      '- reads standard input and stands alone; did you mean  ./raft send - < "big file.txt"',
+    );
+    expect(refused(["-", "a", "b"])).toThrow("- reads standard input and stands alone");
+    expect(refused(["a", "-"])).not.toThrow();
+  });
+
+  it("a number with a dash is meant as a number of entries where there is -n", () => {
+    const flag = { tail: { type: "string", description: "", alias: "n" } } as const;
+    expect(checkArguments(["-5"], flag, nothing, "./raft log")).toEqual({
+      type: "wrong",
+      problems: ["there is no flag -5; did you mean -n 5?"],
+    });
+  });
+
+  it("a command by another program's name is understood", () => {
+    expect(["start", "append", "list", "toString"].map(meantBy)).toEqual([
+      "up",
+      "send",
+      "log",
+      null,
+    ]);
+  });
 
   it("names all its problems at once", () => {
     expect(problems(["--timout", "--quiet=1", "x"])).toEqual([
-      "there is no flag --timout; did you mean --timeout?",
+      "there is no flag --timout; did you mean --timeout? If it is an entry:  ./raft send -- --timout x",
       "--quiet takes no value",
     ]);
   });
