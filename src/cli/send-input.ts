@@ -15,6 +15,8 @@ const UNDER_WAY_MAX = 4;
 /** Shorter inputs end before progress is worth a line. */
 const PROGRESS_AFTER_MS = 1_000;
 const PROGRESS_EVERY_MS = 200;
+/** What is under way at Ctrl-C may take this long to be settled. */
+const INTERRUPTED_MS = 600;
 
 /** What sending needs of a session. */
 export type InputSession = Pick<ClientSession, "hints" | "timeoutMs" | "explain"> & {
@@ -75,14 +77,53 @@ class InputSending {
     this.#progressAtMs = startedMs + PROGRESS_AFTER_MS;
     if (terminal.inputIsTerminal) terminal.say("one entry a line; Ctrl-D ends");
     signal.addEventListener("abort", () => terminal.endInput(), { once: true });
-    const tooLong = await this.#readAll();
-    while (!this.#batcher.isEmpty && this.#failure === null) await this.#sendBatch();
-    await this.#settled;
+    const tooLong = await Promise.race([this.#sendAll(), this.#interrupted()]);
     terminal.progress("");
     if (this.#failure !== null) throw this.#explain(this.#failure);
     if (tooLong !== null) throw new CommandError(`${tooLong.message}.\n${this.#soFar()}`, 2);
+    if (signal.aborted) {
+      terminal.say(this.#interruptedText());
+      return 130;
+    }
     terminal.say(summaryLine({ ...this.#tally, tookMs: clock.monotonicMs() - startedMs }));
-    return signal.aborted ? 130 : 0;
+    return 0;
+  }
+
+  async #sendAll(): Promise<LineTooLong | null> {
+    const tooLong = await this.#readAll();
+    while (!this.#batcher.isEmpty && !this.#isOver) await this.#sendBatch();
+    await this.#settled;
+    return tooLong;
+  }
+
+  /** Nothing more is sent after a failure or Ctrl-C. */
+  get #isOver(): boolean {
+    return this.#failure !== null || this.#context.signal.aborted;
+  }
+
+  /** Resolves when Ctrl-C was pressed and patience is over. */
+  #interrupted(): Promise<null> {
+    const { clock, signal } = this.#context;
+    return new Promise((resolve) => {
+      const wait = (): void => void clock.after(INTERRUPTED_MS, () => resolve(null));
+      if (signal.aborted) wait();
+      else signal.addEventListener("abort", wait, { once: true });
+    });
+  }
+
+  #interruptedText(): string {
+    const { entries } = this.#tally;
+    const rest =
+      this.#linesSent > entries
+        ? `${this.#openLines(entries + 1)}; what follows is not.`
+        : "What follows is not in it.";
+    return `interrupted. ${this.#soFar()} ${rest}`;
+  }
+
+  /** Lines that were sent and never answered. */
+  #openLines(firstLine: number): string {
+    const look = `${this.#session.hints.command("log")} --from ${this.#tally.lastIndex + 1}`;
+    return `Lines ${firstLine} to ${this.#linesSent} may or may not be in it; see ${look}`;
   }
 
   async #readAll(): Promise<LineTooLong | null> {
@@ -90,7 +131,7 @@ class InputSending {
     try {
       for await (const chunk of this.#context.terminal.input) {
         for (const line of splitter.take(chunk)) await this.#add(line);
-        if (this.#failure !== null) return null;
+        if (this.#isOver) return null;
         // What a slow writer has finished goes at once, unless the cuts must be the same next time.
         if (this.#requestId === undefined && this.#underWay < UNDER_WAY_MAX)
           await this.#sendBatch();
@@ -104,13 +145,14 @@ class InputSending {
   }
 
   async #add(line: Uint8Array): Promise<void> {
+    if (this.#isOver) return;
     if (this.#batcher.isFullFor(line)) await this.#sendBatch();
     this.#batcher.add(line);
   }
 
   async #sendBatch(): Promise<void> {
     while (this.#underWay >= UNDER_WAY_MAX) await this.#settledSome();
-    if (this.#batcher.isEmpty || this.#failure !== null) return;
+    if (this.#batcher.isEmpty || this.#isOver) return;
     const entries = this.#batcher.takeBatch();
     const firstLine = this.#linesSent + 1;
     this.#linesSent += entries.length;
@@ -184,7 +226,7 @@ class InputSending {
     const failure = this.#session.explain(error);
     if (!(failure instanceof CommandError)) return failure;
     const rest = this.#isUnknown
-      ? `Lines ${line} to ${this.#linesSent} may or may not be in it; see ${this.#session.hints.command("log")} --from ${this.#tally.lastIndex + 1}`
+      ? this.#openLines(line)
       : `Line ${line} and those after it are not in it and may be sent again.`;
     const message = `${failure.message}\n${this.#soFar()} ${rest}`;
     return new CommandError(message, this.#isUnknown ? 5 : failure.exitCode, {

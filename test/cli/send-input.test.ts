@@ -56,7 +56,7 @@ function fakeLog(failing = 0, failure: RaftError | null = null) {
   return { session, sent, underWayMax: () => underWayMax };
 }
 
-function contextOf(input: readonly string[]) {
+function contextOf(input: readonly string[], signal = new AbortController().signal) {
   const out: string[] = [];
   const said: string[] = [];
   async function* chunks() {
@@ -69,7 +69,7 @@ function contextOf(input: readonly string[]) {
     version: "1.0.0",
     machine: linuxMachine(),
     clock: systemClock,
-    signal: new AbortController().signal,
+    signal,
     terminal: {
       out: async (text) => void out.push(text.toString()),
       flush: async () => {},
@@ -127,6 +127,41 @@ describe("a long input", () => {
         .split("\n")
         .map((line) => line.slice(0, 1)),
     ).toEqual(["1", "2", "3"]);
+  });
+});
+
+describe("an input that is interrupted", () => {
+  /** Ctrl-C as soon as the batch with number `at` is handed to the cluster; the batch with number
+   *  `silent` is never answered. */
+  async function interrupted(at: number, silent: number): Promise<readonly string[]> {
+    const { session, sent } = fakeLog();
+    const controller = new AbortController();
+    const { context, said } = contextOf([numbers.join("")], controller.signal);
+    const send: InputSession["client"]["send"] = async (entries, options) => {
+      if (sent.length + 1 === at) controller.abort();
+      const receipt = await session.client.send(entries, options);
+      return sent.length >= silent ? new Promise(() => undefined) : receipt;
+    };
+    const code = await sendInput(
+      { ...session, client: { send } },
+      { _: [], quiet: true },
+      context,
+      undefined,
+    );
+    expect(code).toBe(130);
+    return said;
+  }
+
+  it("says what is in the log, and that nothing follows", async () => {
+    expect(await interrupted(2, Infinity)).toEqual([
+      "interrupted. In the log: the first 4096 entries of the input, at 1 to 4096. What follows is not in it.",
+    ]);
+  });
+
+  it("says which lines nobody knows of", async () => {
+    expect(await interrupted(1, 1)).toEqual([
+      "interrupted. No line of the input is in the log. Lines 1 to 2048 may or may not be in it; see ./raft log --from 1; what follows is not.",
+    ]);
   });
 });
 
