@@ -1,7 +1,9 @@
 /** `raft verify`: reads everything that stopped nodes of this machine hold and says whether it
  *  is sound. */
 
+import { join } from "node:path";
 import { type DirectoryReport, type FileReport, verifyDirectory } from "../storage/inspect.ts";
+import { listDirectories } from "../storage/real-disk.ts";
 import { DEFAULT_CLUSTER } from "./cluster-choice.ts";
 import type { RaftCommand } from "./command.ts";
 import { CommandError } from "./exit-codes.ts";
@@ -19,7 +21,7 @@ export const verifyCommand: RaftCommand = {
   args: TARGET_FLAGS,
   examples: [
     ["verify", "every node that has data on this machine"],
-    ["verify DIR", "the node in that directory"],
+    ["verify DIR", "the node in that directory, or those below it"],
   ],
   exits: [7, 8],
   async run(args, context) {
@@ -27,33 +29,41 @@ export const verifyCommand: RaftCommand = {
     const reader = new SettingsReader(args, machine.environment);
     const cluster = readNamedCluster(reader, context);
     const typed = args._[0];
-    const otherwise = { cluster: cluster ?? DEFAULT_CLUSTER, id: 1 };
-    const nodes =
-      typed === undefined
-        ? nodesHere(machine).filter((node) => (cluster ?? node.cluster) === node.cluster)
-        : [nodeIn(absolutePath(machine, typed), otherwise)].filter((node) => node !== null);
-    if (nodes.length === 0) {
+    const found =
+      typed === undefined ? nodesHere(machine) : nodesUnder(absolutePath(machine, typed), cluster);
+    const nodes = found.filter((node) => (cluster ?? node.cluster) === node.cluster);
+    const [first] = nodes;
+    if (first === undefined) {
       const what = cluster === null ? "" : `of cluster ${cluster} `;
-      throw new CommandError(
-        typed === undefined
-          ? `no node ${what}has data on this machine`
-          : `${typed} holds no data of raft`,
-        2,
-      );
+      const where = typed === undefined ? "on this machine" : `in ${typed}`;
+      throw new CommandError(`no node ${what}has data ${where}`, 2);
     }
+    if (nodes.every((node) => node.held !== null)) throw takenError(first, context.executable);
     let isSound = true;
     for (const node of nodes) {
-      const { directory } = node;
-      const report = verifyOne(node, context.executable);
-      isSound &&= report.ok;
-      await terminal.out(`${renderReport(directory, report)}\n`);
+      const report = node.held === null ? verifyOne(node) : null;
+      isSound &&= report?.ok ?? true;
+      const text =
+        report === null
+          ? `node ${node.id} of cluster ${node.cluster} runs: not checked`
+          : renderReport(node.directory, report);
+      await terminal.out(`${text}\n`);
     }
     return isSound ? 0 : 7;
   },
 };
 
-function verifyOne(node: NodeHere, executable: string): DirectoryReport {
-  if (node.held !== null) throw takenError(node, executable);
+/** The node in a directory, or those in the directories of a cluster or of all clusters. */
+export function nodesUnder(directory: string, cluster: string | null, levels = 2): NodeHere[] {
+  const node = nodeIn(directory, { cluster: cluster ?? DEFAULT_CLUSTER, id: 1 });
+  if (node !== null) return [node];
+  if (levels === 0) return [];
+  return listDirectories(directory).flatMap((name) =>
+    nodesUnder(join(directory, name), cluster, levels - 1),
+  );
+}
+
+function verifyOne(node: NodeHere): DirectoryReport {
   try {
     return verifyDirectory(node.directory);
   } catch (thrown) {
@@ -84,6 +94,8 @@ export function renderReport(directory: string, report: DirectoryReport): string
       ({ file, offset, reason }) =>
         `  ${file}${offset === null ? "" : ` at byte ${offset}`}: ${reason}`,
     );
+  if (files.some((file) => file.verdict === "prepared"))
+    reasons.push("  prepared: room that was made ready for the next entries, still empty");
   const verdict = ok ? "sound" : "damaged: a member's other copies can repair entries when it runs";
   return [`${who}${directory}`, renderTable(COLUMNS, files, plain), ...reasons, verdict].join("\n");
 }

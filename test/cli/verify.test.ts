@@ -1,0 +1,55 @@
+/** `raft verify` on directories of this machine. */
+
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { nodesUnder, renderReport } from "../../src/cli/verify.ts";
+import { writeIdentity } from "../../src/storage/identity.ts";
+import { openRealDisk } from "../../src/storage/real-disk.ts";
+import { INCARNATION } from "../storage/fixture.ts";
+
+const FRESH = {
+  incarnation: INCARNATION,
+  bootCount: 1,
+  founding: null,
+  foundedMs: null,
+  member: false,
+  addresses: {},
+  port: null,
+  lastUsedMs: 0,
+};
+const folder = mkdtempSync(join(tmpdir(), "raft-verify-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("verify", () => {
+  it("finds the node in a directory, and those below that of a cluster or of all", () => {
+    for (const [cluster, id] of [
+      ["g4", 1],
+      ["g4", 2],
+      ["g5", 1],
+    ] as const) {
+      const directory = join(folder, cluster, String(id));
+      mkdirSync(directory, { recursive: true });
+      writeIdentity(openRealDisk(directory, true), { ...FRESH, cluster, id });
+    }
+    const found = (path: string): readonly string[] =>
+      nodesUnder(path, null).map(({ cluster, id }) => `${cluster} ${id}`);
+    expect(found(join(folder, "g4", "2"))).toEqual(["g4 2"]);
+    expect(found(join(folder, "g4"))).toEqual(["g4 1", "g4 2"]);
+    expect(found(folder)).toEqual(["g4 1", "g4 2", "g5 1"]);
+    expect(found(join(folder, "none"))).toEqual([]);
+  });
+
+  it("says what a prepared file is", () => {
+    const file = { file: "log-2", verdict: "prepared", entries: 0, firstIndex: null } as const;
+    const report = {
+      identity: null,
+      files: [{ ...file, lastIndex: null, reason: null, offset: null }],
+      ok: true,
+    };
+    expect(renderReport("/data", report)).toContain(
+      "prepared: room that was made ready for the next entries, still empty",
+    );
+  });
+});
