@@ -2,15 +2,26 @@
  *  printed. */
 
 import { spawn } from "node:child_process";
-import { closeDescriptor, makeDirectory, openAppend } from "../storage/real-disk.ts";
+import {
+  closeDescriptor,
+  fileBytes,
+  makeDirectory,
+  openAppend,
+  readEnd,
+} from "../storage/real-disk.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
+import { heldBy, takenError } from "./local-nodes.ts";
 import { pathRules } from "./places.ts";
 import { pause } from "./terminal.ts";
 import type { UpSettings } from "./up-settings.ts";
+import { printable } from "./wording.ts";
 
 /** What is wrong at once (a directory in use, a port taken) shows within this time. */
 const FIRST_LOOK_MS = 700;
+/** As much of the log is shown then. */
+const LAST_WORDS_LINES = 12;
+const LAST_WORDS_BYTES = 4_096;
 
 /** Starts this command again without -d and outside this terminal. */
 export async function detach(settings: UpSettings, context: CommandContext): Promise<ExitCode> {
@@ -19,7 +30,15 @@ export async function detach(settings: UpSettings, context: CommandContext): Pro
   const id = settings.type === "node" ? settings.node.id : 1;
   const directory = settings.type === "node" ? settings.node.dataDir : settings.directoryOf(1);
   const log = join(dirname(directory), settings.type === "node" ? `${id}.log` : "local.log");
+  // A start that is bound to be refused leaves the running node's log alone.
+  if (settings.type === "node") {
+    const { key, id: nodeId } = settings.node;
+    const held = heldBy(directory);
+    const here = { cluster: key.cluster, id: nodeId, directory, held };
+    if (held !== null) throw takenError(here, context.executable);
+  }
   makeDirectory(dirname(directory));
+  const before = fileBytes(log);
   const file = openAppend(log);
   const [command = "", ...first] = context.selfCommand;
   const child = spawn(command, [...first, ...withoutDetach(context.typed)], {
@@ -38,8 +57,10 @@ export async function detach(settings: UpSettings, context: CommandContext): Pro
     pause(FIRST_LOOK_MS, context.signal).then(() => "running" as const),
   ]);
   if (early !== "running") {
+    const code = early === null ? "by a signal" : `exit ${early}`;
+    const words = lastWords(readEnd(log, before, LAST_WORDS_BYTES));
     throw new CommandError(
-      `it ended at once (exit ${early ?? "by a signal"}); its last words are in ${log}`,
+      [...words, `it ended at once (${code}); log in ${log}`].join("\n"),
       (early ?? 1) as ExitCode,
     );
   }
@@ -49,6 +70,12 @@ export async function detach(settings: UpSettings, context: CommandContext): Pro
     `runs in the background, process ${child.pid}; log in ${log}; ${settings.hints.command(settings.type === "node" ? `stop ${id}` : "status")}`,
   );
   return 0;
+}
+
+/** The last lines of a log that begins anywhere. */
+export function lastWords(bytes: Uint8Array): readonly string[] {
+  const text = new TextDecoder().decode(bytes).trimEnd();
+  return text === "" ? [] : text.split("\n").slice(-LAST_WORDS_LINES).map(printable);
 }
 
 /** What was typed, without -d and --detach (`-dv` is `-v`). */

@@ -233,6 +233,26 @@ export function readSmallFile(
   });
 }
 
+/** The end of a file from byte `from` on, at most `bytesMax` of it; empty when there is nothing. */
+export function readEnd(path: string, from: number, bytesMax: number): Uint8Array {
+  return guarded(path, () => {
+    const fd = fs.openSync(path, "r");
+    try {
+      const { size } = fs.fstatSync(fd);
+      const start = Math.max(from, size - bytesMax);
+      const bytes = new Uint8Array(Math.max(0, size - start));
+      return bytes.subarray(0, fs.readSync(fd, bytes, 0, bytes.length, start));
+    } finally {
+      fs.closeSync(fd);
+    }
+  });
+}
+
+/** How long a file is, in bytes; 0 when it does not exist. */
+export function fileBytes(path: string): number {
+  return fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
 /** Replaces a file whole or not at all, private (0600), durable on return. `exclusive`: refuses to
  *  replace (EEXIST). */
 export function writeFileAtomically(path: string, bytes: Uint8Array, exclusive = false): void {

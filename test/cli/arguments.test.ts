@@ -20,7 +20,7 @@ import {
   SettingsReader,
 } from "../../src/cli/settings.ts";
 import { shellQuote } from "../../src/cli/wording.ts";
-import { withoutDetach } from "../../src/cli/up-detached.ts";
+import { lastWords, withoutDetach } from "../../src/cli/up-detached.ts";
 
 const flags = sendCommand.args;
 const text: WordsExpected = sendCommand.words;
@@ -299,6 +299,13 @@ describe("commands to paste", () => {
     ["$HOME", "'$HOME'"],
     ["it's", '"it\'s"'],
   ])("%s is quoted as %s", (word, quoted) => expect(shellQuote(word)).toBe(quoted));
+
+  it("show what the background said last, harmless for a terminal", () => {
+    const log = Array.from({ length: 20 }, (_, at) => `line ${at}\n`).join("") + "\u001b[2J\n";
+    const words = lastWords(new TextEncoder().encode(log));
+    expect([words.length, words[0], words.at(-1)]).toEqual([12, "line 9", "\\x1b[2J"]);
+    expect(lastWords(new Uint8Array())).toEqual([]);
+  });
 
   it("go to the background without their -d", () => {
     expect(withoutDetach(["up", "--id", "1", "-d"])).toEqual(["up", "--id", "1"]);
