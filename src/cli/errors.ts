@@ -28,7 +28,7 @@ export function nobodyAnswersText(
   const shouted = nobody.ways.filter((way) => way === "multicast" || way === "broadcast");
   const asked = nobody.ways.length > shouted.length ? "at the addresses that are known, " : "";
   const ways = shouted.length === 0 ? asked : `by ${listOf(shouted)}, ${asked}`;
-  lines.push(field("asked", `${where}${ways}for ${nobody.seconds.toFixed(1)} s`));
+  lines.push(field("asked", `${where}${ways}for ${secondsText(nobody.seconds)}`));
   const others = nobody.heard.filter(
     (heard) => heard.cluster !== nobody.cluster || heard.keyDiffers,
   );
@@ -38,13 +38,21 @@ export function nobodyAnswersText(
   return lines.join("\n");
 }
 
+/** "2.0 s"; what is less than a tenth was probably meant as seconds, so it is said in full. */
+function secondsText(seconds: number): string {
+  return seconds < 0.1 ? `${Math.round(seconds * 1_000)} ms` : `${seconds.toFixed(1)} s`;
+}
+
 function field(name: string, text: string): string {
   return `  ${name.padEnd(8)}${text}`;
 }
 
 function heardText(heard: HeardCluster): string {
   const name = heard.keyDiffers ? `${heard.cluster} with another key` : heard.cluster;
-  if (heard.leader !== null) return `${name} (leader ${heard.leader.userHost})`;
+  if (heard.leader !== null) {
+    const { id, userHost } = heard.leader;
+    return `${name} (leader ${userHost === "" ? `node ${id}` : userHost})`;
+  }
   if (heard.waitingFor.length > 0) return `${name} (waiting for ${nodesText(heard.waitingFor)})`;
   return `${name} (no leader)`;
 }

@@ -18,7 +18,7 @@ export function ownHosts(loopbackOnly: boolean): readonly string[] {
   return loopbackOnly ? ["127.0.0.1"] : [...others, "127.0.0.1"];
 }
 
-/** "ana@lab-07"; a user without a name is "unknown". */
+/** "ana@lab-07", or "lab-07" where the user has no name. */
 export function userAtHost(): string {
   let user = process.env["USER"] ?? process.env["LOGNAME"] ?? "";
   try {
@@ -26,7 +26,7 @@ export function userAtHost(): string {
   } catch {
     // A uid without a passwd entry: what the environment says stands.
   }
-  return `${user === "" ? "unknown" : user}@${hostname()}`;
+  return user === "" || user === "unknown" ? hostname() : `${user}@${hostname()}`;
 }
 
 /** How large a sealed datagram to an address may be: `networkBytes` (null: what passes everywhere)

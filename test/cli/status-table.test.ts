@@ -235,6 +235,13 @@ describe("raft status", () => {
     );
   });
 
+  it("in milliseconds when it was so short, and by id where a leader has no name", () => {
+    const leader = { id: 1, userHost: "" };
+    const heard = nobody.heard.map((each) => ({ ...each, leader }));
+    const text = nobodyAnswersText({ ...nobody, heard, seconds: 0.005 }, [], "status", hints);
+    expect(text).toContain("broadcast, for 5 ms\n  heard   g4 (leader node 1)");
+  });
+
   it("when one node is asked for, it is the one to start", () => {
     const here = [1, 3].map((id) => ({ id, running: false, entries: 42, lastUsedMs: null }));
     expect(nobodyAnswersText(nobody, here, "stop 3", hints, 3)).toContain(
