@@ -3,6 +3,7 @@
 
 import type { NodeId } from "../base/types.ts";
 import type { PeerName } from "../node/events.ts";
+import type { Hints } from "./hints.ts";
 import type { EventOf, Memory } from "./narrate-memory.ts";
 import {
   dayAndTime,
@@ -11,6 +12,7 @@ import {
   hostOf,
   hourAndMinute,
   listOf,
+  nodesText,
   onHost,
 } from "./wording.ts";
 
@@ -116,21 +118,23 @@ function placeText(peer: PeerName): string {
   return [peer.userHost, peer.address?.host ?? null].filter((part) => part !== null).join(", ");
 }
 
-/** How another node took this one's id; also used before a node starts. */
-export function idInUseText(
+/** How another node took this one's id. */
+function idInUseText(
   id: NodeId,
   cluster: string,
   place: string,
   sinceText: string,
-  executable: string,
+  hints: Hints,
   freeId: NodeId,
+  founded: boolean,
 ): readonly string[] {
+  const letIn = founded ? `, then ${hints.command(`members add ${freeId}`)}` : "";
   return [
     `node ${id} of cluster ${cluster} is already running: ${place}, since ${sinceText}.`,
-    columns("Same group? Each machine needs its own id:", `${executable} up --id ${freeId}`),
+    columns("Same group? Each machine needs its own id:", `${hints.up(freeId)}${letIn}`),
     columns(
       "Another group? Choose a name of your own:",
-      `${executable} up --id ${id} --cluster NAME      (the same NAME on all your machines)`,
+      `${hints.upInCluster(id, "NAME")}      (the same NAME on all your machines)`,
     ),
   ];
 }
@@ -142,18 +146,16 @@ function idInUseLines(event: EventOf<"id in use">, memory: Memory): readonly str
     return [
       `a second node ${memory.self} was started: ${place}, at ${since}. That one ends, this one goes on.`,
     ];
-  const freeId = memory.self === 1 ? 2 : memory.self + 1;
-  return idInUseText(memory.self, memory.cluster, place, since, memory.hints.executable, freeId);
+  const { freeId, founded } = event;
+  return idInUseText(memory.self, memory.cluster, place, since, memory.hints, freeId, founded);
 }
 
 function notFounderLines(founders: readonly NodeId[], memory: Memory): readonly string[] {
   const { hints, self } = memory;
-  const ids = Array.from(
-    { length: Math.max(1, founders.length) },
-    (_, at) => self - founders.length + 1 + at,
-  );
-  const mine =
-    (ids[0] ?? 0) >= 1 ? ids : [...founders.slice(0, -1), self].toSorted((a, b) => a - b);
+  // An odd number: one more would have to be waited for and could not be lost either.
+  const count = Math.max(3, founders.length - ((founders.length + 1) % 2));
+  const first = Math.max(1, self - count + 1);
+  const mine = Array.from({ length: count }, (_, at) => first + at);
   return [
     `node ${self} is not a founder of ${clusterText(memory)} (founders: ${founders.join(", ")}). ` +
       `When they have founded it, let it in with ${hints.command(`members add ${self}`)}.`,
@@ -185,11 +187,7 @@ function olderLines(event: EventOf<"older cluster">, memory: Memory): readonly s
   return [
     `${name} still belongs to an older ${clusterText(memory)}${founded}${entries}; this node is new.`,
     columns(`To start anew, ${onHost(peer)}:`, hints.command(`wipe ${peer.id}`), 30),
-    columns(
-      "To go on with the old one:",
-      `start its ${otherNodes(event.otherMembers)} with their data; then ${hints.command(`members replace ${self}`)}`,
-      30,
-    ),
+    ...goOnLines(event, peer.id, self, hints),
   ];
 }
 
@@ -205,17 +203,29 @@ function newcomerLines(event: EventOf<"older cluster">, memory: Memory): readonl
       `Ctrl-C, ${hints.command(`wipe ${self}`)}, then ${hints.up(self)}`,
       30,
     ),
-    columns(
-      "To go on with the old one:",
-      `start its ${otherNodes(event.otherMembers)} with their data; then ${hints.command(`members replace ${event.peer.id}`)}`,
-      30,
-    ),
+    ...goOnLines(event, self, event.peer.id, hints),
   ];
 }
 
-function otherNodes(ids: readonly NodeId[]): string {
-  if (ids.length === 0) return "other nodes";
-  return ids.length === 1 ? `node ${ids[0]}` : `nodes ${listOf(ids, "or")}`;
+/** How the older cluster lives on, or what is left of it when too much data is gone. */
+function goOnLines(
+  { otherMembers, lost }: EventOf<"older cluster">,
+  older: NodeId,
+  renewed: NodeId,
+  hints: Hints,
+): readonly string[] {
+  const heading = "To go on with the old one:";
+  if (lost.length > 0) {
+    const save = hints.command(`log --stale --node ${older}`);
+    return [
+      columns(heading, `only with the old data of ${nodesText(lost, "or")}`, 30),
+      columns("To save what is left of it:", `${save} > FILE`, 30),
+    ];
+  }
+  const whose = otherMembers.length === 1 ? "its" : "their";
+  const others = otherMembers.length === 0 ? "other nodes" : nodesText(otherMembers, "or");
+  const replace = hints.command(`members replace ${renewed}`);
+  return [columns(heading, `start its ${others} with ${whose} data; then ${replace}`, 30)];
 }
 
 function twoFoundingLines(peers: readonly PeerName[], memory: Memory): readonly string[] {

@@ -37,6 +37,12 @@ function firewallLines(
   ];
 }
 
+const KEY_TEXTS = {
+  both: "its key differs: copy the same raft.key to both",
+  theirs: "that cluster has a key, this node has none: copy its raft.key beside this raft",
+  ours: "that cluster has no key, this node has one: copy this raft.key beside that raft",
+} as const;
+
 function causeLine(cause: SilenceCause, memory: Memory): string {
   switch (cause.type) {
     case "unknown":
@@ -52,7 +58,9 @@ function causeLine(cause: SilenceCause, memory: Memory): string {
         `Yours? ${memory.hints.upInCluster(memory.self, cause.cluster)}`
       );
     case "other key":
-      return `${cause.host} is heard, but its key differs: copy the same raft.key to both`;
+      return `${cause.host} is heard, but ${KEY_TEXTS[cause.keyed]}`;
+    case "problem":
+      return cause.text;
     case "not between them":
       return (
         `node ${cause.hears} hears node ${cause.unheard}, this node does not: a firewall is between this machine and that of node ${cause.unheard}. ` +

@@ -25,7 +25,14 @@ export type SilenceCause =
       readonly cluster: string;
       readonly userHost: string;
     }
-  | { readonly type: "other key"; readonly host: string }
+  /** `keyed`: which of the two clusters of this name has a key. */
+  | {
+      readonly type: "other key";
+      readonly host: string;
+      readonly keyed: "both" | "theirs" | "ours";
+    }
+  /** What discovery could not do, already a sentence. */
+  | { readonly type: "problem"; readonly text: string }
   | { readonly type: "not between them"; readonly hears: NodeId; readonly unheard: NodeId }
   | {
       readonly type: "other size";
@@ -132,6 +139,9 @@ export type NodeEvent =
       readonly other: PeerName;
       readonly sinceWallMs: WallMs;
       readonly keeps: boolean;
+      /** An id that nobody is known to have, and whether its node must be let in. */
+      readonly freeId: NodeId;
+      readonly founded: boolean;
     }
   | { readonly type: "not a founder"; readonly founders: readonly NodeId[] }
   | { readonly type: "waits outside"; readonly members: readonly NodeId[] }
@@ -145,6 +155,8 @@ export type NodeEvent =
       readonly foundedMs: WallMs | null;
       readonly entries: number | null;
       readonly otherMembers: readonly NodeId[];
+      /** Founders that came back without their data, where the others are no majority. */
+      readonly lost: readonly NodeId[];
       /** True on the node that belongs to the older cluster. */ readonly selfIsOlder: boolean;
     }
   | { readonly type: "two foundings"; readonly peers: readonly PeerName[] }

@@ -36,17 +36,21 @@ export type FormationObstacle =
   | { readonly type: "two foundings"; readonly peers: readonly NodeHello[] }
   /** This node's id is in the record of a living cluster under another incarnation. */
   | { readonly type: "fenced"; readonly members: readonly NodeHello[] }
-  /** Members of an earlier founding, too few of them to go on, while this node is new. */
+  /** Members of an earlier founding, too few of them to go on, while this node is new.
+   *  `otherMembers` are not here. `lost`: those who are here without their data, where too few are
+   *  left to go on without it; else empty. */
   | {
       readonly type: "older cluster";
       readonly members: readonly NodeHello[];
       readonly otherMembers: readonly NodeId[];
+      readonly lost: readonly NodeId[];
     }
   /** The same, seen from the member: these founders are new. */
   | {
       readonly type: "new founders";
       readonly peers: readonly NodeHello[];
       readonly otherMembers: readonly NodeId[];
+      readonly lost: readonly NodeId[];
     }
   /** A living cluster that does not name this node's id: it waits to be admitted. */
   | { readonly type: "not a member"; readonly members: readonly NodeId[] }
@@ -154,6 +158,7 @@ function strangers(
   const foreign = hellos.filter((hello) => isForeign(formation, hello));
   const members = foreign.filter((hello) => hello.member);
   const signed = foreign.filter((hello) => !hello.member);
+  const fresh = hellos.filter((hello) => hello.founding === null);
   // Whoever is no founder of that record only watches others sign theirs.
   const rivals = signed.filter(
     ({ founding }) => founding !== null && namedIncarnation(founding, formation.id) !== null,
@@ -177,9 +182,9 @@ function strangers(
     } else if (lives) {
       found.push({ type: "fenced", members: holders });
     } else {
-      const heard = new Set([formation.id, ...holders.map(({ id }) => id)]);
-      const otherMembers = ids.filter((id) => !heard.has(id));
-      found.push({ type: "older cluster", members: holders, otherMembers });
+      const holding = new Set(holders.map(({ id }) => id));
+      const renewed = new Set([formation.id, ...fresh.map(({ id }) => id)]);
+      found.push({ type: "older cluster", members: holders, ...missing(ids, holding, renewed) });
     }
   } else if (standing === "outside") {
     const founders = signed[0]?.founding?.founders.map(({ id }) => id) ?? formation.founders;
@@ -216,9 +221,25 @@ function newFounders(formation: Formation, hellos: readonly NodeHello[]): Format
     if (namedIncarnation(record, id) === incarnation) present.add(id);
   }
   if (present.size * 2 > record.founders.length) return found;
-  const ids = record.founders.map(({ id }) => id).filter((id) => !present.has(id));
-  const peers = hellos.filter(({ id, founding }) => founding === null && ids.includes(id));
-  const otherMembers = ids.filter((id) => !peers.some((peer) => peer.id === id));
-  if (peers.length > 0) found.push({ type: "new founders", peers, otherMembers });
+  const ids = record.founders.map(({ id }) => id);
+  const peers = hellos.filter(
+    ({ id, founding }) => founding === null && ids.includes(id) && !present.has(id),
+  );
+  const fresh = new Set(peers.map(({ id }) => id));
+  if (peers.length > 0)
+    found.push({ type: "new founders", peers, ...missing(ids, present, fresh) });
   return found;
+}
+
+/** Who of the founders `ids` is elsewhere, and whose data is lost: those who came back without it,
+ *  where all the others are no majority. */
+function missing(
+  ids: readonly NodeId[],
+  holding: ReadonlySet<NodeId>,
+  fresh: ReadonlySet<NodeId>,
+): { readonly otherMembers: readonly NodeId[]; readonly lost: readonly NodeId[] } {
+  const absent = ids.filter((id) => !holding.has(id));
+  const otherMembers = absent.filter((id) => !fresh.has(id));
+  const isMajority = (ids.length - absent.length + otherMembers.length) * 2 > ids.length;
+  return { otherMembers, lost: isMajority ? [] : absent.filter((id) => fresh.has(id)) };
 }

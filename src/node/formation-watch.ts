@@ -14,6 +14,7 @@ export interface FormationSurroundings {
   readonly cluster: string;
   readonly ownHost: string;
   readonly ownKeyTag: number;
+  readonly ownAuth: "open" | "key";
   readonly founders: readonly NodeId[];
   readonly nameOf: (hello: NodeHello) => PeerName;
   readonly foundedMs: WallMs | null;
@@ -21,10 +22,15 @@ export interface FormationSurroundings {
   readonly discovery: DiscoveryReport;
 }
 
+/** What stands in the way is said after it has lasted so long. */
+const PATIENCE_MS = 2_000;
+
 export class FormationWatch {
   readonly #said = new Set<string>();
   readonly #met = new Set<NodeId>();
   readonly #waiting = new Repeat();
+  /** Since when each obstacle stands without a break. */
+  readonly #sinceMs = new Map<string, MonotonicMs>();
 
   look(
     view: FormationView,
@@ -44,11 +50,27 @@ export class FormationWatch {
     }
     if (waits && view.waitingFor.length > 0) this.#wait(view, around, nowMs, events);
     else this.#waiting.end();
-    for (const obstacle of view.obstacles) {
-      const event = eventOf(obstacle, around);
-      if (event !== null) this.#once(JSON.stringify(event), event, events);
-    }
+    this.#sayObstacles(view, around, nowMs, events);
     return events;
+  }
+
+  /** What a person has to settle is said when it has lasted: hellos that arrive one by one show for
+   *  a moment what is not so. */
+  #sayObstacles(
+    view: FormationView,
+    around: FormationSurroundings,
+    nowMs: MonotonicMs,
+    events: NodeEvent[],
+  ): void {
+    const told = view.obstacles.flatMap((obstacle) => eventOf(obstacle, around) ?? []);
+    const standing = new Map(told.map((event) => [keyOf(event), event]));
+    for (const key of this.#sinceMs.keys()) if (!standing.has(key)) this.#sinceMs.delete(key);
+    for (const [key, event] of standing) {
+      const sinceMs = this.#sinceMs.get(key) ?? nowMs;
+      this.#sinceMs.set(key, sinceMs);
+      if (isPatient(event) && nowMs - sinceMs < PATIENCE_MS) continue;
+      this.#once(key, event, events);
+    }
   }
 
   #wait(
@@ -73,6 +95,24 @@ export class FormationWatch {
     this.#said.add(key);
     events.push(event);
   }
+}
+
+/** Being fenced or outside is said with a patience of its own, see Founding. */
+function isPatient({ type }: NodeEvent): boolean {
+  return type !== "fenced" && type !== "waits outside";
+}
+
+/** What makes an obstacle another one; how many entries somebody holds does not. */
+function keyOf(event: NodeEvent): string {
+  return JSON.stringify(event.type === "older cluster" ? { ...event, entries: null } : event);
+}
+
+/** A cluster of this name and key is heard on the network, so nothing is founded here. */
+function hearsCluster({ discovery, cluster, ownKeyTag }: FormationSurroundings): boolean {
+  return discovery.heard.some(
+    ({ beacon }) =>
+      beacon.cluster === cluster && beacon.keyTag === ownKeyTag && beacon.clusterId !== null,
+  );
 }
 
 function eventOf(obstacle: FormationObstacle, around: FormationSurroundings): NodeEvent | null {
@@ -105,6 +145,7 @@ function eventOf(obstacle: FormationObstacle, around: FormationSurroundings): No
         foundedMs: obstacle.members[0]?.foundedMs ?? null,
         entries: obstacle.members[0]?.lastIndex ?? null,
         otherMembers: obstacle.otherMembers,
+        lost: obstacle.lost,
         selfIsOlder: false,
       };
     case "new founders":
@@ -114,12 +155,13 @@ function eventOf(obstacle: FormationObstacle, around: FormationSurroundings): No
         foundedMs: around.foundedMs,
         entries: around.entries,
         otherMembers: obstacle.otherMembers,
+        lost: obstacle.lost,
         selfIsOlder: true,
       };
     case "not a member":
       return { type: "waits outside", members: obstacle.members };
     case "not a founder":
-      return { type: "not a founder", founders: obstacle.founders };
+      return hearsCluster(around) ? null : { type: "not a founder", founders: obstacle.founders };
     case "doubled":
     case "not between them":
     case "heard by a peer only":
@@ -146,11 +188,14 @@ function causesOf(view: FormationView, around: FormationSurroundings): SilenceCa
   }
   for (const { beacon, address } of around.discovery.heard) {
     if (beacon.cluster === around.cluster && beacon.keyTag !== around.ownKeyTag) {
-      causes.push({ type: "other key", host: address.host });
+      const bothKeyed = beacon.auth === around.ownAuth;
+      const keyed = bothKeyed ? "both" : beacon.auth === "key" ? "theirs" : "ours";
+      // One node is heard once for each of its addresses.
+      if (!causes.some((cause) => cause.type === "other key" && cause.keyed === keyed))
+        causes.push({ type: "other key", host: address.host, keyed });
     }
     if (beacon.cluster !== around.cluster && view.waitingFor.includes(beacon.id)) {
       const { cluster, userHost } = beacon;
-      // One node is heard once for each of its addresses.
       const isTold = causes.some(
         (cause) => cause.type === "other cluster" && cause.cluster === cluster,
       );
@@ -166,6 +211,7 @@ function causesOf(view: FormationView, around: FormationSurroundings): SilenceCa
       tryHost: tryHost(around.discovery),
     });
   }
+  for (const text of around.discovery.problems) causes.push({ type: "problem", text });
   if (causes.length === 0) causes.push({ type: "unknown", ownHost: around.ownHost });
   return causes;
 }

@@ -113,6 +113,7 @@ export class Founding {
         cluster: options.key.cluster,
         ownHost: ownHosts()[0] ?? "127.0.0.1",
         ownKeyTag: keyTagOf(options.key),
+        ownAuth: options.key.auth,
         founders: formation.founders,
         nameOf: (hello) => this.#options.neighbours.nameOf(hello.id),
         foundedMs: directory.identity.foundedMs,

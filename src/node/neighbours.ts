@@ -1,7 +1,7 @@
 /** Whom this node knows: where they were met, what they last said, and who of them leads. */
 
 import { type Address, isLoopback } from "../base/hosts.ts";
-import type { Incarnation, MonotonicMs, NodeId } from "../base/types.ts";
+import type { FoundingRecord, Incarnation, MonotonicMs, NodeId } from "../base/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { LeaderHint } from "../transport/requests.ts";
 import type { Connection, Endpoint, NodeHello, UdpSocket } from "../transport/types.ts";
@@ -159,6 +159,15 @@ export class Neighbours {
       userHost: hello?.userHost ?? null,
       address: memory?.address ?? hello?.addresses[0] ?? null,
     };
+  }
+
+  /** The lowest id that no founder has and no other node is known to have. */
+  freeId(record: FoundingRecord | null): NodeId {
+    const taken = new Set([this.#parts.options.id, ...this.memories.keys()]);
+    for (const { id } of record?.founders ?? []) taken.add(id);
+    let id = 1;
+    while (taken.has(id)) id += 1;
+    return id;
   }
 
   ownAddress(): Address {

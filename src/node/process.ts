@@ -227,7 +227,10 @@ export class NodeProcess implements RunningNode {
     const other: PeerName = { id: hello.id, userHost: hello.userHost, address };
     const sinceWallMs = this.#parts.clock.wallMs() - hello.uptimeMs;
     const keeps = outcome === "mine";
-    this.emit({ type: "id in use", other, sinceWallMs, keeps });
+    const record = hello.founding ?? this.hello().founding;
+    const freeId = this.#neighbours.freeId(record);
+    const founded = record !== null;
+    this.emit({ type: "id in use", other, sinceWallMs, keeps, freeId, founded });
     if (!keeps) void this.#close({ type: "id in use", text: `${hello.userHost} ${address.host}` });
   }
 

@@ -7,12 +7,22 @@ import { at, lab, peer, told, lines } from "./context.ts";
 describe("an id", () => {
   it("that runs elsewhere: who it is, and two ways out", () => {
     const text = told(1, [
-      [at(14, 6), { type: "id in use", other: lab[1], sinceWallMs: at(14, 5), keeps: false }],
+      [
+        at(14, 6),
+        {
+          type: "id in use",
+          other: lab[1],
+          sinceWallMs: at(14, 5),
+          keeps: false,
+          freeId: 4,
+          founded: true,
+        },
+      ],
     ]);
     expect(text).toBe(
       lines(
         "14:06:00  node 1 of cluster raft is already running: ana@lab-07, 10.0.0.7, since 14:05.",
-        "          Same group? Each machine needs its own id:    ./raft up --id 2",
+        "          Same group? Each machine needs its own id:    ./raft up --id 4, then ./raft members add 4",
         "          Another group? Choose a name of your own:     ./raft up --id 1 --cluster NAME      (the same NAME on all your machines)",
       ),
     );
@@ -21,7 +31,19 @@ describe("an id", () => {
   it("that somebody else claims while this node keeps it", () => {
     const other = peer(1, "bob@lab-12", "10.0.0.12");
     expect(
-      told(1, [[at(14, 6), { type: "id in use", other, sinceWallMs: at(14, 6), keeps: true }]]),
+      told(1, [
+        [
+          at(14, 6),
+          {
+            type: "id in use",
+            other,
+            sinceWallMs: at(14, 6),
+            keeps: true,
+            freeId: 2,
+            founded: false,
+          },
+        ],
+      ]),
     ).toBe(
       "14:06:00  a second node 1 was started: bob@lab-12, 10.0.0.12, at 14:06. That one ends, this one goes on.",
     );
@@ -34,6 +56,15 @@ describe("an id", () => {
         "          To found with these machines instead, on each of them:    ./raft up --id 17 --voters 15,16,17",
       ),
     );
+  });
+
+  it("that is no founder's: an odd number of founders, three or more, would found", () => {
+    const voters = (self: number, founders: readonly number[]): string | undefined =>
+      /--voters (.*)$/.exec(told(self, [[at(14, 6), { type: "not a founder", founders }]]))?.[1];
+    expect(voters(5, [1])).toBe("3,4,5");
+    expect(voters(3, [1, 2])).toBe("1,2,3");
+    expect(voters(9, [1, 2, 3, 4])).toBe("7,8,9");
+    expect(voters(9, [1, 2, 3, 4, 5])).toBe("5,6,7,8,9");
   });
 
   it("that is a member's no more", () => {
@@ -99,6 +130,7 @@ describe("the past", () => {
       foundedMs: at(14, 5),
       entries: 42,
       otherMembers: [2, 3],
+      lost: [],
       selfIsOlder: false,
     } as const;
     expect(told(2, [[at(14, 6), event]])).toBe(
@@ -110,6 +142,26 @@ describe("the past", () => {
     );
   });
 
+  it("of which too much is lost: only its old data would help, and what is left can be saved", () => {
+    const event = {
+      type: "older cluster",
+      peer: lab[3],
+      foundedMs: null,
+      entries: 42,
+      otherMembers: [],
+      lost: [1, 2],
+      selfIsOlder: false,
+    } as const;
+    expect(
+      told(2, [[at(14, 6), event]])
+        .split("\n")
+        .slice(2),
+    ).toEqual([
+      "          To go on with the old one:    only with the old data of nodes 1 or 2",
+      "          To save what is left of it:   ./raft log --stale --node 3 > FILE",
+    ]);
+  });
+
   it("of this node, which belongs to an older cluster", () => {
     const event = {
       type: "older cluster",
@@ -117,13 +169,14 @@ describe("the past", () => {
       foundedMs: at(14, 5),
       entries: 42,
       otherMembers: [3],
+      lost: [],
       selfIsOlder: true,
     } as const;
     expect(told(1, [[at(14, 6), event]])).toBe(
       lines(
         "14:06:00  this node belongs to an older cluster raft, founded 14 Nov, 42 entries; node 2 (ana@lab-08) is new.",
         "          To start anew, here:          Ctrl-C, ./raft wipe 1, then ./raft up --id 1",
-        "          To go on with the old one:    start its node 3 with their data; then ./raft members replace 2",
+        "          To go on with the old one:    start its node 3 with its data; then ./raft members replace 2",
       ),
     );
   });

@@ -55,7 +55,7 @@ describe("waiting", () => {
       "10.0.0.9 is heard, but in cluster g4 (bob@lab-09). Yours? ./raft up --id 1 --cluster g4",
     ],
     [
-      { type: "other key", host: "10.0.0.9" },
+      { type: "other key", host: "10.0.0.9", keyed: "both" },
       "10.0.0.9 is heard, but its key differs: copy the same raft.key to both",
     ],
     [

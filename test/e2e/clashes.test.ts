@@ -33,7 +33,7 @@ describe("an id that is in use on the network", () => {
     });
     expectRefused(result, made, [
       "node 2 of cluster raft is already running: ana@HOST, A.B.C.D, since HH:MM.",
-      "Same group? Each machine needs its own id: ./raft up --id 3",
+      "Same group? Each machine needs its own id: ./raft up --id 4, then ./raft members add 4",
       "Another group? Choose a name of your own: ./raft up --id 2 --cluster NAME (the same NAME on all your machines)",
     ]);
     await nodes[1]?.waitForLine(

@@ -23,6 +23,7 @@ function around(discovery: DiscoveryReport): FormationSurroundings {
     cluster: CLUSTER,
     ownHost: "10.0.0.7",
     ownKeyTag: 7,
+    ownAuth: "open",
     founders: [1, 2, 3],
     nameOf: ({ id, userHost }) => ({ id, userHost, address: null }),
     foundedMs: null,
@@ -78,7 +79,8 @@ it("names another machine that is heard, never this one, where the own multicast
 
 it("says whose key or cluster differs", () => {
   const heard = [
-    heardFrom("10.0.0.8", { keyTag: 8 }),
+    heardFrom("10.0.0.8", { keyTag: 8, auth: "key" }),
+    heardFrom("127.0.0.1", { keyTag: 8, auth: "key" }),
     heardFrom("10.0.0.9", { cluster: "g4", userHost: "bob@lab-09" }),
   ];
   expect(saidBy(founder(), { ...quiet, heard }, 11)).toContainEqual({
@@ -86,7 +88,7 @@ it("says whose key or cluster differs", () => {
     ids: [2, 3],
     seconds: 10,
     causes: [
-      { type: "other key", host: "10.0.0.8" },
+      { type: "other key", host: "10.0.0.8", keyed: "theirs" },
       { type: "other cluster", host: "10.0.0.9", cluster: "g4", userHost: "bob@lab-09" },
     ],
   });
@@ -103,4 +105,39 @@ it("goes on waiting, aloud, for a founder that left before it had signed", () =>
   const said = saidBy(formation, quiet, 11);
   expect(said.map(({ type }) => type)).toEqual(["met", "waiting", "silence"]);
   expect(said[1]).toEqual({ type: "waiting", for: [3], single: true });
+});
+
+it("says which names are not known", () => {
+  const text = "no IPv4 address is known for nosuchhost (--peers)";
+  expect(saidBy(founder(), { ...quiet, problems: [text] }, 11)).toContainEqual(
+    expect.objectContaining({ type: "silence", causes: [{ type: "problem", text }] }),
+  );
+});
+
+function outsider(): Formation {
+  const options = { cluster: CLUSTER, id: 5, incarnation: "5a", founders: [1, 2, 3] };
+  return new Formation({ ...options, record: null, member: false });
+}
+
+it("says that it is no founder when that has lasted, and not beside a cluster that it hears", () => {
+  const notFounder = { type: "not a founder", founders: [1, 2, 3] };
+  expect(saidBy(outsider(), quiet, 1.5)).toEqual([]);
+  expect(saidBy(outsider(), quiet, 3)).toEqual([notFounder]);
+  const heard = [heardFrom("10.0.0.8", { cluster: CLUSTER, clusterId: "5f".repeat(16) })];
+  expect(saidBy(outsider(), { ...quiet, heard }, 3)).toEqual([]);
+});
+
+it("says what an older cluster holds only when its other members do not come", () => {
+  const record = foundingRecord(
+    CLUSTER,
+    [1, 2, 3].map((id) => ({ id, incarnation: id === 1 ? "old" : `${id}a` })),
+  );
+  const member = (id: number) =>
+    helloOf({ id, incarnation: `${id}a`, founding: record, member: true });
+  const formation = founder();
+  formation.heard(member(2), true);
+  expect(saidBy(formation, quiet, 1.5).map(({ type }) => type)).not.toContain("older cluster");
+  expect(saidBy(formation, quiet, 3).map(({ type }) => type)).toContain("older cluster");
+  formation.heard(member(3), true);
+  expect(saidBy(formation, quiet, 3).map(({ type }) => type)).not.toContain("older cluster");
 });

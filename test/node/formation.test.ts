@@ -235,11 +235,31 @@ describe("what people are told", () => {
     const one = helloOf({ id: 1, founding: R, member: true });
     two.heard(one, true);
     expect(two.view().obstacles).toEqual([
-      { type: "older cluster", members: [one], otherMembers: [3] },
+      { type: "older cluster", members: [one], otherMembers: [3], lost: [] },
     ]);
     const three = helloOf({ id: 3, founding: R, member: true });
     two.heard(three, true);
     expect(two.view().obstacles).toEqual([{ type: "fenced", members: [one, three] }]);
+  });
+
+  it("says whose data is lost when too few are left to go on without it", () => {
+    const two = new Formation({
+      cluster: CLUSTER,
+      id: 2,
+      incarnation: "2b",
+      founders: [1, 2, 3],
+      record: null,
+      member: false,
+    });
+    const one = helloOf({ id: 1, founding: R, member: true });
+    two.heard(one, true);
+    two.heard(helloOf({ id: 3, incarnation: "3b" }), true);
+    expect(two.view().obstacles).toContainEqual({
+      type: "older cluster",
+      members: [one],
+      otherMembers: [],
+      lost: [2, 3],
+    });
   });
 
   it("tells one who has signed, and a founder that was wiped since, who the other is", () => {
@@ -272,7 +292,7 @@ describe("what people are told", () => {
     const two = helloOf({ id: 2, incarnation: "2b" });
     one.heard(two, true);
     expect(one.view().obstacles).toEqual([
-      { type: "new founders", peers: [two], otherMembers: [3] },
+      { type: "new founders", peers: [two], otherMembers: [3], lost: [] },
     ]);
   });
 
