@@ -43,7 +43,7 @@ export const FLAGS = {
     "HOST,...",
     "machines to ask when multicast does not reach them: HOST, HOST:PORT or ID=HOST:PORT",
   ),
-  timeout: value("TIME", "how long to wait: 500ms, 5s or a number of milliseconds"),
+  timeout: value("TIME", "how long to wait: 5s, 500ms, or 500, which are milliseconds"),
   "data-dir": value(
     "DIR",
     "where the data is; otherwise the platform's state directory, under raft/CLUSTER/ID",

@@ -15,6 +15,7 @@ const ERASE_BELOW = "\u001b[J";
 export const statusCommand: RaftCommand = {
   name: "status",
   summary: "shows every member, whether all is well, and how to bring back what is missing",
+  notes: ["Ctrl-C ends -w with exit code 0."],
   words: { hint: "", min: 0, max: 0 },
   args: { watch: FLAGS.watch, check: FLAGS.check, json: FLAGS.json, ...CLIENT_FLAGS },
   examples: [
