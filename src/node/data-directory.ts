@@ -268,7 +268,8 @@ function refusing<T>(path: string, open: () => T): T {
     return open();
   } catch (error) {
     if (error instanceof StartError) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
+    const text = error instanceof Error ? error.message : String(error);
+    const reason = text.startsWith(`${path}: `) ? text.slice(path.length + 2) : text;
     throw new StartError(
       `cannot use the data directory ${path}: ${reason}. Name another: --data-dir DIR`,
       8,

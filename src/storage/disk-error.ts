@@ -19,7 +19,12 @@ export function toDiskError(thrown: unknown, path: string): DiskFailure {
   if (thrown instanceof DiskFailure) return thrown;
   if (typeof thrown !== "object" || thrown === null || !("code" in thrown)) throw thrown;
   const text = "message" in thrown ? String(thrown.message) : "refused";
-  return new DiskFailure(String(thrown.code), `${path}: ${text}`);
+  return new DiskFailure(String(thrown.code), `${path}: ${withoutCall(text)}`);
+}
+
+/** "EACCES: permission denied, open '/data/lock'" without the call, whose path is said already. */
+function withoutCall(text: string): string {
+  return text.replace(/, [a-z]+ '[^']*'$/, "");
 }
 
 /** True when the disk is full: the one refusal that is waited out. */

@@ -5,6 +5,7 @@ import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, onTestFinished } from "vitest";
+import { toDiskError } from "../../src/storage/disk-error.ts";
 import {
   openIdentity,
   readIdentity,
@@ -219,6 +220,14 @@ describe("the lock on a directory", () => {
     expect(taken.ok).toBe(true);
     if (taken.ok) taken.lock.release();
     expect(existsSync(join(directory, "lock.holder"))).toBe(false);
+  });
+});
+
+describe("a refusal of the disk", () => {
+  it("names the file once", () => {
+    const text = "EACCES: permission denied, open '/data/lock'";
+    const thrown = Object.assign(new Error(text), { code: "EACCES" });
+    expect(toDiskError(thrown, "/data/lock").message).toBe("/data/lock: EACCES: permission denied");
   });
 });
 
