@@ -2,6 +2,7 @@
  *  another past, a node that nobody let in, a disk that lost something. */
 
 import type { NodeId } from "../base/types.ts";
+import { foundersFlag } from "../client/founders.ts";
 import type { PeerName } from "../node/events.ts";
 import type { Hints } from "./hints.ts";
 import type { EventOf, Memory } from "./narrate-memory.ts";
@@ -97,12 +98,6 @@ export function differentSizeLine(
     `${introduce(peer, memory, true)} was started with ${foundersFlag(theirs)}, this one with ${foundersFlag(ours)}${isDefault}. ` +
     "Stop one with Ctrl-C and start it with the other's size."
   );
-}
-
-/** How these founders were typed: `--size 3` or `--voters 1,2,5`. */
-export function foundersFlag(founders: readonly NodeId[]): string {
-  const isSize = founders.every((id, at) => id === at + 1);
-  return isSize ? `--size ${founders.length}` : `--voters ${founders.join(",")}`;
 }
 
 /** Commands of one block begin in one column. */

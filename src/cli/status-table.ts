@@ -126,10 +126,16 @@ function verdictLine(status: ClusterStatus, hints: Hints, paint: Paint): string 
       const majority = majorityOf(status.voters);
       const why =
         status.reachableVoters < majority ? `${majority} are needed` : "an election is under way";
-      return `${paint("red", "no leader:")} ${cluster}, ${voters}, ${why}; nothing acknowledged is lost, nothing can be added`;
+      const rest =
+        status.lost.length > 0
+          ? `the data of ${nodesText(status.lost)} is gone`
+          : "nothing acknowledged is lost, nothing can be added";
+      return `${paint("red", "no leader:")} ${cluster}, ${voters}, ${why}; ${rest}`;
     }
     case "not founded": {
       const head = `${paint("yellow", "not founded:")} ${cluster}`;
+      if (status.disagreement !== null)
+        return `${head}: ${status.disagreement}. Stop one side with Ctrl-C and start it as the other`;
       const first = status.waitingFor[0];
       if (first === undefined) return `${head} has met all its founders and is about to be founded`;
       return `${head} waits for ${nodesText(status.waitingFor)}: ${hints.up(first)} on another machine, or in another terminal`;
@@ -143,14 +149,15 @@ function adviceLines(
   hints: Hints,
   nowMs: WallMs,
 ): readonly string[] {
-  if (!status.founded) return [];
-  const lines: string[] = [];
+  if (!status.founded) return outsideLines(status, rows, hints);
+  const lines = lostLines(status, hints);
   const strangers = new Set(rows.filter(({ member }) => member === "none").map(({ id }) => id));
   for (const row of rows) {
     if (row.role === "unreachable" && row.member !== "none") {
       // Whoever waits under its id says what to do.
       if (!strangers.has(row.id)) lines.push(missingLine(row, hints, nowMs));
-    } else if (row.member === "none") lines.push(strangerLine(row, rows, hints));
+    } else if (status.lost.includes(row.id)) continue;
+    else if (row.member === "none") lines.push(strangerLine(row, rows, hints));
     else if (row.mute !== null) lines.push(`  node ${row.id} does not vote: ${row.mute}`);
   }
   const shared = rows.filter((row) => row.networkDisk).map((row) => row.id);
@@ -159,6 +166,42 @@ function adviceLines(
       `  ${nodesText(shared)} keep their data on network disks: if those are one server, ${numberWord(shared.length)} nodes fail with it`,
     );
   }
+  return lines;
+}
+
+/** Before founding: whoever is no founder waits longer. */
+function outsideLines(
+  status: ClusterStatus,
+  rows: readonly StatusRow[],
+  hints: Hints,
+): readonly string[] {
+  if (status.disagreement !== null) return [];
+  return rows
+    .filter(({ role }) => role === "outside")
+    .map(
+      ({ id }) =>
+        `  node ${id} is no founder and waits outside; when the others have founded it: ${hints.command(`members add ${id}`)}`,
+    );
+}
+
+/** Too few voters still have their data: what would help, and how to save the rest. */
+function lostLines({ lost, voters, rows }: ClusterStatus, hints: Hints): string[] {
+  if (lost.length === 0) return [];
+  const needed = majorityOf(voters) - (voters - lost.length);
+  const whose = lost.length === 1 ? "its" : needed === lost.length ? "their" : null;
+  const old =
+    whose === null ? `the old data of ${numberWord(needed)} of them` : `${whose} old data`;
+  const best = rows
+    .filter(({ member, role }) => member !== "none" && role !== "unreachable")
+    .toSorted((a, b) => (b.lastIndex ?? 0) - (a.lastIndex ?? 0))[0];
+  const wait = lost.length === 1 ? "waits" : "wait";
+  const lines = [
+    `  ${nodesText(lost)} ${wait} with other data than the members had: the cluster cannot go on without ${old}`,
+  ];
+  if (best !== undefined)
+    lines.push(
+      `  what is left can be saved: ${hints.command(`log --stale --node ${best.id}`)} > FILE`,
+    );
   return lines;
 }
 

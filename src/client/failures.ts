@@ -7,6 +7,7 @@ import type { NodeReport, Request } from "../transport/requests.ts";
 import type { ClusterKey } from "../transport/types.ts";
 import type { CallResult, Target } from "./call.ts";
 import type { Finder } from "./finder.ts";
+import { disagreementText, foundersSaid } from "./founders.ts";
 import { heardClusters } from "./heard.ts";
 import type { Refusal, Verdict } from "./outcomes.ts";
 import { RaftError } from "./types.ts";
@@ -198,6 +199,8 @@ function whyNot(refusal: Refusal | null, around: Circumstances): string {
   if (member === undefined || member.configuration === null) {
     const waiting = reports.find(({ state }) => state === "waiting");
     if (waiting === undefined) return `${who} but there is no leader`;
+    const disagreement = disagreementText(foundersSaid(reports));
+    if (disagreement !== null) return `${who} but ${disagreement}`;
     const missing = waiting.founders.filter(
       (id) =>
         !heard.includes(id) &&

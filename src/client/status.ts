@@ -9,6 +9,7 @@ import type { MonotonicMs, NodeId } from "../base/types.ts";
 import { majorityOf } from "../raft/membership.ts";
 import type { NodeReport, PeerReport } from "../transport/requests.ts";
 import type { ClusterKey } from "../transport/types.ts";
+import { disagreementText, foundersSaid } from "./founders.ts";
 import type { ClusterStatus, StatusRow } from "./types.ts";
 
 /** A node's report and what this client measured of it. */
@@ -30,7 +31,8 @@ export function mergeStatus(heard: readonly Heard[], key: ClusterKey): ClusterSt
   const leader = leaderOf(reports);
   const configuration = newestConfiguration(reports);
   const members = configuration?.members ?? [];
-  const founders = configuration === null ? foundersOf(reports) : [];
+  const said = configuration === null ? foundersSaid(reports) : [];
+  const founders = said[0]?.founders ?? [];
   const known = new Set([...members.map(({ id }) => id), ...founders]);
   // Also a node under a member's id with other data: wiped, or another seat.
   const isMember = ({ id, incarnation }: NodeReport): boolean =>
@@ -49,6 +51,10 @@ export function mergeStatus(heard: readonly Heard[], key: ClusterKey): ClusterSt
   const reachable = voting.filter(
     ({ role, mute }) => role !== "unreachable" && mute === null,
   ).length;
+  const renewed = voting.filter(
+    ({ id, role }) => role === "unreachable" && strangers.some(({ report }) => report.id === id),
+  );
+  const isLost = leader === null && voting.length - renewed.length < majorityOf(voting.length);
   const canLose = leader === null ? 0 : Math.max(0, reachable - majorityOf(voting.length));
   return {
     cluster: key.cluster,
@@ -64,6 +70,8 @@ export function mergeStatus(heard: readonly Heard[], key: ClusterKey): ClusterSt
     waitingFor: founders.filter((id) =>
       rows.some((row) => row.id === id && row.role === "unheard"),
     ),
+    disagreement: disagreementText(said),
+    lost: isLost ? renewed.map(({ id }) => id) : [],
     rows,
     reports,
     peersOfLeader: leader?.peers ?? [],
@@ -101,12 +109,6 @@ function newestConfiguration(reports: readonly NodeReport[]): NodeReport["config
     (committed[0] ?? all.toSorted((a, b) => a.configuration.index - b.configuration.index)[0])
       ?.configuration ?? null
   );
-}
-
-/** Every id that some waiting node was told to found with. */
-function foundersOf(reports: readonly NodeReport[]): readonly NodeId[] {
-  const waiting = reports.filter(({ state }) => state === "waiting");
-  return [...new Set(waiting.flatMap(({ founders }) => founders))].sort((a, b) => a - b);
 }
 
 function memberRow(
@@ -264,7 +266,9 @@ export function isComplete(heard: readonly Heard[]): boolean {
   const reports = heard.map(({ report }) => report);
   const configuration = newestConfiguration(reports);
   const expected =
-    configuration === null ? foundersOf(reports) : configuration.members.map(({ id }) => id);
+    configuration === null
+      ? (foundersSaid(reports)[0]?.founders ?? [])
+      : configuration.members.map(({ id }) => id);
   const leader = leaderOf(reports);
   if (
     reports.length === 0 ||

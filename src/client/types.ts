@@ -116,6 +116,10 @@ export interface ClusterStatus {
   readonly canLose: number;
   /** Founders not yet met, before founding. */
   readonly waitingFor: readonly NodeId[];
+  /** Before founding, a sentence: who was told to found with whom; null when they agree. */
+  readonly disagreement: string | null;
+  /** Voters whose processes came back without their data, where the others are no majority. */
+  readonly lost: readonly NodeId[];
   readonly rows: readonly StatusRow[];
   readonly reports: readonly NodeReport[];
   readonly peersOfLeader: readonly PeerReport[];

@@ -1,7 +1,7 @@
 /** What a node tells when a person has to settle something, as golden text. */
 
 import { describe, expect, it } from "vitest";
-import { foundersFlag } from "../../src/cli/narrate-clashes.ts";
+import { foundersFlag } from "../../src/client/founders.ts";
 import { at, lab, peer, told, lines } from "./context.ts";
 
 describe("an id", () => {

@@ -46,6 +46,8 @@ function status(rows: readonly StatusRow[], changes: Partial<ClusterStatus> = {}
     reachableVoters: 3,
     canLose: 1,
     waitingFor: [],
+    disagreement: null,
+    lost: [],
     rows,
     reports: [],
     peersOfLeader: [],
@@ -285,6 +287,36 @@ describe("the table", () => {
       .slice(0, 4)
       .map((line) => Bun.stringWidth(line));
     expect(Math.max(...widths)).toBeLessThanOrEqual(100);
+  });
+
+  it("says what would help when the data of most is gone, and how to save the rest", () => {
+    const waits: Partial<StatusRow> = { member: "none", role: "waiting", term: null, lag: null };
+    const rows = [...leaderless.rows, row(2, waits), row(3, waits)];
+    expect(
+      rendered({ ...leaderless, lost: [2, 3], rows })
+        .split("\n")
+        .slice(-3),
+    ).toEqual([
+      "no leader: cluster raft (open), 1 of 3 voters, 2 are needed; the data of nodes 2 and 3 is gone",
+      "  nodes 2 and 3 wait with other data than the members had: the cluster cannot go on without the old data of one of them",
+      "  what is left can be saved: ./raft log --stale --node 1 > FILE",
+    ]);
+  });
+
+  it("says before founding who disagrees, and who is no founder", () => {
+    const unfounded = { founded: false, leader: null, healthy: false } as const;
+    const disagreement = "nodes disagree on the founders: 1 and 2 have --size 3, 3 has --size 5";
+    const rows = [row(5, { ...fresh, role: "outside" })];
+    const last = (changes: Partial<ClusterStatus>): string | undefined =>
+      rendered(status(rows, { ...unfounded, ...changes }))
+        .split("\n")
+        .at(-1);
+    expect(last({ disagreement })).toBe(
+      `not founded: cluster raft (open): ${disagreement}. Stop one side with Ctrl-C and start it as the other`,
+    );
+    expect(last({ waitingFor: [1, 2, 3] })).toBe(
+      "  node 5 is no founder and waits outside; when the others have founded it: ./raft members add 5",
+    );
   });
 
   it("says how to end a node that was removed", () => {

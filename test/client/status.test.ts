@@ -105,6 +105,40 @@ describe("another process under a member's id", () => {
   });
 });
 
+describe("before founding", () => {
+  const waits = { state: "waiting", configuration: null, clusterId: null, term: 0 } as const;
+
+  it("what most were told counts, and the others are told apart", () => {
+    const odd = report(3, { ...waits, founders: [1, 2, 3, 4, 5] });
+    const status = merge(odd, report(1, waits), report(2, waits));
+    expect(status).toMatchObject({
+      waitingFor: [],
+      disagreement: "nodes disagree on the founders: 1 and 2 have --size 3, 3 has --size 5",
+    });
+    expect(status.rows.map(({ id }) => id)).toEqual([1, 2, 3]);
+  });
+
+  it("a node outside knows for whom everybody waits", () => {
+    const status = merge(report(5, { ...waits, state: "outside" }));
+    expect(status).toMatchObject({ waitingFor: [1, 2, 3], disagreement: null });
+    expect(status.rows.map(({ id, role }) => `${id} ${role}`)).toEqual([
+      "1 unheard",
+      "2 unheard",
+      "3 unheard",
+      "5 outside",
+    ]);
+  });
+});
+
+it("voters that came back without their data are lost when the others are no majority", () => {
+  const renewed = (id: number): NodeReport =>
+    report(id, { incarnation: incarnation(70 + id), state: "waiting", configuration: null });
+  const alone = report(3, { leader: null, role: "pre-candidate" });
+  expect(merge(alone, renewed(1), renewed(2)).lost).toEqual([1, 2]);
+  expect(merge(alone, renewed(1)).lost).toEqual([]);
+  expect(merge(leader, report(3), renewed(2)).lost).toEqual([]);
+});
+
 it("a node that was removed stands outside, whatever it takes itself for", () => {
   const removed = report(4, { role: "pre-candidate", leader: null });
   expect(short(leader, report(3), removed).at(-1)).toBe("4 none outside 57 0");
