@@ -14,6 +14,7 @@ import { CommandError, type ExitCode } from "./exit-codes.ts";
 import { heldBy, takenError } from "./local-nodes.ts";
 import { pathRules } from "./places.ts";
 import { pause } from "./terminal.ts";
+import { runLocal } from "./up-local.ts";
 import type { UpSettings } from "./up-settings.ts";
 import { printable } from "./wording.ts";
 
@@ -36,6 +37,10 @@ export async function detach(settings: UpSettings, context: CommandContext): Pro
     const held = heldBy(directory);
     const here = { cluster: key.cluster, id: nodeId, directory, held };
     if (held !== null) throw takenError(here, context.executable);
+  } else {
+    const ids = Array.from({ length: settings.count }, (_, at) => at + 1);
+    const allRun = ids.every((each) => heldBy(settings.directoryOf(each)) !== null);
+    if (allRun) return runLocal(settings, context);
   }
   makeDirectory(dirname(directory));
   const before = fileBytes(log);
