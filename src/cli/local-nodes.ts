@@ -106,6 +106,11 @@ export function rememberedAddresses(
   return [...new Set(texts)].flatMap((text) => parseAddress(text) ?? []);
 }
 
+/** With whom the node of that directory was founded; null: it was not. */
+export function foundersIn(directory: string): readonly NodeId[] | null {
+  return identityOf(directory)?.founding?.founders.map(({ id }) => id) ?? null;
+}
+
 function identityOf(directory: string): Identity | null {
   return orNull(() => {
     const read = readIdentity(openRealDisk(directory, false));

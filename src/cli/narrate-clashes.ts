@@ -211,11 +211,8 @@ function goOnLines(
 ): readonly string[] {
   const heading = "To go on with the old one:";
   if (lost.length > 0) {
-    const save = hints.command(`log --stale --node ${older}`);
-    return [
-      columns(heading, `only with the old data of ${nodesText(lost, "or")}`, 30),
-      columns("To save what is left of it:", `${save} > FILE`, 30),
-    ];
+    const until = `keep that of node ${older} until then`;
+    return [columns(heading, `only with the old data of ${nodesText(lost, "or")}; ${until}`, 30)];
   }
   const whose = otherMembers.length === 1 ? "its" : "their";
   const others = otherMembers.length === 0 ? "other nodes" : nodesText(otherMembers, "or");

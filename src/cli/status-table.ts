@@ -10,7 +10,14 @@ import type { ExitCode } from "./exit-codes.ts";
 import { Hints } from "./hints.ts";
 import { renderTable, type Column } from "./table.ts";
 import { plain, type Paint } from "./terminal.ts";
-import { momentOf, nodesText, roughSpanText, spanText, numberWord } from "./wording.ts";
+import {
+  entriesText,
+  momentOf,
+  nodesText,
+  roughSpanText,
+  spanText,
+  numberWord,
+} from "./wording.ts";
 
 /** The five things that can be said of a cluster; the fifth is that nobody answers (errors.ts). */
 export type Verdict = "healthy" | "degraded" | "no leader" | "not founded";
@@ -198,10 +205,15 @@ function lostLines({ lost, voters, rows }: ClusterStatus, hints: Hints): string[
   const lines = [
     `  ${nodesText(lost)} ${wait} with other data than the members had: the cluster cannot go on without ${old}`,
   ];
-  if (best !== undefined)
-    lines.push(
-      `  what is left can be saved: ${hints.command(`log --stale --node ${best.id}`)} > FILE`,
-    );
+  if (best === undefined) return lines;
+  // A node that was started without the others does not know what was committed.
+  const isKnown = (best.commitIndex ?? 0) > 0;
+  const save = hints.command(`log --stale --node ${best.id}`);
+  lines.push(
+    isKnown
+      ? `  what node ${best.id} knows committed can be saved: ${save} > FILE`
+      : `  node ${best.id} holds ${entriesText(best.lastIndex ?? 0)}: keep its data until then`,
+  );
   return lines;
 }
 

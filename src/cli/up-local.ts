@@ -3,16 +3,17 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { MEMBERS_MAX } from "../base/limits.ts";
 import type { NodeId, WallMs } from "../base/types.ts";
 import type { NodeEvent } from "../node/events.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
-import type { Hints } from "./hints.ts";
-import { heldBy } from "./local-nodes.ts";
+import { Hints } from "./hints.ts";
+import { foundersIn, heldBy } from "./local-nodes.ts";
 import { createNarrator, readyLine, type Narrator } from "./narrate.ts";
 import { parseEventLine } from "./up-child.ts";
 import { CHILD_VARIABLE, type LocalSettings } from "./up-settings.ts";
-import { nodesText, timeOfDay } from "./wording.ts";
+import { nodesText, numberWord, timeOfDay } from "./wording.ts";
 
 /** What several nodes say of one happening within this time is told once. */
 const SAME_HAPPENING_MS = 5_000;
@@ -29,6 +30,7 @@ export async function runLocal(
   context: CommandContext,
 ): Promise<ExitCode> {
   const { terminal, signal } = context;
+  refuseOtherSize(settings);
   const ids = Array.from({ length: settings.count }, (_, at) => at + 1);
   const running = ids.filter((id) => heldBy(settings.directoryOf(id)) !== null);
   const missing = ids.filter((id) => !running.includes(id));
@@ -55,6 +57,26 @@ export async function runLocal(
   const worst = codes.find((code) => code !== 0);
   if (worst === undefined || signal.aborted) return 0;
   throw new CommandError("", worst);
+}
+
+/** A cluster of another size is not gone on with by mistake: its nodes would take the new ones for
+ *  strangers. Throws a CommandError (exit 8). */
+export function refuseOtherSize({ count, cluster, hints, directoryOf }: LocalSettings): void {
+  for (let id = 1; id <= MEMBERS_MAX; id += 1) {
+    const founders = foundersIn(directoryOf(id));
+    if (founders === null) continue;
+    const isLocal = founders.every((founder, at) => founder === at + 1);
+    if (isLocal && founders.length === count) return;
+    const size = founders.length;
+    const goOn = isLocal ? new Hints(hints.executable, hints.clusterFlag, size).up(1) : null;
+    const lines = [
+      `there is a cluster ${cluster} of ${numberWord(size)} here already (${nodesText(founders)})`,
+      ...(goOn === null ? [] : [`  go on with it:     ${goOn}`]),
+      `  another beside it: ${hints.executable} up --local ${count} --cluster NAME`,
+      `  begin anew:        ${hints.command(`wipe ${id}`)}, and so for each of its nodes`,
+    ];
+    throw new CommandError(lines.join("\n"), 8);
+  }
 }
 
 interface Child {

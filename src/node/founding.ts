@@ -207,6 +207,11 @@ export class Founding {
   #sayOutside(nowMs: MonotonicMs): void {
     if (this.#outside === null || nowMs - this.#outside.sinceMs < OUTSIDE_PATIENCE_MS) return;
     const { event } = this.#outside;
+    // Whoever fences is one of too few: that is told as the older cluster.
+    const isOlder = this.#options.formation
+      .view()
+      .obstacles.some(({ type }) => type === "older cluster");
+    if (event.type === "fenced" && isOlder) return;
     const key = JSON.stringify(event);
     if (key !== this.#outsideSaid) this.#options.emit(event);
     this.#outsideSaid = key;

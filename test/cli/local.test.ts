@@ -1,10 +1,17 @@
 /** `raft up --local`: several nodes' events as lines of one terminal, each happening once. */
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { Hints } from "../../src/cli/hints.ts";
 import { eventLine, parseEventLine } from "../../src/cli/up-child.ts";
-import { LocalTeller } from "../../src/cli/up-local.ts";
+import { LocalTeller, refuseOtherSize } from "../../src/cli/up-local.ts";
+import type { LocalSettings } from "../../src/cli/up-settings.ts";
 import type { NodeEvent } from "../../src/node/events.ts";
+import { foundingRecord } from "../../src/node/formation-record.ts";
+import { openIdentity, writeIdentity } from "../../src/storage/identity.ts";
+import { openRealDisk } from "../../src/storage/real-disk.ts";
 import { at, peer } from "./context.ts";
 
 function terminal(): { readonly lines: string[]; readonly teller: LocalTeller } {
@@ -81,5 +88,40 @@ describe("a child's line", () => {
   it("is taken as words when it is no event", () => {
     expect(parseEventLine("hello")).toBe(null);
     expect(parseEventLine('{"event":')).toBe(null);
+  });
+});
+
+describe("a cluster of another size", () => {
+  const settingsOf = (count: number, base: string): LocalSettings => ({
+    type: "local",
+    count,
+    cluster: "local",
+    hints: new Hints("./raft", "", count),
+    detach: false,
+    isChild: false,
+    directoryOf: (id) => join(base, String(id)),
+    passedOn: [],
+  });
+
+  it("is recognised before anything is started, and the size that it has is named", () => {
+    const base = mkdtempSync(join(tmpdir(), "raft-local-"));
+    try {
+      expect(() => refuseOtherSize(settingsOf(4, base))).not.toThrow();
+      const record = foundingRecord(
+        "local",
+        [1, 2, 3].map((id) => ({ id, incarnation: `${id}`.repeat(32) })),
+      );
+      const disk = openRealDisk(join(base, "1"), true);
+      const wanted = { cluster: "local", id: 1, freshIncarnation: "1".repeat(32), nowMs: 1 };
+      const opened = openIdentity(disk, wanted);
+      if (!opened.ok) throw new Error(opened.reason);
+      writeIdentity(disk, { ...opened.identity, founding: record });
+      expect(() => refuseOtherSize(settingsOf(3, base))).not.toThrow();
+      expect(() => refuseOtherSize(settingsOf(4, base))).toThrow(
+        "there is a cluster local of three here already (nodes 1, 2 and 3)\n  go on with it:     ./raft up --local 3\n",
+      );
+    } finally {
+      rmSync(base, { recursive: true });
+    }
   });
 });

@@ -299,8 +299,15 @@ describe("the table", () => {
     ).toEqual([
       "no leader: cluster raft (open), 1 of 3 voters, 2 are needed; the data of nodes 2 and 3 is gone",
       "  nodes 2 and 3 wait with other data than the members had: the cluster cannot go on without the old data of one of them",
-      "  what is left can be saved: ./raft log --stale --node 1 > FILE",
+      "  what node 1 knows committed can be saved: ./raft log --stale --node 1 > FILE",
     ]);
+    const [first, ...others] = rows;
+    const restarted = [...(first === undefined ? [] : [{ ...first, commitIndex: 0 }]), ...others];
+    expect(
+      rendered({ ...leaderless, lost: [2, 3], rows: restarted })
+        .split("\n")
+        .at(-1),
+    ).toBe("  node 1 holds 57 entries: keep its data until then");
   });
 
   it("says before founding who disagrees, and who is no founder", () => {
