@@ -30,7 +30,8 @@ export function foundersFlag(founders: readonly NodeId[]): string {
   return isSize ? `--size ${founders.length}` : `--voters ${founders.join(",")}`;
 }
 
-/** "nodes disagree on the founders: 1 and 2 have --size 3, 3 has --size 5"; null when they agree. */
+/** "nodes disagree on the founders: 1 and 2 have --size 3, 3 has --size 5"; null when they
+ *  agree. */
 export function disagreementText(said: readonly FoundersSaid[]): string | null {
   if (said.length < 2) return null;
   const sides = said.map(({ founders, by }) => {
