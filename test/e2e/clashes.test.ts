@@ -123,7 +123,7 @@ describe("a data directory", () => {
 });
 
 describe("an id that is no founder's", () => {
-  it("waits, names the founders, and is let in by an operator", async () => {
+  it("waits, names the founders, is let in by an operator, and is told when it is removed", async () => {
     const made = world();
     const stranger = made.up(17);
     const founders = await made.founded(3);
@@ -146,6 +146,11 @@ describe("an id that is no founder's", () => {
     await made.must(["send", "with four"]);
     expect(golden(await made.must(["status"]), made)).toMatch(
       /healthy: cluster raft \(open\), 4 of 4 voters/,
+    );
+    await made.must(["members", "remove", "17"]);
+    await stranger.waitForLine(/this node is no longer a member of cluster/);
+    expect(golden(await made.must(["status"]), made)).toMatch(
+      /17 +outside [^]*node 17 is no longer a member: end it with \.\/raft stop 17/,
     );
     expect(founders.every((node) => node.isRunning)).toBe(true);
   });
