@@ -145,7 +145,8 @@ function verdictLine(status: ClusterStatus, hints: Hints, paint: Paint): string 
         return `${head}: ${status.disagreement}. Stop one side with Ctrl-C and start it as the other`;
       const first = status.waitingFor[0];
       if (first === undefined) return `${head} has met all its founders and is about to be founded`;
-      return `${head} waits for ${nodesText(status.waitingFor)}: ${hints.up(first)} on another machine, or in another terminal`;
+      const place = hints.local === null ? " on another machine, or in another terminal" : "";
+      return `${head} waits for ${nodesText(status.waitingFor)}: ${hints.up(first)}${place}`;
     }
   }
 }

@@ -321,6 +321,9 @@ describe("the table", () => {
     expect(last({ disagreement })).toBe(
       `not founded: cluster raft (open): ${disagreement}. Stop one side with Ctrl-C and start it as the other`,
     );
+    const local = new Hints("./raft", "", 3);
+    const waits = status(rows, { ...unfounded, waitingFor: [3] });
+    expect(renderStatus(waits, local, at(14, 24))).toMatch(/waits for node 3: .*up --local 3$/m);
     expect(last({ waitingFor: [1, 2, 3] })).toBe(
       "  node 5 is no founder and waits outside; when the others have founded it: ./raft members add 5",
     );
