@@ -82,7 +82,10 @@ export function takeAppend(
   const differsAt = chainDiffersAt(core, log, message, prevChain, heads);
   const order = core.step(from, { ...message, records: outlined }, nowMs, differsAt);
   if (order === null) return { ok: true, appended: false, truncatedFrom: null, outlines: outlined };
-  if (order.truncateFrom !== null) log.truncate(order.truncateFrom);
+  if (order.truncateFrom !== null) {
+    const before = heads.find((head) => head.lastIndex + 1 === order.truncateFrom);
+    log.truncate(order.truncateFrom, before?.chain ?? prevChain);
+  }
   if (order.appendFrom !== null) {
     // A view: the opened datagram's bytes are nobody else's, and the log keeps them.
     log.append(bytes.subarray(offsetOf(heads, order.appendFrom)));

@@ -117,7 +117,7 @@ export class DiskLog implements LogStore, WriterSource {
     this.appendedBytes += records.length;
   }
 
-  truncate(index: LogIndex): void {
+  truncate(index: LogIndex, chainBefore?: number): void {
     if (index > this.lastIndex) return;
     assert(
       index > this.committedIndex,
@@ -125,7 +125,12 @@ export class DiskLog implements LogStore, WriterSource {
     );
     assert(index > this.baseIndex, `truncation at ${index} is above the base ${this.baseIndex}`);
     const before = this.chainAt(index - 1);
-    assert(before !== undefined && before.lastIndex === index - 1, `a record begins at ${index}`);
+    // In a hole nothing here says where a record begins: the leader's chain does, and closes it.
+    const chain = before?.chain ?? chainBefore;
+    assert(
+      chain !== undefined && (before?.lastIndex ?? index - 1) === index - 1,
+      `a record begins at ${index}`,
+    );
     if (this.derived.canRollback(index)) this.derived.rollback(index);
     else {
       // Below the last head of a process before: no undo is in memory.
@@ -134,10 +139,10 @@ export class DiskLog implements LogStore, WriterSource {
       this.derivedKnown = complete;
     }
     this.lastIndex = index - 1;
-    this.lastChain = before.chain;
-    this.tail.truncate(index, before.chain);
+    this.lastChain = chain;
+    this.tail.truncate(index, chain);
     this.syncedIndex = Math.min(this.syncedIndex, index - 1);
-    this.writer.truncate(index, before.chain);
+    this.writer.truncate(index, chain);
     this.appendedBytes = this.writer.writtenBytes + this.pendingBytes();
     if (!this.derivedKnown) this.maybeRederive();
   }

@@ -74,10 +74,15 @@ export class SegmentFile {
       this.places.push(place);
   }
 
-  /** Drops what the index says about entries that a later segment replaced. */
+  /** Drops what the index and the holes say about entries that a later segment replaced. */
   endBefore(index: LogIndex, chainBefore: number): void {
     this.untilIndex = index;
     this.untilChain = chainBefore;
+    this.holes = this.holes
+      .filter((hole) => hole.from < index)
+      .map((hole) =>
+        hole.to < index ? hole : { ...hole, to: index - 1, chainAfter: chainBefore },
+      );
     while ((this.places.at(-1)?.firstIndex ?? 0) >= index) this.places.pop();
   }
 

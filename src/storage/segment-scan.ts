@@ -138,7 +138,7 @@ function holeUntil(
   at: Pick<Hole, "from" | "chainBefore" | "offset" | "reason">,
 ): Hole {
   const until = input.until;
-  const beyond = next === null || (until !== null && next.firstIndex > until.index + 1);
+  const beyond = next === null || (until !== null && next.firstIndex > until.index);
   if (!beyond) return { ...at, to: next.firstIndex - 1, chainAfter: next.chainBefore };
   return { ...at, to: until?.index ?? at.from - 1, chainAfter: until?.chain ?? at.chainBefore };
 }

@@ -125,8 +125,9 @@ export interface LogStore {
    *  again. */
   append(records: Uint8Array): void;
   /** Drops everything from `index` on (a record's first index). Begins a new segment before
-   *  anything later depends on it. */
-  truncate(index: LogIndex): void;
+   *  anything later depends on it. `chainBefore`: the chain at `index` - 1 as the leader has it,
+   *  used where damage hides this log's own. */
+  truncate(index: LogIndex, chainBefore?: number): void;
   /** Replaces everything by a snapshot head (bytes as given by `snapshotHead` elsewhere). */
   install(head: Uint8Array): void;
   /** The first segment's head: the snapshot record. */

@@ -165,11 +165,7 @@ describe("damage", () => {
     const whole = first.configurations;
     expect(whole.map(({ index }) => index)).toEqual([0, 1]);
     first.close();
-    const file = disk.open("0000000001.log", false);
-    const bytes = file.readSync(0, file.size());
-    file.close();
-    const at = bytes.findIndex((_, offset) => right.every((byte, i) => bytes[offset + i] === byte));
-    disk.flipBit("0000000001.log", (at + 90) * 8);
+    flipInside(disk, right);
     const { log } = open(disk);
     expect([log.lastIndex, log.derivedKnown]).toEqual([2, false]);
     expect(log.configurations).toHaveLength(1);
@@ -389,6 +385,55 @@ describe("a flush", () => {
 });
 
 describe("truncation", () => {
+  it.each([
+    ["in front of", 4],
+    ["at the beginning of", 5],
+    ["inside of", 6],
+    ["at the end of", 7],
+    ["behind", 8],
+  ])("%s a hole leaves of it what a leader's bytes fill, after a restart too", async (_, index) => {
+    const long = "x".repeat(200);
+    const disk = new MemoryDisk();
+    create(disk);
+    const first = open(disk).log;
+    for (let at = 1; at <= 4; at += 1) appendText(first, 1, [`${at} ${long}`]);
+    await flushed(first);
+    // One batch, so that its first record's damage hides all three.
+    for (let at = 5; at <= 7; at += 1) appendText(first, 1, [`${at} ${long}`]);
+    await flushed(first);
+    const right = first.read(5, 10_000)?.bytes.slice() ?? new Uint8Array();
+    const chains = [4, 5, 6, 7].map((at) => first.chainAt(at)?.chain ?? 0);
+    for (let at = 8; at <= 10; at += 1) appendText(first, 1, [`${at} ${long}`]);
+    await flushed(first);
+    first.close();
+    flipInside(disk, right);
+
+    for (const restarts of [false, true]) {
+      const copy = disk.copy();
+      let { log } = open(copy);
+      expect(log.damage).toMatchObject([{ from: 5, to: 7 }]);
+      log.truncate(index, chains[index - 5]);
+      appendText(log, 2, ["new"], { sequence: index });
+      await flushed(log);
+      if (restarts) {
+        log.close();
+        ({ log } = open(copy));
+      }
+      expect([log.lastIndex, log.runs.at(-1)?.term]).toEqual([index, 2]);
+      if (index <= 5) expect(log.damage).toEqual([]);
+      else {
+        expect(log.damage).toMatchObject([{ from: 5, to: Math.min(7, index - 1) }]);
+        expect(log.heal(right)).toBe(true);
+      }
+      expect(log.derivedKnown).toBe(true);
+      expect(texts(log).map((text) => text.split(" ")[0])).toEqual([
+        ...Array.from({ length: index - 1 }, (_entry, at) => String(at + 1)),
+        "new",
+      ]);
+      log.close();
+    }
+  });
+
   it("over several segments is whole or not at all at every crash (25), and memory never disagrees with the disk (26)", async () => {
     const text = "x".repeat(3_000);
     for (let seed = 0; seed < 100; seed += 1) {
@@ -410,6 +455,17 @@ describe("truncation", () => {
     }
   });
 });
+
+/** Damages the first of these records, wherever the disk has them. */
+function flipInside(disk: MemoryDisk, records: Uint8Array): void {
+  for (const name of disk.list().filter((file) => file.endsWith(".log"))) {
+    const file = disk.open(name, false);
+    const at = Buffer.from(file.readSync(0, file.size())).indexOf(records);
+    file.close();
+    if (at >= 0) return disk.flipBit(name, (at + 90) * 8);
+  }
+  throw new Error("the records are not on the disk");
+}
 
 /** Lets every microtask of the memory disk run. */
 async function settled(): Promise<void> {
