@@ -133,10 +133,13 @@ function firstNewRecord(state: CoreState, records: readonly RecordOutline[]): Ne
     const term = log.termAt(record.firstIndex);
     if (term === undefined) return { at, conflictsAt: null };
     if (term !== record.term) return { at, conflictsAt: record.firstIndex };
+    if (log.termAt(record.lastIndex) === record.term) continue;
+    // Only a term that was guessed, because damage hides the entry, begins like this and ends not.
     assert(
-      log.termAt(record.lastIndex) === record.term,
+      !state.membersKnown,
       `record ${record.firstIndex}..${record.lastIndex} of term ${record.term} is here in another length`,
     );
+    return { at, conflictsAt: record.firstIndex };
   }
   return null;
 }

@@ -306,6 +306,30 @@ describe("who answers and who campaigns", () => {
     expect(solo.lastTo(5, "preVote")).toBeUndefined();
   });
 
+  it("a term that was guessed, because damage hides the entry, gives way to the leader's", () => {
+    // Entries 2 and 3 are hidden, and were of term 2 like entry 4.
+    const runs = [
+      { firstIndex: 1, term: 1 },
+      { firstIndex: 4, term: 2 },
+    ];
+    const solo = new Solo({ membersKnown: false, runs, lastIndex: 4, term: 2 });
+    const order = solo.core.step(
+      identityOf(2),
+      {
+        type: "append",
+        term: 3,
+        round: 1,
+        prevIndex: 1,
+        prevTerm: 1,
+        commitIndex: 0,
+        records: [{ firstIndex: 2, lastIndex: 4, term: 1 }],
+      },
+      0,
+    );
+    expect(order).toEqual({ truncateFrom: 2, appendFrom: 2, install: false });
+    expect([solo.core.termAt(4), solo.core.lastIndex]).toEqual([1, 4]);
+  });
+
   it("a damaged node votes again once it is whole, though nobody can tell it a commit index", () => {
     const solo = new Solo({ log: [1, 1], voteFromCommitIndex: 2 });
     const { core } = solo;
