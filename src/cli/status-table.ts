@@ -6,6 +6,7 @@ import { addressText, isLoopback } from "../base/hosts.ts";
 import type { WallMs } from "../base/types.ts";
 import { majorityOf } from "../raft/membership.ts";
 import type { ClusterStatus, StatusRow } from "../client/types.ts";
+import { LOCAL_CLUSTER } from "./cluster-choice.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { Hints } from "./hints.ts";
 import { renderTable, type Column } from "./table.ts";
@@ -107,10 +108,12 @@ function milliseconds(spanMs: number | null): string {
   return spanMs < 1_000 ? `${Math.round(spanMs)}ms` : `${(spanMs / 1_000).toFixed(1)}s`;
 }
 
-/** Nodes that listen on loopback only were started together and are started together again. */
+/** The nodes of `up --local` were started together and are started together again. They are known by the
+ *  name that such a cluster has unless another was typed; then each is started by itself, which works too. */
 function localHints(status: ClusterStatus, hints: Hints): Hints {
   const addresses = status.rows.flatMap((row) => (row.address === null ? [] : [row.address.host]));
-  const isLocal = addresses.length > 0 && addresses.every(isLoopback);
+  const isLocal =
+    status.cluster === LOCAL_CLUSTER && addresses.length > 0 && addresses.every(isLoopback);
   const founders = status.reports[0]?.founders ?? [];
   const together = founders.length > 0 && founders.every((id, at) => id === at + 1);
   return isLocal && together

@@ -370,10 +370,14 @@ describe("the table", () => {
       address: { host: "127.0.0.1", port: 7400 + each.id },
     }));
     const founders = { founders: [1, 2, 3] } as unknown as ClusterStatus["reports"][number];
-    const text = rendered(status(rows, { ...degraded, rows, reports: [founders] }));
-    expect(text.split("\n").at(-1)).toBe(
+    const last = (cluster: string): string | undefined =>
+      rendered(status(rows, { ...degraded, cluster, rows, reports: [founders] }))
+        .split("\n")
+        .at(-1);
+    expect(last("local")).toBe(
       "  node 2 silent since 14:12:30: ./raft up --local 3 starts those that are missing",
     );
+    expect(last("raft")).toMatch(/up --id 2$/);
   });
 
   it("repeats --cluster in its commands where that was typed", () => {
