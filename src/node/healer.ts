@@ -46,8 +46,11 @@ export class Healer {
   ): { readonly from: LogIndex; readonly to: LogIndex } | null {
     const [range] = this.#log.damage;
     if (range === undefined) return null;
-    this.#nextAskMs = 0;
-    return this.#log.heal(new Uint8Array(frame.bytes)) ? range : null;
+    const isClosed = this.#log.heal(new Uint8Array(frame.bytes));
+    // Records that brought nothing are nowhere yet, or wait for the disk: no hurry to ask again.
+    const isNearer = (this.#log.damage[0]?.from ?? 0) > range.from;
+    if (isClosed || isNearer) this.#nextAskMs = 0;
+    return isClosed ? range : null;
   }
 
   nextDeadlineMs(): MonotonicMs {
