@@ -3,7 +3,14 @@
 
 import { userAndHost } from "../base/hosts.ts";
 import { assert } from "../base/assert.ts";
-import type { BootId, FoundingRecord, LogIndex, MonotonicMs, NodeId } from "../base/types.ts";
+import type {
+  BootId,
+  ClusterId,
+  FoundingRecord,
+  LogIndex,
+  MonotonicMs,
+  NodeId,
+} from "../base/types.ts";
 import type { DiscoveryReport } from "../discovery/types.ts";
 import { majorityOf } from "../raft/membership.ts";
 import type { Configuration } from "../raft/types.ts";
@@ -42,9 +49,12 @@ export class Founding {
    *  first that it stands outside. */
   #outside: { readonly event: NodeEvent; readonly sinceMs: MonotonicMs } | null = null;
   #outsideSaid = "";
-  /** The index of the newest configuration that a member showed: an older one is late and says
+  /** The newest configuration that a member of that cluster showed: an older one is late and says
    *  nothing. */
-  #shownIndex: LogIndex = 0;
+  #shown: { readonly clusterId: ClusterId | null; readonly index: LogIndex } = {
+    clusterId: null,
+    index: 0,
+  };
 
   constructor(options: FoundingOptions) {
     this.#options = options;
@@ -71,19 +81,37 @@ export class Founding {
     const { options, directory, formation, incarnation } = this.#options;
     const member = this.#options.member();
     const ownClusterId = member === null ? hello.clusterId : directory.clusterId;
-    if (fence.clusterId !== ownClusterId || fence.configuration.index < this.#shownIndex) return;
-    if (member !== null && member.core.configuration.index > fence.configuration.index) return;
-    this.#shownIndex = fence.configuration.index;
-    const named = fence.configuration.members.find(({ id }) => id === options.id);
+    const { clusterId } = fence;
+    const { index, members } = fence.configuration;
+    if (clusterId !== ownClusterId) return;
+    if (clusterId === this.#shown.clusterId && index < this.#shown.index) return;
+    if (member !== null && member.core.configuration.index > index) return;
+    this.#shown = { clusterId, index };
+    const named = members.find(({ id }) => id === options.id);
     if (named?.incarnation === incarnation) {
-      this.#outside = null;
-      this.#outsideSaid = "";
+      this.#isInside();
       const { founding } = hello;
       if (hello.member && founding !== null && formation.admits(founding)) this.#admit(founding);
       return;
     }
-    member?.core.reportLeftOut(fence.configuration.index);
+    member?.core.reportLeftOut(index);
     this.#noteOutside(outsideEvent(fence.configuration, options.id, member !== null, hello));
+  }
+
+  #isInside(): void {
+    this.#outside = null;
+    this.#outsideSaid = "";
+  }
+
+  /** A node that was removed and let in again hears of it through its log, not by a fence. */
+  #noteNamedAgain(): void {
+    const configuration = this.#options.member()?.core.configuration;
+    if (this.#outside === null || configuration === undefined) return;
+    const { options, incarnation } = this.#options;
+    const isNamed = configuration.members.some((member) => {
+      return member.id === options.id && member.incarnation === incarnation;
+    });
+    if (isNamed && configuration.index > this.#shown.index) this.#isInside();
   }
 
   /** True while a committed configuration is known that does not name this node. */
@@ -126,6 +154,7 @@ export class Founding {
       if (event.type === "fenced" || event.type === "waits outside") this.#noteOutside(event);
       else emit(event);
     }
+    this.#noteNamedAgain();
     this.#sayOutside(nowMs);
   }
 
