@@ -362,6 +362,10 @@ export class Member {
   }
 
   #heal(nowMs: MonotonicMs): void {
+    if (!this.log.derivedKnown && this.#damage !== "unknown members") {
+      this.#damage = "unknown members";
+      this.core.logHidden();
+    }
     if (this.#damage !== "none") this.#noteHealed();
     if (nowMs < this.#healer.nextDeadlineMs()) return;
     const peers = this.core.configuration.members.flatMap(({ id, incarnation }) => {

@@ -233,6 +233,14 @@ class RaftCore implements Core {
     becomeFollower(state, state.hard.term, null, "this node is no longer a member");
   }
 
+  logHidden(): void {
+    const state = this.#state;
+    assert(state.leadership === null, "a leader's log is truncated");
+    state.membersKnown = false;
+    if (state.candidacy === null) return;
+    becomeFollower(state, state.hard.term, null, "damage hides entries of this node");
+  }
+
   logHealed(
     runs: readonly TermRun[],
     configurations: readonly Configuration[],

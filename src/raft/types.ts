@@ -427,6 +427,9 @@ export interface Core {
   /** A member showed a configuration that is committed at that index and does not name this node:
    *  it does not campaign until a later one is in its log. */
   reportLeftOut(configurationIndex: LogIndex): void;
+  /** A truncation reached back behind damage that had no part in what is derived: as if
+   *  `membersKnown` had been false from the start. */
+  logHidden(): void;
   /** No damage hides members any more: what the log says. `isWhole`: every entry that was ever held
    *  is here again, so `voteFromCommitIndex` is over. */
   logHealed(

@@ -306,6 +306,21 @@ describe("who answers and who campaigns", () => {
     expect(solo.lastTo(5, "preVote")).toBeUndefined();
   });
 
+  it("a node whose truncation reached back behind damage campaigns no more before it is healed", () => {
+    const solo = new Solo({ log: [1, 1] });
+    const { core } = solo;
+    solo.pass(TIMINGS.electionMaxMs);
+    expect(core.role).toBe("pre-candidate");
+    core.logHidden();
+    expect(core.role).toBe("follower");
+    solo.pass(10 * TIMINGS.electionMaxMs);
+    expect(core.role).toBe("follower");
+    expect(solo.step(2, vote(2, 2, 1))).toMatchObject([{ answer: "refused" }]);
+    core.logHealed([{ firstIndex: 1, term: 1 }], [core.configuration], true);
+    solo.pass(2 * TIMINGS.electionMaxMs);
+    expect(core.role).not.toBe("follower");
+  });
+
   it("a term that was guessed, because damage hides the entry, gives way to the leader's", () => {
     // Entries 2 and 3 are hidden, and were of term 2 like entry 4.
     const runs = [

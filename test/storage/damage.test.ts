@@ -10,6 +10,7 @@ import { RECORD_KIND } from "../../src/storage/types.ts";
 import type { Disk, DiskError } from "../../src/storage/types.ts";
 import {
   appendText,
+  CLIENT,
   create,
   dice,
   flushed,
@@ -385,6 +386,34 @@ describe("a flush", () => {
 });
 
 describe("truncation", () => {
+  it("back behind the last head, with damage that nobody had read, says that sessions are unknown until it is healed", async () => {
+    const long = "x".repeat(200);
+    const disk = new MemoryDisk();
+    create(disk);
+    const first = open(disk).log;
+    for (let at = 1; at <= 6; at += 1) {
+      appendText(first, 1, [`${at} ${long}`]);
+      await flushed(first);
+    }
+    const right = first.read(3, 1)?.bytes.slice() ?? new Uint8Array();
+    disk.crash();
+    // Begins a new segment with a copy of entry 6.
+    open(disk).log.close();
+    flipInside(disk, right);
+    const { log, voteFromCommitIndex } = open(disk);
+    expect([log.derivedKnown, voteFromCommitIndex, log.damage]).toEqual([true, 0, []]);
+    log.truncate(5);
+    expect(log.derivedKnown).toBe(false);
+    appendText(log, 2, ["new"], { sequence: 5 });
+    await flushed(log);
+    expect(log.derivedKnown).toBe(false);
+    expect(log.damage).toMatchObject([{ from: 3 }]);
+    expect(log.heal(right)).toBe(true);
+    expect(log.derivedKnown).toBe(true);
+    expect(log.session(CLIENT)).toMatchObject({ lastSequence: 5, lastIndex: 5 });
+    log.close();
+  });
+
   it.each([
     ["in front of", 4],
     ["at the beginning of", 5],
