@@ -10,6 +10,7 @@ import {
   payloadsOf,
   readHead,
 } from "../../src/storage/record.ts";
+import { MemoryDisk } from "../../src/storage/memory-disk.ts";
 import { createStore, openStore } from "../../src/storage/store.ts";
 import type { OpenStore, StoreOptions, StoreProblem } from "../../src/storage/store.ts";
 import { RECORD_KIND } from "../../src/storage/types.ts";
@@ -167,4 +168,34 @@ export function dice(seed: number): () => number {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
+}
+
+/** A stopped log with one batch for each entry. */
+export async function sealedLog(entries: readonly string[], limits = SMALL): Promise<MemoryDisk> {
+  const disk = new MemoryDisk();
+  create(disk, limits);
+  const store = open(disk, limits);
+  for (const text of entries) {
+    appendText(store.log, 1, [text]);
+    await flushed(store.log);
+  }
+  store.log.close();
+  store.hardStates.close();
+  return disk;
+}
+
+/** Damages the first of these records, wherever the disk has them. */
+export function flipInside(disk: MemoryDisk, records: Uint8Array): void {
+  for (const name of disk.list().filter((file) => file.endsWith(".log"))) {
+    const file = disk.open(name, false);
+    const at = Buffer.from(file.readSync(0, file.size())).indexOf(records);
+    file.close();
+    if (at >= 0) return disk.flipBit(name, (at + 90) * 8);
+  }
+  throw new Error("the records are not on the disk");
+}
+
+/** Lets every microtask of the memory disk run. */
+export async function settled(): Promise<void> {
+  await new Promise<void>((resolve) => setTimeout(resolve, 0));
 }
