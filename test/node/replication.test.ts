@@ -59,7 +59,7 @@ function follower(
       const bytes = held[index - 1];
       return bytes === undefined ? undefined : { chain: chainOf(bytes), lastIndex: index };
     },
-    truncate: (index: number) => done.push(`truncate ${index}`),
+    truncate: (index: number, chain: number) => done.push(`truncate ${index} behind ${chain}`),
     append: (bytes: Uint8Array) => done.push(`append ${bytes.length}`),
   };
   return { core: core as unknown as Core, log: log as unknown as LogStore, stepped, done };
@@ -115,7 +115,14 @@ describe("a follower's append", () => {
       install: false,
     });
     take(world, append(0, 0, SEED, [first, second, third]));
-    expect(world.done).toEqual(["truncate 2", `append ${third.length}`]);
+    expect(world.done).toEqual([`truncate 2 behind ${chainOf(first)}`, `append ${third.length}`]);
+  });
+
+  it("truncates at the message's first record behind the chain that the message names", () => {
+    const order = { truncateFrom: 2, appendFrom: 2, install: false };
+    const world = follower([first, record(2, 1, "other", chainOf(first))], [1, 1], order);
+    take(world, append(1, 1, chainOf(first), [second]));
+    expect(world.done).toEqual([`truncate 2 behind ${chainOf(first)}`, `append ${second.length}`]);
   });
 
   it("changes nothing when the records do not chain among themselves: damage at the sender", () => {
