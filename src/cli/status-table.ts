@@ -108,8 +108,9 @@ function milliseconds(spanMs: number | null): string {
   return spanMs < 1_000 ? `${Math.round(spanMs)}ms` : `${(spanMs / 1_000).toFixed(1)}s`;
 }
 
-/** The nodes of `up --local` were started together and are started together again. They are known by the
- *  name that such a cluster has unless another was typed; then each is started by itself, which works too. */
+/** The nodes of `up --local` were started together and are started together again. They are known
+ *  by the name that such a cluster has unless another was typed; then each is started by itself,
+ *  which works too. */
 function localHints(status: ClusterStatus, hints: Hints): Hints {
   const addresses = status.rows.flatMap((row) => (row.address === null ? [] : [row.address.host]));
   const isLocal =
