@@ -58,11 +58,20 @@ export class Operator {
     const deadlineMs = this.#now() + timeoutMs;
     const before = await this.#options.leader(timeoutMs);
     if (before.id === to) return before;
-    await this.#options.ask(
-      { type: "transfer", term: before.term, to },
-      "leader",
-      deadlineMs - this.#now(),
-    );
+    try {
+      await this.#options.ask(
+        { type: "transfer", term: before.term, to },
+        "leader",
+        deadlineMs - this.#now(),
+      );
+    } catch (error) {
+      // "outdated": an earlier copy may have done it, and its answer was lost.
+      if (!(error instanceof RefusedError && error.refusal.code === "outdated")) throw error;
+      const now = await this.#options.leader(deadlineMs - this.#now());
+      const isDone = to === null ? now.id !== before.id : now.id === to;
+      if (now.term > before.term && isDone) return now;
+      throw error;
+    }
     for (;;) {
       const leftMs = deadlineMs - this.#now();
       if (leftMs <= 0)

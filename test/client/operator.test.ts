@@ -109,6 +109,16 @@ describe("an operator", () => {
     });
   });
 
+  it("a transfer whose answer was lost is done when the node that was meant leads", async () => {
+    const { cluster, client } = await setUp();
+    cluster.node(1).script = (request) => {
+      if (request.type !== "transfer") return undefined;
+      cluster.elect(2);
+      return refused("outdated", "the leader changed meanwhile");
+    };
+    expect(await cluster.time.settled(client.transfer(2))).toMatchObject({ id: 2, term: 3 });
+  });
+
   it("a lost answer to a change is recognised in the newer configuration", async () => {
     const { cluster, client } = await setUp();
     let index = 0;
