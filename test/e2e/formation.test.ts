@@ -11,7 +11,7 @@ const READY_MS = 60_000;
 
 describe("a cluster on one machine", () => {
   it.each([3, 4])("of %i nodes is found by multicast alone and takes an entry", async (size) => {
-    const { world: made, nodes } = await cluster(size, { env: { RAFT_LOOPBACK: "" } });
+    const { world: made, nodes } = await cluster(size);
     const status = await statusOf(made);
     expect(status).toMatchObject({ voters: size, healthy: true, canLose: 1, founded: true });
     expect(status.nodes.map(({ id }) => id)).toEqual(Array.from({ length: size }, (_, i) => i + 1));

@@ -4,10 +4,8 @@ import { describe, expect, it } from "vitest";
 import { golden, goldenLines } from "./golden.ts";
 import { cluster, type Running, until, type World, world } from "./harness.ts";
 
-/** As on a network, but nobody else there is heard: what is said depends on both. */
-const alone = {
-  env: { RAFT_LOOPBACK: "", RAFT_MULTICAST_PORT: String(20_000 + (process.pid % 20_000)) },
-};
+/** Nobody else is heard: what is said depends on that. */
+const alone = { env: { RAFT_MULTICAST_PORT: String(20_000 + (process.pid % 20_000)) } };
 
 /** Waits until these golden lines have been printed, in this order. A pattern stands for what may
  *  vary. */

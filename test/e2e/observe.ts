@@ -45,7 +45,11 @@ export async function clientOf(
   world: World,
   options: Partial<ClientOptions> = {},
 ): Promise<RaftClient> {
-  const client = await RaftClient.connect({ key: openKey(world.cluster), ...options });
+  const client = await RaftClient.connect({
+    key: openKey(world.cluster),
+    loopbackOnly: true,
+    ...options,
+  });
   onTestFinished(() => client.close());
   return client;
 }

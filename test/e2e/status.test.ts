@@ -29,8 +29,7 @@ describe("raft status", () => {
   });
 
   it("shows a healthy cluster, a dead member, and no leader, and --check tells them apart", async () => {
-    // As on a network: what to type differs for nodes that only this machine can reach.
-    const { world: made, nodes } = await cluster(3, { env: { RAFT_LOOPBACK: "" } });
+    const { world: made, nodes } = await cluster(3);
     await made.must(["send", "x"]);
     const { id: leader } = await leaderOf(made);
     const healthy = await made.run(["status", "--check"]);

@@ -2,25 +2,11 @@
 
 import { expect, it } from "vitest";
 import { type Acquaintance, peerReports, type PeerMemory } from "../../src/node/report.ts";
-import type { CoreStatus } from "../../src/raft/types.ts";
 import type { Connection } from "../../src/transport/types.ts";
+import { leaderOfThree as status } from "./fake-status.ts";
 import { helloOf } from "./formation-world.ts";
 
 const address = { host: "10.0.0.8", port: 7_402 };
-const members = [1, 2, 3].map((id) => ({ id, incarnation: `${id}a`, role: "voter" as const }));
-const status: CoreStatus = {
-  role: "leader",
-  term: 2,
-  votedFor: null,
-  leader: 1,
-  lastIndex: 9,
-  durableIndex: 9,
-  commitIndex: 9,
-  configuration: { index: 0, members },
-  configurationCommitted: true,
-  peers: [],
-  mute: null,
-};
 
 function connectionOf(id: number, incarnation: string, lastHeardMs: number): Connection {
   const hello = helloOf({ id, incarnation });

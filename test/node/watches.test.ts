@@ -6,6 +6,7 @@ import { MemberWatch, type MemberSurroundings } from "../../src/node/member-watc
 import { type PeerSight, PeerWatch } from "../../src/node/peer-watch.ts";
 import { Repeat } from "../../src/node/repeat.ts";
 import type { CoreEvent, Role } from "../../src/raft/types.ts";
+import { leaderOfThree } from "./fake-status.ts";
 
 const sight = (id: number, change: Partial<PeerSight> = {}): PeerSight => ({
   name: { id, userHost: `ana@lab-${id}`, address: null },
@@ -93,22 +94,9 @@ describe("the leader's watch over its peers", () => {
 });
 
 describe("a leader that leads no more", () => {
-  const members = [1, 2, 3].map((id) => ({ id, incarnation: `${id}a`, role: "voter" as const }));
   const around: MemberSurroundings = {
     self: 1,
-    status: {
-      role: "leader",
-      term: 2,
-      votedFor: null,
-      leader: 1,
-      lastIndex: 9,
-      durableIndex: 9,
-      commitIndex: 9,
-      configuration: { index: 0, members },
-      configurationCommitted: true,
-      peers: [],
-      mute: null,
-    },
+    status: leaderOfThree,
     memories: new Map(),
     connectionTo: () => undefined,
     nameOf: (id) => ({ id, userHost: null, address: null }),
