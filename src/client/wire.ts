@@ -1,30 +1,56 @@
-/** The client's end of the real network: one UDP socket, the sealed endpoint over it, and
- *  discovery. */
+/** The client's end of the network: one UDP socket, the sealed endpoint over it, and discovery. The
+ *  socket and the network beneath are this machine's or a simulation's. */
 
 import { type Address, DISCOVERY_PORT } from "../base/hosts.ts";
-import { openDiscovery } from "../discovery/discovery.ts";
+import { openDiscovery, systemDiscoveryWorld } from "../discovery/discovery.ts";
+import type { DiscoveryWorld } from "../discovery/discovery.ts";
 import type { MonotonicMs } from "../base/types.ts";
-import { systemClock } from "../transport/clock.ts";
-import { systemDice } from "../transport/dice.ts";
+import type { DiscoveryOptions } from "../discovery/types.ts";
+import { type Clock, systemClock } from "../transport/clock.ts";
 import { createEndpoint } from "../transport/endpoint.ts";
 import { datagramSizes } from "../transport/machine.ts";
 import type { Endpoint } from "../transport/types.ts";
-import { openUdpSocket } from "../transport/udp-socket.ts";
+import { openUdpSocket, type OpenUdpResult } from "../transport/udp-socket.ts";
+import type { UdpSocketOptions } from "../transport/udp-socket.ts";
 import { RaftError, type ClientOptions } from "./types.ts";
 import type { ClientWire, ClientWorld, WireListener } from "./world.ts";
 
-/** Time, dice and sockets of this machine. */
-export const systemWorld: ClientWorld = {
-  clock: systemClock,
-  dice: systemDice,
-  openWire: openSystemWire,
-};
+/** What the wire needs of the world. Its dice are discovery's. */
+export interface WireGround {
+  readonly clock: Clock;
+  readonly discovery: DiscoveryWorld;
+  readonly datagramBytesMax: (address: Address) => number;
+  readonly openUdpSocket: (options: UdpSocketOptions) => Promise<OpenUdpResult>;
+}
 
-async function openSystemWire(options: ClientOptions, listener: WireListener): Promise<ClientWire> {
+/** A client's world on that ground. */
+export function worldOn(ground: () => WireGround): ClientWorld {
+  const { clock, discovery } = ground();
+  return {
+    clock,
+    dice: discovery.dice,
+    openWire: (options, listener) => openWire(ground(), options, listener),
+  };
+}
+
+/** Time, dice and sockets of this machine; its interfaces are looked at when a client connects. */
+export const systemWorld: ClientWorld = worldOn(() => ({
+  clock: systemClock,
+  discovery: systemDiscoveryWorld,
+  datagramBytesMax: datagramSizes(),
+  openUdpSocket,
+}));
+
+async function openWire(
+  ground: WireGround,
+  options: ClientOptions,
+  listener: WireListener,
+): Promise<ClientWire> {
+  const { clock } = ground;
   const early: { readonly datagram: Uint8Array; readonly from: Address }[] = [];
   let receive = (datagram: Uint8Array, from: Address): void => void early.push({ datagram, from });
   const loopbackOnly = options.loopbackOnly === true;
-  const opened = await openUdpSocket({
+  const opened = await ground.openUdpSocket({
     host: loopbackOnly ? "127.0.0.1" : "0.0.0.0",
     port: 0,
     onDatagram: (datagram, from) => receive(datagram, from),
@@ -36,8 +62,8 @@ async function openSystemWire(options: ClientOptions, listener: WireListener): P
     key: options.key,
     self: { kind: "client" },
     hello: null,
-    dice: systemDice,
-    datagramBytesMax: datagramSizes(),
+    dice: ground.discovery.dice,
+    datagramBytesMax: ground.datagramBytesMax,
     // The kernel counts its own bookkeeping in the buffer as well.
     receiveWindowBytes: Math.floor(socket.receiveBufferBytes / 2),
     transmit: (datagram, to) => socket.send(datagram, to),
@@ -45,13 +71,13 @@ async function openSystemWire(options: ClientOptions, listener: WireListener): P
     onFrame: (connection, frame) => listener.onFrame(connection, frame),
     onDouble: () => undefined,
   });
-  const pump = new Pump(endpoint);
+  const pump = new Pump(endpoint, clock);
   receive = (datagram, from) => {
-    endpoint.receive(datagram, from, systemClock.monotonicMs());
+    endpoint.receive(datagram, from, clock.monotonicMs());
     pump.soon();
   };
   for (const { datagram, from } of early) receive(datagram, from);
-  const discovery = await openDiscovery({
+  const lookAround: DiscoveryOptions = {
     loopbackOnly,
     peers: options.peers ?? [],
     remembered: options.remembered ?? [],
@@ -59,13 +85,14 @@ async function openSystemWire(options: ClientOptions, listener: WireListener): P
     bootId: null,
     onHint: listener.onHint,
     multicastPort: options.multicastPort ?? DISCOVERY_PORT,
-    now: () => systemClock.monotonicMs(),
-    after: (delayMs, run) => systemClock.after(delayMs, run),
-  });
+    now: clock.monotonicMs,
+    after: clock.after,
+  };
+  const discovery = await openDiscovery(lookAround, ground.discovery);
   return {
     connections: () => endpoint.connections(),
     greet(address) {
-      endpoint.greet(address, systemClock.monotonicMs());
+      endpoint.greet(address, clock.monotonicMs());
       pump.soon();
     },
     send(connection, frame) {
@@ -85,13 +112,15 @@ async function openSystemWire(options: ClientOptions, listener: WireListener): P
 /** Flushes once per turn and keeps the endpoint's timers. */
 class Pump {
   readonly #endpoint: Endpoint;
+  readonly #clock: Clock;
   #dirty = false;
   #stopped = false;
   #dueMs: MonotonicMs = Infinity;
   #cancel: () => void = () => undefined;
 
-  constructor(endpoint: Endpoint) {
+  constructor(endpoint: Endpoint, clock: Clock) {
     this.#endpoint = endpoint;
+    this.#clock = clock;
   }
 
   soon(): void {
@@ -108,7 +137,7 @@ class Pump {
   #turn(): void {
     this.#dirty = false;
     if (this.#stopped) return;
-    const nowMs = systemClock.monotonicMs();
+    const nowMs = this.#clock.monotonicMs();
     if (nowMs >= this.#endpoint.nextDeadlineMs()) this.#endpoint.tick(nowMs);
     this.#endpoint.flush(nowMs);
     const dueMs = this.#endpoint.nextDeadlineMs();
@@ -116,7 +145,7 @@ class Pump {
     this.#cancel();
     this.#dueMs = dueMs;
     if (dueMs === Infinity) return;
-    this.#cancel = systemClock.after(Math.max(0, dueMs - nowMs), () => {
+    this.#cancel = this.#clock.after(Math.max(0, dueMs - nowMs), () => {
       this.#dueMs = Infinity;
       this.soon();
     });

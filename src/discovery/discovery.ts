@@ -5,10 +5,10 @@
  *  after HELLO. */
 
 import { type Address, addressText, isIpv4, isLoopback } from "../base/hosts.ts";
-import { systemDice, randomId } from "../transport/dice.ts";
+import { type Dice, randomId, systemDice } from "../transport/dice.ts";
 import { type Query, type QueryWay, decodeDiscovery, encodeBeacon, encodeQuery } from "./beacon.ts";
 import { Allowance, AnswerLimit, HeardTable, SelfHearing } from "./heard.ts";
-import { type Lan, openLan } from "./multicast-socket.ts";
+import { type Lan, type LanOptions, openLan } from "./multicast-socket.ts";
 import { type Resolve, expandPeer, parsePeers, systemResolve } from "./peers.ts";
 import type { Beacon, Discovery, DiscoveryOptions, DiscoveryReport, PeerSpec } from "./types.ts";
 
@@ -27,22 +27,34 @@ const INTAKE_PER_SECOND = 2_000;
 /** Typed and remembered addresses that are asked, at most. */
 const ADDRESSES_MAX = 640;
 
+/** What discovery needs of the world besides time; a simulation brings its own. */
+export interface DiscoveryWorld {
+  readonly dice: Dice;
+  readonly openLan: (options: LanOptions) => Promise<Lan>;
+  readonly resolve: Resolve;
+}
+
+export const systemDiscoveryWorld: DiscoveryWorld = {
+  dice: systemDice,
+  openLan,
+  resolve: systemResolve,
+};
+
 /** Opens the sockets and begins to listen; asks nothing by itself. Peers that cannot be parsed
- *  are left out and stand in the report's problems (the executable refuses them before).
- *  `resolve` is replaced in tests. */
+ *  are left out and stand in the report's problems (the executable refuses them before). */
 export async function openDiscovery(
   options: DiscoveryOptions,
-  resolve: Resolve = systemResolve,
+  world: DiscoveryWorld = systemDiscoveryWorld,
 ): Promise<Discovery> {
-  return await LanDiscovery.open(options, resolve);
+  return await LanDiscovery.open(options, world);
 }
 
 class LanDiscovery implements Discovery {
   readonly #options: DiscoveryOptions;
-  readonly #resolve: Resolve;
+  readonly #world: DiscoveryWorld;
   readonly #peers: readonly PeerSpec[];
   readonly #peerProblems: readonly string[];
-  readonly #voice = randomId(systemDice);
+  readonly #voice: string;
   readonly #heard = new HeardTable();
   readonly #intake: Allowance;
   readonly #limit: AnswerLimit;
@@ -53,9 +65,10 @@ class LanDiscovery implements Discovery {
   #lan: Lan | null = null;
   #cancelBroadcast: (() => void) | null = null;
 
-  private constructor(options: DiscoveryOptions, resolve: Resolve) {
+  private constructor(options: DiscoveryOptions, world: DiscoveryWorld) {
     this.#options = options;
-    this.#resolve = resolve;
+    this.#world = world;
+    this.#voice = randomId(world.dice);
     this.#intake = new Allowance(INTAKE_BURST, INTAKE_PER_SECOND, options.now());
     this.#limit = new AnswerLimit(options.now());
     const { peers, problems } = parsePeers(options.peers);
@@ -63,9 +76,9 @@ class LanDiscovery implements Discovery {
     this.#peerProblems = problems;
   }
 
-  static async open(options: DiscoveryOptions, resolve: Resolve): Promise<LanDiscovery> {
-    const discovery = new LanDiscovery(options, resolve);
-    discovery.#lan = await openLan({
+  static async open(options: DiscoveryOptions, world: DiscoveryWorld): Promise<LanDiscovery> {
+    const discovery = new LanDiscovery(options, world);
+    discovery.#lan = await world.openLan({
       loopbackOnly: options.loopbackOnly,
       port: options.multicastPort,
       now: options.now,
@@ -96,7 +109,8 @@ class LanDiscovery implements Discovery {
     const lan = this.#lan;
     const beacon = this.#options.beacon?.();
     if (lan === null || beacon === undefined) return;
-    for (const address of lan.interfaces()) lan.multicast(address, encodeBeacon(beacon), () => {});
+    const datagram = encodeBeacon(beacon, this.#world.dice);
+    for (const address of lan.interfaces()) lan.multicast(address, datagram, () => {});
   }
 
   async typedAddresses(): Promise<readonly Address[]> {
@@ -126,7 +140,7 @@ class LanDiscovery implements Discovery {
     if (query.beacon !== null) this.#hear(query.beacon, from);
     const beacon = this.#options.beacon?.();
     if (beacon === undefined || !this.#limit.allows(from.host, this.#options.now())) return null;
-    return encodeBeacon(beacon);
+    return encodeBeacon(beacon, this.#world.dice);
   }
 
   report(): DiscoveryReport {
@@ -173,7 +187,7 @@ class LanDiscovery implements Discovery {
       way,
       beacon: this.#options.beacon?.() ?? null,
     };
-    return encodeQuery(query);
+    return encodeQuery(query, this.#world.dice);
   }
 
   #askByBroadcast(): void {
@@ -234,7 +248,7 @@ class LanDiscovery implements Discovery {
     const name = peer.host;
     const running = this.#resolving.get(name);
     if (running !== undefined) return running;
-    const lookup = this.#resolve(name).then((found) => {
+    const lookup = this.#world.resolve(name).then((found) => {
       this.#resolving.delete(name);
       const host = found ?? this.#names.get(name)?.host ?? null;
       this.#names.set(name, { host, atMs: this.#options.now() });

@@ -7,9 +7,8 @@ import type { HardState } from "../raft/types.ts";
 import { DiskFailure, isFull } from "../storage/disk-error.ts";
 import { clusterIdOf } from "../storage/founding.ts";
 import { openIdentity, writeIdentity } from "../storage/identity.ts";
-import { inspect } from "../storage/inspect.ts";
-import { acquireLock, type DirectoryLock, type LockHolder } from "../storage/lock.ts";
-import { machineBootId, networkDisk, openRealDisk } from "../storage/real-disk.ts";
+import { inspectDisk } from "../storage/inspect.ts";
+import type { DirectoryLock, LockHolder } from "../storage/lock.ts";
 import {
   createStore,
   openStore,
@@ -23,6 +22,7 @@ import { type Dice, randomId } from "../transport/dice.ts";
 import { diskFailedText } from "./ending.ts";
 import { heldSentence, identitySentence, named } from "./refusals.ts";
 import { StartError } from "./types.ts";
+import type { DataGround } from "./world.ts";
 
 /** Addresses are hints: a changed one is written at most this often. */
 const REMEMBER_MS = 1_000;
@@ -37,7 +37,11 @@ export interface DataDirectoryOptions {
   readonly userHost: string;
   /** "./raft", for the sentences of a refusal. */
   readonly executable: string;
+  readonly ground: DataGround;
 }
+
+/** What the lock's text says; the ground adds the process. */
+type Holder = Omit<LockHolder, "pid" | "machineBootId">;
 
 /** Log and hard state of a member. */
 export interface MemberStore {
@@ -57,15 +61,8 @@ export function openDataDirectory(options: DataDirectoryOptions): DataDirectory 
   const { path, cluster, id, executable } = options;
   const sinceMs = options.clock.wallMs();
   const { user, host } = userAndHost(options.userHost);
-  const holder: LockHolder = {
-    user,
-    host,
-    pid: process.pid,
-    address: "",
-    machineBootId: machineBootId(),
-    sinceMs,
-  };
-  const taken = refusing(path, () => acquireLock(path, holder));
+  const holder: Holder = { user, host, address: "", sinceMs };
+  const taken = refusing(path, () => options.ground.lock(path, holder));
   if (!taken.ok)
     throw new StartError(heldSentence(taken.holder, { path, cluster, id, executable }), 8);
   try {
@@ -79,11 +76,11 @@ export function openDataDirectory(options: DataDirectoryOptions): DataDirectory 
 function openLocked(
   options: DataDirectoryOptions,
   lock: DirectoryLock,
-  holder: LockHolder,
+  holder: Holder,
 ): DataDirectory {
   const { path, cluster, id, executable } = options;
-  const before = inspect(path);
-  const disk = openRealDisk(path, true);
+  const disk = options.ground.openDisk(path);
+  const before = inspectDisk(disk);
   const opened = openIdentity(disk, {
     cluster,
     id,
@@ -115,7 +112,7 @@ export class DataDirectory {
   readonly #options: DataDirectoryOptions;
   readonly #disk: Disk;
   readonly #lock: DirectoryLock;
-  readonly #holder: LockHolder;
+  readonly #holder: Holder;
   #store: OpenStore | null = null;
   #closed = false;
   #dirtySinceMs: MonotonicMs | null = null;
@@ -124,7 +121,7 @@ export class DataDirectory {
     options: DataDirectoryOptions,
     disk: Disk,
     lock: DirectoryLock,
-    holder: LockHolder,
+    holder: Holder,
     identity: Identity,
     past: Past | null,
   ) {
@@ -134,7 +131,7 @@ export class DataDirectory {
     this.#holder = holder;
     this.#identity = identity;
     this.past = past;
-    this.networkDisk = networkDisk(options.path) !== null;
+    this.networkDisk = options.ground.isNetworkDisk(options.path);
     const startMs = options.clock.monotonicMs();
     writeIdentity(disk, identity);
     this.syncMs = options.clock.monotonicMs() - startMs;
@@ -232,7 +229,7 @@ export class DataDirectory {
   }
 
   #storeOptions(founding: FoundingRecord, onFatal: (text: string) => void): StoreOptions {
-    const { clock, path } = this.#options;
+    const { clock, path, ground } = this.#options;
     return {
       disk: this.#disk,
       clusterId: clusterIdOf(founding),
@@ -240,6 +237,7 @@ export class DataDirectory {
       founding,
       nowMs: clock.monotonicMs(),
       clock: clock.monotonicMs,
+      limits: ground.limits,
       onFatal: ({ message }) => onFatal(diskFailedText(path, message)),
     };
   }

@@ -3,38 +3,38 @@
 
 import { type Address, addressText, usualPort } from "../base/hosts.ts";
 import { openDiscovery } from "../discovery/discovery.ts";
-import { syncMethod } from "../storage/real-disk.ts";
-import { type Clock, systemClock } from "../transport/clock.ts";
-import { randomId, systemDice } from "../transport/dice.ts";
+import { randomId } from "../transport/dice.ts";
 import { createEndpoint } from "../transport/endpoint.ts";
-import { datagramSizes, ownHosts, userAtHost } from "../transport/machine.ts";
 import type { UdpSocket } from "../transport/types.ts";
-import { openUdpSocket } from "../transport/udp-socket.ts";
 import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
 import { serveHttp } from "./http.ts";
 import { NodeProcess } from "./process.ts";
+import { systemNodeWorld } from "./system-world.ts";
 import { type NodeOptions, type RunningNode, StartError } from "./types.ts";
+import type { NodeWorld } from "./world.ts";
 
-const NO_FULL_SYNC =
-  "F_FULLFSYNC cannot be called here: this disk may lose acknowledged entries when power fails";
-
-/** Starts a node. It runs until `stop`, `kill`, or its end; `ended` says which.
+/** Starts a node on this machine. It runs until `stop`, `kill`, or its end; `ended` says which.
  *  Throws StartError when the directory, the port or the id cannot be had. */
-export async function startNode(options: NodeOptions): Promise<RunningNode> {
-  const clock = systemClock;
-  const bootId = randomId(systemDice);
-  const userHost = userAtHost();
+export function startNode(options: NodeOptions): Promise<RunningNode> {
+  return startNodeIn(systemNodeWorld(), options);
+}
+
+/** The same in any world. */
+export async function startNodeIn(world: NodeWorld, options: NodeOptions): Promise<NodeProcess> {
+  const { clock, discovery, userHost, data } = world;
+  const bootId = randomId(discovery.dice);
   const directory = openDataDirectory({
     path: options.dataDir,
     cluster: options.key.cluster,
     id: options.id,
-    dice: systemDice,
+    dice: discovery.dice,
     clock,
     userHost,
     executable: options.executable,
+    ground: data,
   });
   try {
-    return await startIn(directory, options, clock, bootId, userHost);
+    return await startIn(world, directory, options, bootId);
   } catch (error) {
     directory.close();
     throw error;
@@ -42,14 +42,15 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
 }
 
 async function startIn(
+  world: NodeWorld,
   directory: DataDirectory,
   options: NodeOptions,
-  clock: Clock,
   bootId: string,
-  userHost: string,
-): Promise<RunningNode> {
+): Promise<NodeProcess> {
   let running: NodeProcess | null = null;
+  const { clock, discovery } = world;
   const { socket, portTaken } = await openDataSocket(
+    world,
     options,
     directory.identity.port,
     (datagram, from) => running?.takeDatagram(datagram, from),
@@ -59,16 +60,15 @@ async function startIn(
   );
   const self = { id: options.id, incarnation: directory.identity.incarnation, bootId };
   const receiveWindowBytes = Math.floor(socket.receiveBufferBytes / 2);
-  const datagramBytesMax = datagramSizes(options.mtuBytes);
-  const hosts =
-    options.listen === null ? () => ownHosts(options.loopbackOnly) : () => [options.listen ?? ""];
+  const datagramBytesMax = world.datagramSizes(options.mtuBytes);
+  const { listen, loopbackOnly } = options;
   running = new NodeProcess({
     options,
     clock,
-    dice: systemDice,
+    dice: discovery.dice,
     self,
-    userHost,
-    ownHosts: hosts,
+    userHost: world.userHost,
+    ownHosts: listen === null ? () => world.ownHosts(loopbackOnly) : () => [listen],
     directory,
     socket,
     receiveWindowBytes,
@@ -78,7 +78,7 @@ async function startIn(
         key: options.key,
         self: { kind: "node", identity: self },
         hello: () => process.hello(),
-        dice: systemDice,
+        dice: discovery.dice,
         datagramBytesMax,
         receiveWindowBytes,
         transmit: (datagram, address) => socket.send(datagram, address),
@@ -87,19 +87,37 @@ async function startIn(
         onDouble: (hello, address) => process.takeDouble(hello, address),
       }),
     openDiscovery: (process) =>
-      openDiscovery({
-        loopbackOnly: options.loopbackOnly,
-        peers: options.peers,
-        remembered: directory.rememberedAddresses(),
-        beacon: () => process.beacon(),
-        bootId,
-        onHint: (hint) => process.takeHint(hint),
-        multicastPort: options.multicastPort,
-        now: clock.monotonicMs,
-        after: clock.after,
-      }),
+      openDiscovery(
+        {
+          loopbackOnly,
+          peers: options.peers,
+          remembered: directory.rememberedAddresses(),
+          beacon: () => process.beacon(),
+          bootId,
+          onHint: (hint) => process.takeHint(hint),
+          multicastPort: options.multicastPort,
+          now: clock.monotonicMs,
+          after: clock.after,
+        },
+        discovery,
+      ),
   });
   directory.describeAddress(running.address);
+  sayOpened(options, directory, running, portTaken);
+  sayOtherFounders(options, directory, running);
+  const { syncProblem } = world.data;
+  if (syncProblem !== null) running.emit({ type: "note", text: syncProblem });
+  await running.begin();
+  await maybeServeHttp(options.http, running);
+  return running;
+}
+
+function sayOpened(
+  options: NodeOptions,
+  directory: DataDirectory,
+  running: NodeProcess,
+  portTaken: number | null,
+): void {
   running.emit({
     type: "opened",
     version: options.version,
@@ -112,11 +130,6 @@ async function startIn(
     portTaken,
     networkDisk: directory.networkDisk,
   });
-  sayOtherFounders(options, directory, running);
-  if (syncMethod() === null) running.emit({ type: "note", text: NO_FULL_SYNC });
-  await running.begin();
-  await maybeServeHttp(options.http, running);
-  return running;
 }
 
 /** Founders that are typed after the founding change nothing, and a person who typed them should
@@ -137,6 +150,7 @@ function sayOtherFounders(
 
 /** The typed port or none; else the one of last time, the default 7400 + id, or any free one. */
 async function openDataSocket(
+  world: NodeWorld,
   options: NodeOptions,
   lastPort: number | null,
   onDatagram: (datagram: Uint8Array, from: Address) => void,
@@ -144,14 +158,14 @@ async function openDataSocket(
   const host = options.listen ?? (options.loopbackOnly ? "127.0.0.1" : "0.0.0.0");
   const wanted = options.port ?? lastPort ?? usualPort(options.id);
   const onError = (): void => {};
-  const first = await openUdpSocket({ host, port: wanted, onDatagram, onError });
+  const first = await world.openUdpSocket({ host, port: wanted, onDatagram, onError });
   if (first.ok) return { socket: first.socket, portTaken: null };
   if (first.code !== "EADDRINUSE" || options.port !== null) {
     const hint =
       first.code === "EADDRINUSE" ? " (leave --port away and any free one is taken)" : "";
     throw new StartError(`port ${wanted} cannot be used on ${host}: ${first.code}${hint}`, 8);
   }
-  const second = await openUdpSocket({ host, port: 0, onDatagram, onError });
+  const second = await world.openUdpSocket({ host, port: 0, onDatagram, onError });
   if (!second.ok) throw new StartError(second.reason, 8);
   return { socket: second.socket, portTaken: wanted };
 }

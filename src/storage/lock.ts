@@ -33,7 +33,7 @@ export interface LockHolder {
 /** A directory that this process holds. */
 export interface DirectoryLock {
   /** Says more about the holder, such as the address once it is known. */
-  describe(holder: LockHolder): void;
+  describe(more: Partial<LockHolder>): void;
   release(): void;
 }
 
@@ -51,7 +51,7 @@ export function acquireLock(
   held.add(database);
   writeHolder(directory, holder);
   const lock = {
-    describe: (changed: LockHolder) => writeHolder(directory, changed),
+    describe: (more: Partial<LockHolder>) => writeHolder(directory, { ...holder, ...more }),
     release: () => {
       removeFile(join(directory, HOLDER_FILE));
       held.delete(database);

@@ -216,7 +216,8 @@ describe("addresses to greet", () => {
   it("are the typed ones, expanded and resolved, and the remembered ones, each once", async () => {
     const resolve = async (name: string): Promise<string | null> =>
       name === "lab-08" ? "10.0.0.8" : null;
-    const { openDiscovery } = await import("../../src/discovery/discovery.ts");
+    const { openDiscovery, systemDiscoveryWorld } =
+      await import("../../src/discovery/discovery.ts");
     const discovery = await openDiscovery(
       {
         loopbackOnly: true,
@@ -229,7 +230,7 @@ describe("addresses to greet", () => {
         now: () => 0,
         after: () => () => {},
       },
-      resolve,
+      { ...systemDiscoveryWorld, resolve },
     );
     const addresses = await discovery.typedAddresses();
     expect(addresses).toHaveLength(10);
