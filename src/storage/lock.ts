@@ -5,6 +5,7 @@
 
 import { Database } from "bun:sqlite";
 import { join } from "node:path";
+import { DiskFailure } from "./disk-error.ts";
 import { makeDirectory, readSmallFile, removeFile, writeFileAtomically } from "./real-disk.ts";
 
 const LOCK_FILE = "lock";
@@ -53,7 +54,7 @@ export function acquireLock(
   const lock = {
     describe: (more: Partial<LockHolder>) => writeHolder(directory, { ...holder, ...more }),
     release: () => {
-      removeFile(join(directory, HOLDER_FILE));
+      removeHolder(directory);
       held.delete(database);
       database.close();
     },
@@ -113,6 +114,16 @@ function hasCode(thrown: unknown, code: string): boolean {
 function writeHolder(directory: string, holder: LockHolder): void {
   const text = `${JSON.stringify(holder)}\n`;
   writeFileAtomically(join(directory, HOLDER_FILE), new TextEncoder().encode(text));
+}
+
+/** On a disk that has failed the text stays: without the lock it names nobody, and the reason why
+ *  the node ends must not be lost over it. */
+function removeHolder(directory: string): void {
+  try {
+    removeFile(join(directory, HOLDER_FILE));
+  } catch (thrown) {
+    if (!(thrown instanceof DiskFailure)) throw thrown;
+  }
 }
 
 function readHolder(directory: string): LockHolder | null {

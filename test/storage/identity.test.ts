@@ -1,7 +1,7 @@
 /** Who a data directory is, and who holds it. */
 
 import { spawn } from "node:child_process";
-import { cpSync, existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, onTestFinished } from "vitest";
@@ -220,6 +220,17 @@ describe("the lock on a directory", () => {
     expect(taken.ok).toBe(true);
     if (taken.ok) taken.lock.release();
     expect(existsSync(join(directory, "lock.holder"))).toBe(false);
+  });
+
+  it("is released on a disk that takes no more changes: only its text stays", () => {
+    const directory = newDirectory();
+    const taken = acquireLock(directory, HOLDER);
+    // A folder in its place cannot be unlinked, root or not.
+    rmSync(join(directory, "lock.holder"));
+    mkdirSync(join(directory, "lock.holder"));
+    if (taken.ok) taken.lock.release();
+    expect(taken.ok).toBe(true);
+    expect(lockHolder(directory)).toBeNull();
   });
 });
 
