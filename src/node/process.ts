@@ -147,6 +147,11 @@ export class NodeProcess implements RunningNode {
     return this.#neighbours.ownAddress();
   }
 
+  /** The member that runs here; null: none yet. For whoever looks on, such as a simulation. */
+  get member(): Member | null {
+    return this.#member;
+  }
+
   hello(): NodeHello {
     return this.#describe.hello(this.#now());
   }

@@ -1,0 +1,164 @@
+/** A simulated cluster: machines, the network between them, and everything that chance decides, each
+ *  concern from a stream of its own. */
+
+import type { Random } from "../base/random.ts";
+import type { MonotonicMs, NodeId } from "../base/types.ts";
+import type { ClientOptions } from "../client/types.ts";
+import type { NodeEvent } from "../node/events.ts";
+import { openKey } from "../transport/key.ts";
+import type { ClusterKey } from "../transport/types.ts";
+import { Fingerprint, stream } from "./chance.ts";
+import { Customer } from "./customer.ts";
+import { Machine, type ProcessEnd } from "./machine.ts";
+import { Network } from "./network.ts";
+import type { Plan } from "./plan.ts";
+import { Schedule } from "./schedule.ts";
+
+const CLUSTER = "sim";
+const DISCOVERY_PORT = 7_400;
+
+/** What looks on while a cluster runs. */
+export interface ClusterWatcher {
+  readonly onEvent?: (machine: Machine, event: NodeEvent) => void;
+  /** A machine's process ended by itself, or did not start. */
+  readonly onEnd?: (machine: Machine, end: ProcessEnd) => void;
+  /** After each event of a machine's process. */
+  readonly onTurn?: (machine: Machine) => void;
+  /** A file of a machine, or its directory ("."), became durable. */
+  readonly onSync?: (machine: Machine, path: string) => void;
+  /** One fault of the many, as a sentence. Datagrams' faults are only counted. */
+  readonly onFault?: (sentence: string) => void;
+}
+
+export class Cluster {
+  readonly plan: Plan;
+  readonly schedule = new Schedule();
+  readonly network: Network;
+  readonly key: ClusterKey = openKey(CLUSTER);
+  /** By id. Founders from the start; others when `addMachine` makes them. */
+  readonly machines = new Map<NodeId, Machine>();
+  readonly customers: Customer[] = [];
+  readonly fingerprint = new Fingerprint();
+  /** How often each kind of fault struck. */
+  readonly faults = new Map<string, number>();
+  readonly #watcher: ClusterWatcher;
+  #promises = true;
+
+  constructor(plan: Plan, watcher: ClusterWatcher = {}) {
+    this.plan = plan;
+    this.#watcher = watcher;
+    const { schedule, fingerprint } = this;
+    this.network = new Network(schedule, this.stream("network"), {
+      onFault: (fault) => this.count(fault),
+      onArrival: (_from, _to, datagram) => {
+        fingerprint.add(schedule.nowMs);
+        fingerprint.addEnd(datagram);
+      },
+    });
+    this.network.quality = plan.quality;
+    for (let id = 1; id <= plan.nodes; id++) this.addMachine(id);
+  }
+
+  get nowMs(): MonotonicMs {
+    return this.schedule.nowMs;
+  }
+
+  /** The longest election timeout, in the world's ms: the unit in which faults and patience are
+   *  measured. */
+  get electionMs(): number {
+    return this.plan.timings.electionMaxMs;
+  }
+
+  /** Chance for one concern. */
+  stream(name: string): Random {
+    return stream(this.plan.seed, name);
+  }
+
+  addMachine(id: NodeId): Machine {
+    const { plan, schedule, network } = this;
+    const host = `10.0.0.${id}`;
+    const founders = Array.from({ length: plan.nodes }, (_, at) => at + 1);
+    const machine = new Machine({
+      schedule,
+      network,
+      host,
+      diskRandom: this.stream(`disk ${id}`),
+      diceRandom: this.stream(`dice ${id}`),
+      node: {
+        id,
+        founders,
+        foundersTyped: false,
+        key: this.key,
+        peers: [],
+        dataDir: `/raft/${id}`,
+        listen: null,
+        port: null,
+        http: null,
+        loopbackOnly: false,
+        mtuBytes: plan.datagramBytes,
+        timings: plan.timings,
+        multicastPort: DISCOVERY_PORT,
+        verbose: plan.verbose,
+        executable: "raft",
+        version: "simulated",
+      },
+      limits: plan.limits,
+      onEvent: (from, event) => this.#watcher.onEvent?.(from, event),
+      onEnd: (from, end) => this.#watcher.onEnd?.(from, end),
+      onTurn: (from) => this.#watcher.onTurn?.(from),
+      onSync: (from, path) => this.#watcher.onSync?.(from, path),
+      onSlow: () => this.count("slow sync"),
+      onPromise: () => this.#mustSettle(),
+    });
+    machine.diskQuality = plan.disk;
+    this.machines.set(id, machine);
+    return machine;
+  }
+
+  /** A program with a client; `host` gives it a machine of its own, or that of a node. */
+  addCustomer(options: Partial<ClientOptions> = {}, host?: string): Customer {
+    const number = this.customers.length + 1;
+    const customer = new Customer({
+      schedule: this.schedule,
+      network: this.network,
+      random: this.stream(`customer ${number}`),
+      host: host ?? `10.0.1.${number}`,
+      client: { key: this.key, ...options },
+      onPromise: () => this.#mustSettle(),
+    });
+    this.customers.push(customer);
+    return customer;
+  }
+
+  /** Notes that a kind of fault struck; `sentence` says what happened, for people. */
+  count(fault: string, sentence?: string): void {
+    this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
+    if (sentence !== undefined) this.#watcher.onFault?.(sentence);
+  }
+
+  /** Runs until `done`, which is asked after each event, or until the moment `untilMs`. */
+  async run(untilMs: MonotonicMs, done: () => boolean = () => false): Promise<void> {
+    for (;;) {
+      if (this.#promises) await this.#settle();
+      if (done() || this.schedule.nextMs() > untilMs) return;
+      this.schedule.step();
+    }
+  }
+
+  /** Ends everything: no event has an effect any more. */
+  end(): void {
+    for (const machine of this.machines.values()) machine.kill();
+    for (const customer of this.customers) customer.end();
+  }
+
+  #mustSettle(): void {
+    this.#promises = true;
+  }
+
+  /** Lets promises go on that an event has settled. So many turns of the queue suffice for every
+   *  chain there is; what would need more goes on after the next event, in every run alike. */
+  async #settle(): Promise<void> {
+    this.#promises = false;
+    for (let turn = 0; turn < 16; turn++) await null;
+  }
+}

@@ -1,0 +1,96 @@
+/** One process from its start to its end: a clock of its own, timers that die with it, and events
+ *  that wait while it is paused. */
+
+import type { MonotonicMs, WallMs } from "../base/types.ts";
+import type { Clock } from "../transport/clock.ts";
+import type { Schedule } from "./schedule.ts";
+
+/** How long a turn of the loop takes: whatever arrives within it shares the next one. */
+const TURN_MS = 0.05;
+
+export class Life {
+  readonly clock: Clock;
+  /** False: nothing that it does has an effect any more. */
+  alive = true;
+  readonly #schedule: Schedule;
+  /** Run after every event of this life. */
+  readonly #after: () => void;
+  #paused: (() => void)[] | null = null;
+  #rate: number;
+  #anchorMs: MonotonicMs;
+  #ownMs = 0;
+  #wallAheadMs: number;
+
+  /** `rate`: its milliseconds in one of the world's. `wallAheadMs`: its wall clock at the start of
+   *  time. */
+  constructor(schedule: Schedule, rate: number, wallAheadMs: WallMs, after: () => void) {
+    this.#schedule = schedule;
+    this.#rate = rate;
+    this.#anchorMs = schedule.nowMs;
+    this.#wallAheadMs = wallAheadMs;
+    this.#after = after;
+    this.clock = {
+      monotonicMs: () => this.#monotonicMs(),
+      wallMs: () => Math.floor(this.#wallAheadMs + schedule.nowMs),
+      after: (delayMs, run) => {
+        const task = this.at(schedule.nowMs + Math.max(0, delayMs) / this.#rate, run);
+        return () => {
+          task.run = null;
+        };
+      },
+      soon: (run) => void this.at(schedule.nowMs + TURN_MS, run),
+    };
+  }
+
+  get paused(): boolean {
+    return this.#paused !== null;
+  }
+
+  /** Runs in this process at the world's moment `atMs`: never after its end, and not before the end
+   *  of a pause. `run` null cancels it, during a pause too. */
+  at(atMs: MonotonicMs, run: () => void): { run: (() => void) | null } {
+    const task: { run: (() => void) | null } = { run };
+    this.#schedule.at(atMs, () => {
+      if (task.run !== null) this.run(() => task.run?.());
+    });
+    return task;
+  }
+
+  /** Runs now, or when the pause ends. */
+  run(run: () => void): void {
+    if (!this.alive) return;
+    if (this.#paused !== null) {
+      this.#paused.push(run);
+      return;
+    }
+    run();
+    this.#after();
+  }
+
+  /** SIGSTOP. */
+  pause(): void {
+    this.#paused ??= [];
+  }
+
+  /** SIGCONT: everything that arrived meanwhile is there at once. */
+  resume(): void {
+    const waiting = this.#paused ?? [];
+    this.#paused = null;
+    for (const run of waiting) this.run(run);
+  }
+
+  /** From now on its clock runs at another rate. */
+  setRate(rate: number): void {
+    this.#ownMs = this.#monotonicMs();
+    this.#anchorMs = this.#schedule.nowMs;
+    this.#rate = rate;
+  }
+
+  jumpWall(byMs: number): void {
+    this.#wallAheadMs += byMs;
+  }
+
+  #monotonicMs(): MonotonicMs {
+    return this.#ownMs + (this.#schedule.nowMs - this.#anchorMs) * this.#rate;
+  }
+}

@@ -1,0 +1,26 @@
+/** All nemeses, and how they are set to work. */
+
+import type { Cluster } from "../cluster.ts";
+import { crash, crashInTurn, powerCut } from "./crash.ts";
+import type { Nemesis } from "./types.ts";
+
+export const NEMESES: readonly Nemesis[] = [crash, powerCut, crashInTurn];
+
+/** Sets those of the plan to work until `untilMs`; they relent then. */
+export function unleash(cluster: Cluster, untilMs: number): void {
+  for (const nemesis of NEMESES) {
+    if (!cluster.plan.nemeses.includes(nemesis.name)) continue;
+    const random = cluster.stream(nemesis.name);
+    const again = (): void => {
+      const pauseMs = -Math.log(1 - random()) * nemesis.everyElections * cluster.electionMs;
+      const atMs = cluster.nowMs + pauseMs;
+      if (atMs >= untilMs) return;
+      cluster.schedule.at(atMs, () => {
+        nemesis.strike(cluster, random);
+        again();
+      });
+    };
+    again();
+    cluster.schedule.at(untilMs, () => nemesis.relent?.(cluster));
+  }
+}
