@@ -61,7 +61,7 @@ export const FLAGS = {
     "run in the background; the log is beside the data, the process id is printed",
     "d",
   ),
-  mtu: value("BYTES", "the largest datagram to other machines; 1200 unless typed"),
+  mtu: value("BYTES", "the largest datagram; 1200 to other machines unless typed"),
   heartbeat: value(
     "TIME",
     "how often a leader is heard; 50ms unless typed, the same on every node",

@@ -29,12 +29,11 @@ export function userAtHost(): string {
   return user === "" || user === "unknown" ? hostname() : `${user}@${hostname()}`;
 }
 
-/** How large a sealed datagram to an address may be: `networkBytes` (null: what passes everywhere)
- *  unless the address is of this machine. */
-export function datagramSizes(networkBytes: number | null = null): (address: Address) => number {
+/** How large a sealed datagram to an address may be: `typedBytes` to every address, else what passes
+ *  everywhere on a network, and far more to addresses of this machine. */
+export function datagramSizes(typedBytes: number | null = null): (address: Address) => number {
+  if (typedBytes !== null) return () => typedBytes;
   const here = new Set(ownHosts(false));
   return ({ host }) =>
-    isLoopback(host) || here.has(host)
-      ? LOOPBACK_DATAGRAM_BYTES
-      : (networkBytes ?? NETWORK_DATAGRAM_BYTES);
+    isLoopback(host) || here.has(host) ? LOOPBACK_DATAGRAM_BYTES : NETWORK_DATAGRAM_BYTES;
 }
