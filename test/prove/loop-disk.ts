@@ -1,0 +1,195 @@
+/** A disk whose power can be cut: ext4 on a loop device, in one file.
+ *
+ *  A cut is the EXT4_IOC_SHUTDOWN ioctl without a flush of the journal: what was not synced is gone,
+ *  and everything after it fails with EIO, as on a disk that died. Mounting it again is the machine
+ *  that starts again. Linux, root, `mount` and `mkfs.ext4`. */
+import { dlopen, FFIType } from "bun:ffi";
+import { spawn, spawnSync } from "node:child_process";
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import type { Random } from "../../src/base/random.ts";
+
+/** `_IOR('X', 125, u32)`. */
+const EXT4_IOC_SHUTDOWN = 0x8004_587dn;
+/** EXT4_GOING_FLAGS_NOLOGFLUSH: not even the journal that is in memory. */
+const WITHOUT_LOG_FLUSH = 2;
+/** SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE and _WAIT_AFTER. */
+const WRITE_OUT = 7;
+const PAGE_BYTES = 4_096;
+/** Files that were not written for so long have no unsynced pages left that matter. */
+const RECENT_MS = 1_000;
+/** A process that has just ended may hold the mount for a moment. */
+const UNMOUNT_TRIES = 100;
+const UNMOUNT_RETRY_MS = 20;
+
+const mounted = new Set<LoopDisk>();
+let watching = false;
+
+function loadLibc() {
+  return dlopen("libc.so.6", {
+    ioctl: { args: [FFIType.i32, FFIType.u64, FFIType.ptr], returns: FFIType.i32 },
+    sync_file_range: {
+      args: [FFIType.i32, FFIType.i64, FFIType.i64, FFIType.u32],
+      returns: FFIType.i32,
+    },
+  }).symbols;
+}
+
+let libcLoaded: ReturnType<typeof loadLibc> | undefined;
+
+function libc(): ReturnType<typeof loadLibc> {
+  libcLoaded ??= loadLibc();
+  return libcLoaded;
+}
+
+/** Why no loop disk can be made here, or null. Tries it: a container may forbid any step. */
+export function loopDisksUnavailable(directory: string): string | null {
+  if (process.platform !== "linux") return "needs Linux";
+  if (process.getuid?.() !== 0) return "needs root";
+  if (Bun.which("mkfs.ext4") === null) return "needs mkfs.ext4 (apt-get install e2fsprogs)";
+  if (Bun.which("mount") === null || Bun.which("losetup") === null)
+    return "needs mount and losetup (apt-get install mount)";
+  const place = join(directory, `raft-try-loop-${process.pid}`);
+  try {
+    const disk = LoopDisk.create(place, 16);
+    try {
+      disk.cut();
+    } finally {
+      disk.removeNow();
+    }
+    return null;
+  } catch (error) {
+    return `loop devices cannot be mounted here (${error instanceof Error ? error.message : String(error)})`;
+  } finally {
+    rmSync(place, { recursive: true, force: true });
+  }
+}
+
+export class LoopDisk {
+  /** Where it is mounted. */
+  readonly path: string;
+  readonly #image: string;
+  #descriptor: number | null = null;
+
+  private constructor(place: string) {
+    this.#image = join(place, "image");
+    this.path = join(place, "disk");
+  }
+
+  /** Makes and mounts one in the folder `place`; its image is sparse. Throws when a step is
+   *  refused. */
+  static create(place: string, mebibytes: number): LoopDisk {
+    const disk = new LoopDisk(place);
+    mkdirSync(disk.path, { recursive: true });
+    writeFileSync(disk.#image, "");
+    truncateSync(disk.#image, mebibytes * 1_048_576);
+    must("mkfs.ext4", ["-q", "-F", "-m", "0", disk.#image]);
+    must("mount", disk.#mountArguments());
+    disk.#mounted();
+    return disk;
+  }
+
+  /** The power goes, now. `random` given: first some pages of the files in `folder` that were
+   *  written and not synced reach the disk, in any subset, as a disk's own cache would have it. */
+  cut(folder?: string, random?: Random): void {
+    if (this.#descriptor === null) throw new Error(`${this.path} is not mounted`);
+    if (folder !== undefined && random !== undefined) this.#writeSomeOut(folder, random);
+    const flags = new Uint32Array([WITHOUT_LOG_FLUSH]);
+    if (libc().ioctl(this.#descriptor, EXT4_IOC_SHUTDOWN, flags) !== 0)
+      throw new Error(`${this.path}: EXT4_IOC_SHUTDOWN was refused`);
+  }
+
+  /** The machine starts again. Whoever had files open here must have ended. */
+  async restart(): Promise<void> {
+    this.#release();
+    for (let tries = 1; ; tries++) {
+      const refusal = await run("umount", [this.path]);
+      if (refusal === null) break;
+      if (tries === UNMOUNT_TRIES) throw new Error(refusal);
+      await new Promise((resolve) => setTimeout(resolve, UNMOUNT_RETRY_MS));
+    }
+    mounted.delete(this);
+    const refusal = await run("mount", this.#mountArguments());
+    if (refusal !== null) throw new Error(refusal);
+    this.#mounted();
+  }
+
+  /** Unmounts it, held or not, and removes it with its image. */
+  removeNow(): void {
+    this.#release();
+    if (mounted.delete(this)) spawnSync("umount", ["-l", this.path]);
+    rmSync(this.#image, { force: true });
+  }
+
+  /** The loop device is given back with the last unmount. */
+  #mountArguments(): string[] {
+    return ["-t", "ext4", "-o", "loop,noatime", this.#image, this.path];
+  }
+
+  #mounted(): void {
+    watchForTheEnd();
+    mounted.add(this);
+    this.#descriptor = openSync(this.path, constants.O_RDONLY);
+  }
+
+  #release(): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor);
+    this.#descriptor = null;
+  }
+
+  #writeSomeOut(folder: string, random: Random): void {
+    for (const name of readdirSync(folder)) {
+      const file = join(folder, name);
+      const { size, mtimeMs } = statSync(file);
+      if (mtimeMs < Date.now() - RECENT_MS) continue;
+      const descriptor = openSync(file, constants.O_RDONLY);
+      for (let page = 0; page * PAGE_BYTES < size; page++) {
+        if (random() < 0.5) continue;
+        libc().sync_file_range(descriptor, page * PAGE_BYTES, PAGE_BYTES, WRITE_OUT);
+      }
+      closeSync(descriptor);
+    }
+  }
+}
+
+/** Nothing stays mounted when this process ends, by itself or by a signal. */
+function watchForTheEnd(): void {
+  if (watching) return;
+  watching = true;
+  const removeAll = () => {
+    for (const disk of mounted) disk.removeNow();
+  };
+  process.on("exit", removeAll);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => {
+      removeAll();
+      process.kill(process.pid, signal);
+    });
+  }
+}
+
+function must(command: string, args: readonly string[]): void {
+  const ran = spawnSync(command, args, { encoding: "utf8" });
+  if (ran.status !== 0) throw new Error(`${command}: ${ran.stderr.trim() || ran.error?.message}`);
+}
+
+/** Null when it went well, else what it said. */
+function run(command: string, args: readonly string[]): Promise<string | null> {
+  return new Promise((resolve) => {
+    const child = spawn(command, args, { stdio: ["ignore", "ignore", "pipe"] });
+    let said = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => (said += text));
+    child.once("error", (error) => resolve(`${command}: ${error.message}`));
+    child.once("close", (code) => resolve(code === 0 ? null : `${command}: ${said.trim()}`));
+  });
+}

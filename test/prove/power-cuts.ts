@@ -1,0 +1,343 @@
+/** Power cuts under real nodes: three of one cluster, each on its own loop disk, under load. One
+ *  disk or all three lose their power, the machine starts again, the cluster goes on. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type Random, seededRandom } from "../../src/base/random.ts";
+import { type LogEntry, openKey, RaftClient } from "../../src/index.ts";
+import { inspect, verifyDirectory } from "../../src/storage/inspect.ts";
+import { type Running, World } from "../e2e/world.ts";
+import { Ledger, pause, sendUntil } from "./ledger.ts";
+import { LoopDisk, loopDisksUnavailable } from "./loop-disk.ts";
+import type { Budget, Figure, Measure } from "./measure.ts";
+
+const IDS = [1, 2, 3] as const;
+const MAJORITY = 2;
+/** Every unclean stop leaves a segment of 4 MiB: a cluster serves so many cuts on disks of this
+ *  size, and then a new one does. */
+const CUTS_PER_CLUSTER = 25;
+const DISK_MEBIBYTES = 320;
+/** They wait for disks and elections most of the time. */
+const CLUSTERS_AT_ONCE = 2;
+const CLIENTS = 6;
+const WORKERS_PER_CLIENT = 2;
+/** What must be acknowledged between two cuts, so that each cut meets something to lose. */
+const PROGRESS_ENTRIES = 20;
+const PROGRESS_MS_MAX = 60_000;
+/** Then it comes at any moment within this time. */
+const AIM_MS_MAX = 120;
+/** A node whose disk is dead must have ended by itself within this time under load. */
+const ENDS_BY_ITSELF_MS = 20_000;
+/** One that is left alone has nothing to write, and need not notice: it goes with the others. */
+const LEFT_ALONE_MS = 200;
+/** Half of the clusters sync so slowly that cuts meet batches which are half on the disk. */
+const SLOW_SYNC = [
+  ...["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null"],
+  ...["-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=4000"],
+];
+const READY_MS_MAX = 60_000;
+/** The process dies in the same instant as the disk in so many of all cuts; else it sees EIO. */
+const DIES_WITH_ITS_DISK = 0.4;
+/** The cut disk has written some unsynced pages in so many of all cuts. */
+const SOME_PAGES_WRITTEN = 0.5;
+const FAILURES_MAX = 20;
+
+interface Tally {
+  cuts: number;
+  whole: number;
+  torn: number;
+  endedBySelf: number;
+  acknowledged: number;
+  readonly failures: string[];
+}
+
+export const powerCuts: Measure = {
+  name: "power-cuts",
+  title: "power cuts (loop device), acknowledged entries lost, moved or doubled",
+  unit: "cuts",
+  targets: { ci: 50, hour: 1_000 },
+  demand: "0 lost, half of them whole-cluster; no start refused, no torn tail called damage",
+  weight: 12,
+  unavailable: () =>
+    Bun.which("strace") === null
+      ? "needs strace (apt-get install strace)"
+      : loopDisksUnavailable(tmpdir()),
+  run,
+};
+
+async function run(budget: Budget): Promise<Figure> {
+  const tally: Tally = {
+    cuts: 0,
+    whole: 0,
+    torn: 0,
+    endedBySelf: 0,
+    acknowledged: 0,
+    failures: [],
+  };
+  const deadlineMs = performance.now() + budget.seconds * 1_000;
+  const isOver = () =>
+    tally.cuts >= budget.target ||
+    performance.now() > deadlineMs ||
+    tally.failures.length >= FAILURES_MAX;
+  const lane = async (number: number) => {
+    for (let round = 0; !isOver(); round++) {
+      const seed = budget.seed + round * CLUSTERS_AT_ONCE + number;
+      await oneCluster(seed, tally, isOver, budget.progress);
+    }
+  };
+  await Promise.all(Array.from({ length: CLUSTERS_AT_ONCE }, (_, number) => lane(number)));
+  const { cuts, whole, torn, endedBySelf, acknowledged, failures } = tally;
+  return {
+    done: cuts,
+    bad: failures.length,
+    text:
+      `${failures.length} of ${cuts} cuts, ${whole} of them whole-cluster; ` +
+      `${acknowledged} entries acknowledged, ${torn} torn tails cut, ` +
+      `${endedBySelf} nodes ended by themselves with exit code 7`,
+    ok: failures.length === 0 && cuts > 0,
+    failures,
+  };
+}
+
+/** A cluster on disks of its own, until it has had its share of cuts; then its logs are read. */
+async function oneCluster(
+  seed: number,
+  tally: Tally,
+  isOver: () => boolean,
+  progress: (text: string) => void,
+): Promise<void> {
+  const fail = (what: string) =>
+    tally.failures.push(`${what} (npm run prove -- --only power-cuts --seed ${seed})`);
+  const place = mkdtempSync(join(tmpdir(), "raft-cuts-"));
+  const world = new World();
+  const machines: Machine[] = [];
+  const clients: RaftClient[] = [];
+  try {
+    const within = seed % 2 === 0 ? SLOW_SYNC : [];
+    for (const id of IDS) machines.push(new Machine(id, world, join(place, String(id)), within));
+    for (const machine of machines) machine.start();
+    for (const machine of machines) await machine.ready();
+    for (let number = 0; number < CLIENTS; number++) {
+      const key = openKey(world.cluster);
+      clients.push(await RaftClient.connect({ key, loopbackOnly: true }));
+    }
+    const cluster = new CutCluster(machines, clients, seed, tally, fail);
+    await cluster.underLoad(async () => {
+      for (let cut = 0; cut < CUTS_PER_CLUSTER && !isOver(); cut++) {
+        await cluster.cutOnce();
+        progress(`${tally.cuts} cuts, ${tally.failures.length} bad`);
+      }
+    });
+    await cluster.verify();
+  } catch (error) {
+    fail(error instanceof Error ? error.message : String(error));
+  } finally {
+    await Promise.all(clients.map((client) => client.close()));
+    await world.end();
+    for (const machine of machines) machine.disk.removeNow();
+    rmSync(place, { recursive: true, force: true });
+  }
+}
+
+/** A node and the disk that it lives on. */
+class Machine {
+  readonly id: number;
+  readonly disk: LoopDisk;
+  readonly directory: string;
+  readonly #world: World;
+  readonly #within: readonly string[];
+  #node: Running | null = null;
+
+  /** `within`: what the executable is started by. */
+  constructor(id: number, world: World, place: string, within: readonly string[]) {
+    this.id = id;
+    this.#world = world;
+    this.#within = within;
+    this.disk = LoopDisk.create(place, DISK_MEBIBYTES);
+    this.directory = join(this.disk.path, "raft");
+  }
+
+  get node(): Running {
+    if (this.#node === null) throw new Error(`node ${this.id} was not started`);
+    return this.#node;
+  }
+
+  start(): void {
+    const args = ["up", "--id", String(this.id), "--data-dir", this.directory];
+    this.#node = this.#world.start(args, { within: this.#within });
+  }
+
+  async ready(): Promise<void> {
+    await this.node.waitForLine(/\bready:/, READY_MS_MAX);
+  }
+}
+
+class CutCluster {
+  readonly #machines: readonly Machine[];
+  readonly #clients: readonly RaftClient[];
+  readonly #seed: number;
+  readonly #random: Random;
+  readonly #tally: Tally;
+  readonly #fail: (what: string) => void;
+  readonly #ledger = new Ledger();
+
+  constructor(
+    machines: readonly Machine[],
+    clients: readonly RaftClient[],
+    seed: number,
+    tally: Tally,
+    fail: (what: string) => void,
+  ) {
+    this.#machines = machines;
+    this.#clients = clients;
+    this.#seed = seed;
+    this.#random = seededRandom(seed);
+    this.#tally = tally;
+    this.#fail = fail;
+  }
+
+  async underLoad(work: () => Promise<void>): Promise<void> {
+    let over = false;
+    const workers = Array.from({ length: CLIENTS * WORKERS_PER_CLIENT }, async (_, number) => {
+      const client = this.#clients[number % CLIENTS];
+      const random = seededRandom(this.#seed * 1_000 + number);
+      if (client !== undefined)
+        await sendUntil(() => over, client, `c${number}`, this.#ledger, random);
+    });
+    try {
+      await work();
+    } finally {
+      over = true;
+      await Promise.all(workers);
+    }
+  }
+
+  /** One cut: the power goes, the processes end, the disks are looked at, all start again. */
+  async cutOnce(): Promise<void> {
+    const random = this.#random;
+    if (!(await this.#ledger.progress(PROGRESS_ENTRIES, PROGRESS_MS_MAX)))
+      throw new Error(`nothing was acknowledged for ${PROGRESS_MS_MAX} ms`);
+    await pause(random() * AIM_MS_MAX);
+    const whole = random() < 0.5;
+    const victims = whole ? this.#machines : [await this.#aim()];
+    const dies = random() < DIES_WITH_ITS_DISK;
+    const tears = random() < SOME_PAGES_WRITTEN;
+    for (const { disk, directory } of victims) {
+      if (tears) disk.cut(directory, random);
+      else disk.cut();
+    }
+    if (dies) for (const { node } of victims) node.signal("SIGKILL");
+    else await this.#endByThemselves(victims);
+    await Promise.all(victims.map(({ node }) => node.exited));
+    await Promise.all(victims.map(({ disk }) => disk.restart()));
+    this.#look(victims, whole);
+    for (const machine of victims) machine.start();
+    for (const machine of victims) {
+      await machine.ready();
+      this.#readNotes(machine);
+    }
+    this.#tally.cuts += 1;
+    if (whole) this.#tally.whole += 1;
+  }
+
+  /** Half of the single cuts hit the leader. */
+  async #aim(): Promise<Machine> {
+    const [client] = this.#clients;
+    const hint =
+      this.#random() < 0.5 ? await client?.leader({ wait: true, timeoutMs: READY_MS_MAX }) : null;
+    const machine =
+      this.#machines.find(({ id }) => id === hint?.id) ??
+      this.#machines[Math.floor(this.#random() * this.#machines.length)];
+    if (machine === undefined) throw new Error("a cluster has nodes");
+    return machine;
+  }
+
+  async #endByThemselves(victims: readonly Machine[]): Promise<void> {
+    const ending = victims.map((machine) => this.#endsByItself(machine));
+    if (victims.length === 1) return void (await ending[0]);
+    // Any two left can elect a leader, which writes; the last one cannot.
+    await new Promise<void>((resolve) => {
+      let left = victims.length;
+      for (const end of ending) void end.then(() => --left <= 1 && resolve());
+    });
+    await Promise.race([Promise.all(ending), pause(LEFT_ALONE_MS)]);
+    for (const { node } of victims) if (node.isRunning) node.signal("SIGKILL");
+  }
+
+  /** It sees EIO, says so once, and ends with 7: nothing on this disk can be tried again. */
+  async #endsByItself({ id, node }: Machine): Promise<void> {
+    const timer = setTimeout(() => {
+      this.#fail(`node ${id} still ran ${ENDS_BY_ITSELF_MS} ms after its disk had died`);
+      node.signal("SIGKILL");
+    }, ENDS_BY_ITSELF_MS);
+    const { code, signal } = await node.exited;
+    clearTimeout(timer);
+    if (signal !== null) return;
+    const said = node.lines.at(-1) ?? "nothing";
+    if (code === 7 && /the disk of .* failed: .*EIO/.test(said)) this.#tally.endedBySelf += 1;
+    else this.#fail(`node ${id} ended with ${code} after its disk had died: ${said}`);
+  }
+
+  /** What the disks hold before anybody repairs anything. */
+  #look(victims: readonly Machine[], whole: boolean): void {
+    let holders = 0;
+    for (const { id, directory } of victims) {
+      const found = inspect(directory);
+      if (found === null || found.lastIndex === null || found.hardState === null)
+        this.#fail(`node ${id} holds no readable log or hard state after the cut`);
+      if ((found?.lastIndex ?? 0) >= this.#ledger.highest) holders += 1;
+    }
+    if (whole && holders < MAJORITY)
+      this.#fail(
+        `${this.#ledger.highest} was acknowledged, and ${holders} of ${victims.length} disks hold it`,
+      );
+  }
+
+  #readNotes({ id, node }: Machine): void {
+    for (const line of node.lines) {
+      if (/ cut \d+ torn|its first write was cut off/.test(line)) this.#tally.torn += 1;
+      if (/damage|diverged|a bug in raft/.test(line)) this.#fail(`node ${id} says: ${line}`);
+    }
+  }
+
+  /** The logs of all nodes against what clients were told, then every byte of the stopped disks. */
+  async verify(): Promise<void> {
+    const [client] = this.#clients;
+    if (client === undefined) throw new Error("a cluster has clients");
+    const ledger = this.#ledger;
+    const last = await client.send("the last", { timeoutMs: READY_MS_MAX });
+    ledger.acknowledge("the last", last.index, ledger.highest);
+    const logs: string[][] = [];
+    for (const { id } of this.#machines) {
+      const log = await wholeLog(client, id, last.index);
+      for (const failure of ledger.check(id, log)) this.#fail(failure);
+      logs.push(log.map(({ index, term, bytes }) => `${index} ${term} ${Bun.hash(bytes)}`));
+    }
+    for (const [at, log] of logs.entries()) {
+      const differs = log.findIndex((entry, place) => entry !== logs[0]?.[place]);
+      if (differs >= 0)
+        this.#fail(`nodes 1 and ${at + 1} differ at ${logs[0]?.[differs]} and ${log[differs]}`);
+    }
+    for (const surprise of ledger.surprises) this.#fail(surprise);
+    this.#tally.acknowledged += ledger.acknowledgedCount;
+    await Promise.all(this.#machines.map(({ node }) => node.stop()));
+    for (const { id, directory } of this.#machines) {
+      for (const { file, verdict, reason } of verifyDirectory(directory).files)
+        if (verdict === "damaged") this.#fail(`node ${id}: ${file} is damaged: ${reason}`);
+    }
+  }
+}
+
+/** Everything up to `index` that node `id` itself has committed. */
+async function wholeLog(client: RaftClient, id: number, index: number): Promise<LogEntry[]> {
+  const deadlineMs = performance.now() + READY_MS_MAX;
+  for (;;) {
+    const log: LogEntry[] = [];
+    for await (const entry of client.log({ node: id, stale: true, all: true, to: index }))
+      log.push(entry);
+    if (log.length >= index) return log;
+    if (performance.now() > deadlineMs)
+      throw new Error(`node ${id} has ${log.length} of ${index} entries`);
+    await pause(100);
+  }
+}
