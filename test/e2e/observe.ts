@@ -1,9 +1,10 @@
 /** What a test reads of a running cluster: its status, its leader, the log of each node; and
  *  clients of it in this process, through the public library. */
-import { createSocket } from "node:dgram";
 import { expect, onTestFinished } from "vitest";
 import { type ClientOptions, openKey, RaftClient } from "../../src/index.ts";
 import { until, type World } from "./harness.ts";
+
+export { freePort } from "./world.ts";
 
 /** One line of `raft log --json`. */
 export interface LoggedEntry {
@@ -103,16 +104,4 @@ export async function equalLogs(
   const longest = logs.toSorted((a, b) => b.length - a.length)[0] ?? [];
   for (const [at, entry] of longest.entries()) expect(entry.index).toBe(at + 1);
   return longest;
-}
-
-/** A UDP port of this machine that nobody uses now. */
-export async function freePort(): Promise<number> {
-  const socket = createSocket("udp4");
-  await new Promise<void>((resolve, reject) => {
-    socket.once("error", reject);
-    socket.bind(0, "0.0.0.0", () => resolve());
-  });
-  const { port } = socket.address();
-  await new Promise<void>((resolve) => socket.close(() => resolve()));
-  return port;
 }
