@@ -2,9 +2,28 @@
 
 import type { Cluster } from "../cluster.ts";
 import { crash, crashInTurn, powerCut } from "./crash.ts";
+import { diskError, fullDisk, killThenPower, slowDisk } from "./disk.ts";
+import { badLinks } from "./links.ts";
+import { flapping, partition } from "./partition.ts";
+import { clockRate, orderlyStop, pause, wallJump } from "./process.ts";
 import type { Nemesis } from "./types.ts";
 
-export const NEMESES: readonly Nemesis[] = [crash, powerCut, crashInTurn];
+export const NEMESES: readonly Nemesis[] = [
+  crash,
+  powerCut,
+  crashInTurn,
+  partition,
+  flapping,
+  badLinks,
+  diskError,
+  killThenPower,
+  fullDisk,
+  slowDisk,
+  pause,
+  orderlyStop,
+  clockRate,
+  wallJump,
+];
 
 /** Sets those of the plan to work until `untilMs`; they relent then. */
 export function unleash(cluster: Cluster, untilMs: number): void {
