@@ -22,10 +22,12 @@ export interface CustomerOptions {
 /** A process with a client in it. */
 export class Customer {
   readonly life: Life;
+  readonly host: string;
   readonly #options: CustomerOptions;
 
   constructor(options: CustomerOptions) {
     this.#options = options;
+    this.host = options.host;
     this.life = new Life(options.schedule, 1, 0, options.onPromise);
   }
 

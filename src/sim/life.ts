@@ -72,11 +72,11 @@ export class Life {
     this.#paused ??= [];
   }
 
-  /** SIGCONT: everything that arrived meanwhile is there at once. */
+  /** SIGCONT: everything that arrived meanwhile is there at once, each an event of its own. */
   resume(): void {
     const waiting = this.#paused ?? [];
     this.#paused = null;
-    for (const run of waiting) this.run(run);
+    for (const run of waiting) this.#schedule.at(this.#schedule.nowMs, () => this.run(run));
   }
 
   /** From now on its clock runs at another rate. */

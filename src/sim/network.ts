@@ -131,6 +131,10 @@ export class Network {
     else this.#qualities.set(`${from}>${to}`, quality);
   }
 
+  resetQualities(): void {
+    this.#qualities.clear();
+  }
+
   // ------------------------------------------------------------------------------------------
   // Sockets, as production code opens them.
 
