@@ -1,13 +1,16 @@
-/** Pre-vote: an election is tried out before it raises anybody's term (thesis §9.6). */
+/** Pre-vote: an election is tried out before it raises anybody's term (thesis §9.6).
+ *
+ *  It is also where two elections at once are sorted out: nobody has spent a vote yet, and whoever
+ *  asks tells that it found the leader silent. */
 
 import type { NodeIdentity } from "../base/types.ts";
 import { countReply, isCountedVoter, isLeaderAlive, isUpToDate } from "./election.ts";
-import { becomeFollower } from "./roles.ts";
-import { muteReason, reply } from "./state.ts";
+import { becomeFollower, becomePreCandidate, countVotes, voteResendMs } from "./roles.ts";
+import { canCampaign, muteReason, reply } from "./state.ts";
 import type { CoreState } from "./state.ts";
 import type { PreVoteReply, PreVoteRequest } from "./types.ts";
 
-/** Changes nothing here: no term, no vote, no timer. */
+/** A grant changes nothing here: no term, no vote, no timer. */
 export function handlePreVoteRequest(
   state: CoreState,
   from: NodeIdentity,
@@ -22,6 +25,40 @@ export function handlePreVoteRequest(
     answer,
     askedTerm: request.term,
   });
+  if (!isCountedVoter(state, from)) return;
+  if (answer === "granted") maybeStepAside(state, from);
+  else if (answer === "refused") maybeCampaignInstead(state, from, request);
+}
+
+/** Two nodes whose timeouts pass at the same moment would grant each other, campaign in the same
+ *  term and split its votes, which costs another timeout (§5.2). The one with the higher id lets
+ *  the other go first: once in a candidacy and not for long, for the other may not hear its
+ *  answers. */
+function maybeStepAside(state: CoreState, from: NodeIdentity): void {
+  const { candidacy } = state;
+  if (candidacy === null || !candidacy.preVote || candidacy.steppedAside) return;
+  if (from.id > state.self.id) return;
+  candidacy.steppedAside = true;
+  candidacy.asideUntilMs = state.nowMs + voteResendMs(state);
+}
+
+/** The other one has not campaigned: this candidacy goes on. */
+export function expireAside(state: CoreState): void {
+  const { candidacy } = state;
+  if (candidacy === null || candidacy.asideUntilMs === null) return;
+  if (state.nowMs < candidacy.asideUntilMs) return;
+  candidacy.asideUntilMs = null;
+  countVotes(state);
+}
+
+/** Whoever refuses because its own log is more complete, and hears nothing of the leader either,
+ *  is the one that can win: it does not wait for its own timeout (§5.4.1 makes the asker wait for
+ *  it). */
+function maybeCampaignInstead(state: CoreState, from: NodeIdentity, request: PreVoteRequest): void {
+  const isLeaderSilent =
+    state.role === "follower" && state.leader !== null && !isLeaderAlive(state, from);
+  if (!isLeaderSilent || request.term <= state.hard.term || !canCampaign(state)) return;
+  becomePreCandidate(state);
 }
 
 /** A refusal may carry a newer term, which is adopted; nothing is adopted from other answers. */

@@ -68,6 +68,8 @@ export function becomePreCandidate(state: CoreState): void {
     answered: new Set([state.self.id]),
     resendAtMs: Infinity,
     resends: 0,
+    asideUntilMs: null,
+    steppedAside: false,
   };
   requestVotes(state);
   countVotes(state);
@@ -89,6 +91,8 @@ export function becomeCandidate(state: CoreState, ordered: boolean, reason: stri
     answered: new Set([id]),
     resendAtMs: Infinity,
     resends: 0,
+    asideUntilMs: null,
+    steppedAside: false,
   };
   requestVotes(state);
 }
@@ -109,7 +113,7 @@ export function countVotes(state: CoreState): void {
   const votes = [...candidacy.granted.entries()]
     .filter(([id, incarnation]) => voters.some((v) => v.id === id && v.incarnation === incarnation))
     .map(([id]) => id);
-  if (votes.length < majorityOf(voters.length)) return;
+  if (votes.length < majorityOf(voters.length) || candidacy.asideUntilMs !== null) return;
   if (candidacy.preVote) {
     becomeCandidate(state, false, `${renderNodes(votes)} would vote for this node`);
   } else if (!state.hard.pending) {
@@ -134,12 +138,14 @@ export function requestVotes(state: CoreState): void {
         : { type: "vote", term: state.hard.term, round, lastIndex, lastTerm, ordered },
     );
   }
-  const firstMs = Math.min(
-    VOTE_RESEND_MAX_MS,
-    Math.max(VOTE_RESEND_MIN_MS, state.timings.heartbeatMs),
-  );
-  candidacy.resendAtMs = state.nowMs + firstMs * 2 ** candidacy.resends;
+  candidacy.resendAtMs = state.nowMs + voteResendMs(state) * 2 ** candidacy.resends;
   candidacy.resends += 1;
+}
+
+/** An election's first step has been answered by then, if nothing was lost. */
+export function voteResendMs(state: CoreState): number {
+  const { heartbeatMs } = state.timings;
+  return Math.min(VOTE_RESEND_MAX_MS, Math.max(VOTE_RESEND_MIN_MS, heartbeatMs));
 }
 
 /** Begins every leadership with a no-op of its own term, so that what it inherits can commit

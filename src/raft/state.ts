@@ -46,6 +46,10 @@ export interface Candidacy {
   readonly answered: Set<NodeId>;
   resendAtMs: MonotonicMs;
   resends: number;
+  /** A pre-candidate lets another one go first until then; null: not now. */
+  asideUntilMs: MonotonicMs | null;
+  /** It did so once; not again in this candidacy. */
+  steppedAside: boolean;
 }
 
 export interface Transfer {

@@ -5,6 +5,7 @@ import { checkOwnDisk, checkQuorum, quorumDeadlineMs } from "./check-quorum.ts";
 import { broadcastHeartbeats, tellCommitIndex } from "./heartbeat.ts";
 import { expireReads, readsDeadlineMs } from "./read-index.ts";
 import { retryAppends, retryDeadlineMs } from "./replication.ts";
+import { expireAside } from "./pre-vote.ts";
 import { becomeFollower, becomePreCandidate, requestVotes } from "./roles.ts";
 import { canCampaign, oldestWriteMs, renderSilence, setLeader } from "./state.ts";
 import type { CoreState, Leadership } from "./state.ts";
@@ -58,13 +59,16 @@ function tickElection(state: CoreState): void {
     const reason = renderSilence(state);
     if (candidacy !== null) becomeFollower(state, state.hard.term, null, reason);
     else setLeader(state, null, reason);
-  } else if (candidacy !== null && state.nowMs >= candidacy.resendAtMs) {
-    requestVotes(state);
+    return;
   }
+  if (candidacy !== null && state.nowMs >= candidacy.resendAtMs) requestVotes(state);
+  expireAside(state);
 }
 
 function electionDeadlineMs(state: CoreState): MonotonicMs {
   const { candidacy, electionDeadlineMs: deadlineMs } = state;
-  if (candidacy !== null) return Math.min(deadlineMs, candidacy.resendAtMs);
+  if (candidacy !== null) {
+    return Math.min(deadlineMs, candidacy.resendAtMs, candidacy.asideUntilMs ?? Infinity);
+  }
   return state.leader !== null || canCampaign(state) ? deadlineMs : Infinity;
 }

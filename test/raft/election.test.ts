@@ -216,6 +216,62 @@ describe("thesis §9.6 pre-vote", () => {
     ]);
   });
 
+  it("whoever refuses for its longer log, and finds its leader silent too, campaigns at once instead", () => {
+    const solo = new Solo({ log: [1, 1] });
+    solo.step(3, heartbeat(1, 0));
+    solo.nowMs += TIMINGS.electionMinMs;
+    expect(solo.step(2, preVote(2, 1, 1))).toMatchObject([
+      { type: "preVoteReply", answer: "refused" },
+      { type: "preVote", term: 2, lastIndex: 2 },
+      { type: "preVote", term: 2, lastIndex: 2 },
+    ]);
+    expect(solo.core.role).toBe("pre-candidate");
+  });
+
+  it.each([
+    ["a leader is alive", 1, 2, preVote(2, 1, 1)],
+    ["no leader of this term was heard: another may be winning it", 0, 2, preVote(2, 1, 1)],
+    ["the asker is no voter", TIMINGS.electionMinMs, 9, preVote(2, 1, 1)],
+    ["it is the asker's term that is too old", TIMINGS.electionMinMs, 2, preVote(1, 1, 1)],
+  ])("whoever refuses waits on when %s", (_, silentMs, asker, request) => {
+    const solo = new Solo({ log: [1, 1] });
+    if (silentMs > 0) solo.step(3, heartbeat(1, 0));
+    solo.nowMs += silentMs;
+    solo.step(asker, request);
+    expect(solo.core.role).toBe("follower");
+  });
+
+  it("of two that ask at the same moment the one with the higher id lets the other go first", () => {
+    const cluster = new Cluster({ voters: [1, 2, 3] });
+    cluster.node(3).up = false;
+    cluster.pass(TIMINGS.electionMaxMs);
+    cluster.tick(2);
+    cluster.tick(1);
+    cluster.deliverAll();
+    expect([1, 2].map((id) => cluster.core(id).role)).toEqual(["leader", "follower"]);
+    expect(cluster.core(1).term).toBe(1);
+  });
+
+  it("and goes on soon when nothing comes of it, and does not step aside again", () => {
+    const solo = new Solo({ id: 2 });
+    solo.pass(TIMINGS.electionMaxMs);
+    solo.step(1, preVote(1, 0, 0));
+    solo.answerLast(1, "preVote");
+    expect(solo.core.role).toBe("pre-candidate");
+    expect(solo.core.nextDeadlineMs()).toBeLessThanOrEqual(solo.nowMs + TIMINGS.heartbeatMs);
+    solo.step(1, preVote(1, 0, 0));
+    solo.pass(TIMINGS.heartbeatMs);
+    expect([solo.core.role, solo.core.term]).toEqual(["candidate", 1]);
+  });
+
+  it("whoever asks first with the lower id steps aside for nobody", () => {
+    const solo = new Solo({ id: 1 });
+    solo.pass(TIMINGS.electionMaxMs);
+    solo.step(2, preVote(1, 0, 0));
+    solo.answerLast(2, "preVote");
+    expect(solo.core.role).toBe("candidate");
+  });
+
   it("an asker that is alone never raises its term", () => {
     const solo = new Solo();
     for (let i = 0; i < 50; i++) solo.pass(TIMINGS.electionMaxMs);
