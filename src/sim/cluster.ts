@@ -9,7 +9,7 @@ import { openKey } from "../transport/key.ts";
 import type { ClusterKey } from "../transport/types.ts";
 import { Fingerprint, stream } from "./chance.ts";
 import { Customer } from "./customer.ts";
-import { Machine, type ProcessEnd } from "./machine.ts";
+import { Machine, type MachineOptions, type ProcessEnd } from "./machine.ts";
 import { Network } from "./network.ts";
 import type { Plan } from "./plan.ts";
 import { Schedule } from "./schedule.ts";
@@ -37,6 +37,7 @@ export class Cluster {
   readonly key: ClusterKey = openKey(CLUSTER);
   /** By id. Founders from the start; others when `addMachine` makes them. */
   readonly machines = new Map<NodeId, Machine>();
+  readonly strangers: Machine[] = [];
   readonly customers: Customer[] = [];
   readonly fingerprint = new Fingerprint();
   /** How often each kind of fault struck. */
@@ -75,20 +76,50 @@ export class Cluster {
   }
 
   addMachine(id: NodeId): Machine {
+    const machine = this.#machine(id, `10.0.0.${id}`, this.key, {
+      onEvent: (from, event) => this.#watcher.onEvent?.(from, event),
+      onEnd: (from, end) => this.#watcher.onEnd?.(from, end),
+      onTurn: (from) => this.#watcher.onTurn?.(from),
+      onSync: (from, path) => this.#watcher.onSync?.(from, path),
+    });
+    this.machines.set(id, machine);
+    return machine;
+  }
+
+  /** A machine that is none of this cluster's, on the same network: of another cluster, or a second
+   *  one with an id of this. Nothing of it is watched but that it does not end by a bug. */
+  addStranger(id: NodeId, host: string, key: ClusterKey): Machine {
+    const stranger = this.#machine(id, host, key, {
+      onEvent: () => {},
+      onEnd: (from, end) => {
+        if (end.type === "bug") this.#watcher.onEnd?.(from, end);
+      },
+      onTurn: () => {},
+      onSync: () => {},
+    });
+    this.strangers.push(stranger);
+    return stranger;
+  }
+
+  #machine(
+    id: NodeId,
+    host: string,
+    key: ClusterKey,
+    watcher: Pick<MachineOptions, "onEvent" | "onEnd" | "onTurn" | "onSync">,
+  ): Machine {
     const { plan, schedule, network } = this;
-    const host = `10.0.0.${id}`;
     const founders = Array.from({ length: plan.nodes }, (_, at) => at + 1);
     const machine = new Machine({
       schedule,
       network,
       host,
-      diskRandom: this.stream(`disk ${id}`),
-      diceRandom: this.stream(`dice ${id}`),
+      diskRandom: this.stream(`disk ${host}`),
+      diceRandom: this.stream(`dice ${host}`),
       node: {
         id,
         founders,
         foundersTyped: false,
-        key: this.key,
+        key,
         peers: [],
         dataDir: `/raft/${id}`,
         listen: null,
@@ -103,15 +134,11 @@ export class Cluster {
         version: "simulated",
       },
       limits: plan.limits,
-      onEvent: (from, event) => this.#watcher.onEvent?.(from, event),
-      onEnd: (from, end) => this.#watcher.onEnd?.(from, end),
-      onTurn: (from) => this.#watcher.onTurn?.(from),
-      onSync: (from, path) => this.#watcher.onSync?.(from, path),
+      ...watcher,
       onSlow: () => this.count("slow sync"),
       onPromise: () => this.#mustSettle(),
     });
     machine.diskQuality = plan.disk;
-    this.machines.set(id, machine);
     return machine;
   }
 
@@ -147,7 +174,7 @@ export class Cluster {
 
   /** Ends everything: no event has an effect any more. */
   end(): void {
-    for (const machine of this.machines.values()) machine.kill();
+    for (const machine of [...this.machines.values(), ...this.strangers]) machine.kill();
     for (const customer of this.customers) customer.end();
   }
 

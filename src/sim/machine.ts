@@ -137,6 +137,12 @@ export class Machine {
     this.disk.powerCut(random, keep);
   }
 
+  /** The disk is gone with everything on it; an empty one is in its place. */
+  wipe(): void {
+    this.kill();
+    this.disk = this.freshDisk();
+  }
+
   #over(life: Life, end: ProcessEnd): void {
     if (this.life !== life || !life.alive) return;
     this.ended = end;

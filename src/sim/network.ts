@@ -90,6 +90,8 @@ interface Voice {
 export class Network {
   /** What holds for a link without a quality of its own. */
   quality: LinkQuality = CALM;
+  /** Sees every unicast that is sent; the bytes are its sender's and must be copied to be kept. */
+  recorder: ((from: Address, to: Address, datagram: Uint8Array) => void) | null = null;
   readonly #schedule: Schedule;
   readonly #random: Random;
   readonly #watcher: NetworkWatcher;
@@ -205,14 +207,32 @@ export class Network {
 
   /** From a socket to wherever it is addressed: to nobody, when nobody listens there. */
   send(life: Life, from: Address, to: Address, datagram: Uint8Array): void {
+    this.recorder?.(from, to, datagram);
+    const receiver = this.#receiverAt(to);
+    if (receiver !== undefined) this.#cross(life, from, receiver, datagram);
+  }
+
+  /** A datagram out of nowhere, said to be from `from`: whoever listens at `to` gets it. */
+  inject(from: Address, to: Address, datagram: Uint8Array): void {
+    const receiver = this.#receiverAt(to);
+    if (receiver !== undefined) this.#arriveAfter(0, from, receiver, datagram.slice());
+  }
+
+  /** Where somebody listens on a host, data ports and discovery's. */
+  earsOf(host: string): readonly Address[] {
+    return [...this.#receivers.values()]
+      .map(({ address }) => address)
+      .filter((at) => at.host === host);
+  }
+
+  #receiverAt(to: Address): Receiver | undefined {
     const receiver = this.#receivers.get(addressText(to));
-    if (receiver !== undefined) return this.#cross(life, from, receiver, datagram);
+    if (receiver !== undefined) return receiver;
     // The discovery port of a host: one of those who share it hears a unicast.
     for (const voice of this.#voices) {
-      if (voice.host === to.host && voice.port === to.port) {
-        return this.#cross(life, from, voice.receiver, datagram);
-      }
+      if (voice.host === to.host && voice.port === to.port) return voice.receiver;
     }
+    return undefined;
   }
 
   // ------------------------------------------------------------------------------------------

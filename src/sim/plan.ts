@@ -63,7 +63,7 @@ export function swarmPlan(
     disk: maybe(random, 0.5) ? FAST_DISK : slowDisk(random, timings.electionMinMs),
     limits: maybe(random, 0.2) ? { ...SMALL_LIMITS, sessionsMax: 4 } : SMALL_LIMITS,
     datagramBytes: pick(random, [1_200, 1_200, 9_000, 60_000]),
-    nemeses: nemeses.filter(() => maybe(random, 0.5)),
+    nemeses: someOf(random, nemeses),
     customers: between(random, 1, 4),
     outstanding: pick(random, [1, 4, 16]),
     thinkMs: timings.heartbeatMs * pick(random, [0.5, 4, 20]),
@@ -96,6 +96,12 @@ function slowDisk(random: Random, electionMinMs: number): DiskQuality {
     slow: random() * 0.02,
     slowMs: electionMinMs * 3,
   };
+}
+
+/** Few kinds of faults, half of them, or most: some bugs need calm between two blows. */
+function someOf(random: Random, nemeses: readonly string[]): readonly string[] {
+  const share = pick(random, [0.1, 0.25, 0.5]);
+  return nemeses.filter(() => maybe(random, share));
 }
 
 function maybe(random: Random, probability: number): boolean {

@@ -1,12 +1,15 @@
 /** The disk's in-memory twin. It knows what is synced and what is not, and is stricter than real
  *  file systems: a power cut keeps any subset of the 512-byte sectors written since the last sync,
- *  and any subset of the directory's operations since its last sync. Everything is deterministic
- *  under the caller's dice. */
+ *  now and then only the first bytes of one, with or without the growth of the file; and any subset
+ *  of the directory's operations since its last sync. Everything is deterministic under the caller's
+ *  dice. */
 
 import { DiskFailure } from "./disk-error.ts";
 import type { Disk, DiskError, DiskFile } from "./types.ts";
 
 const SECTOR_BYTES = 512;
+/** How often a sector that a power cut keeps is torn. */
+const TORN_SHARE = 1 / 16;
 
 interface PendingWrite {
   readonly position: number;
@@ -158,6 +161,16 @@ export class MemoryDisk implements Disk {
     }
   }
 
+  /** Writes past the file system, on the platter and in the page cache: a misdirected write. Never
+   *  makes the file longer. */
+  overwrite(path: string, position: number, bytes: Uint8Array): void {
+    const inode = this.names.get(path);
+    if (inode === undefined) throw new DiskFailure("ENOENT", `${path}: no such file`);
+    for (const held of [inode.seen, inode.durable]) {
+      held.set(bytes.subarray(0, Math.max(0, held.length - position)), position);
+    }
+  }
+
   /** Cuts a file from the outside, durably. */
   cutFile(path: string, size: number): void {
     const inode = this.names.get(path);
@@ -172,10 +185,20 @@ export class MemoryDisk implements Disk {
   /** A copy of what is seen now, all of it durable, as `cp -r` would make it: same names, other
    *  inodes. */
   copy(): MemoryDisk {
+    return this.twin((twin) => twin.newInode());
+  }
+
+  /** The same as an image of the whole disk would hold it: same names, same inodes. A node cannot
+   *  tell it from the disk it was taken of. */
+  image(): MemoryDisk {
+    return this.twin((twin, inode) => ({ ...twin.newInode(), number: inode.number }));
+  }
+
+  private twin(inodeFor: (twin: MemoryDisk, inode: Inode) => Inode): MemoryDisk {
     const twin = new MemoryDisk({ schedule: this.schedule, capacityBytes: this.capacityBytes });
     twin.inodeCount = this.inodeCount;
     for (const [path, inode] of this.names) {
-      const copied = twin.newInode();
+      const copied = inodeFor(twin, inode);
       copied.seen = inode.seen.slice(0, inode.seenSize);
       copied.seenSize = inode.seenSize;
       copied.durable = copied.seen.slice();
@@ -184,6 +207,18 @@ export class MemoryDisk implements Disk {
     }
     twin.durableNames = new Map(twin.names);
     return twin;
+  }
+
+  /** What a power cut now would leave of a file at least; not to be changed. Null while its name is
+   *  not durable. */
+  durableBytes(path: string): Uint8Array | null {
+    const inode = this.durableNames.get(path);
+    return inode?.durable.subarray(0, inode.durableSize) ?? null;
+  }
+
+  /** Names that a power cut now would leave at least; sorted. */
+  durableList(): readonly string[] {
+    return [...this.durableNames.keys()].sort();
   }
 
   /** Bytes of all files. */
@@ -308,12 +343,15 @@ function cutInode(inode: Inode, random: () => number, keep: number): void {
     for (let from = write.position; from < end;) {
       const to = Math.min(end, (Math.floor(from / SECTOR_BYTES) + 1) * SECTOR_BYTES);
       if (random() < keep) {
-        durable = grown(durable, to);
-        durable.set(write.bytes.subarray(from - write.position, to - write.position), from);
-        size = Math.max(size, to);
+        const kept = random() < TORN_SHARE ? from + Math.floor(random() * (to - from)) : to;
+        durable = grown(durable, kept);
+        durable.set(write.bytes.subarray(from - write.position, kept - write.position), from);
+        size = Math.max(size, kept);
       }
       from = to;
     }
+    // A file may have become longer without its bytes: they are zeros then.
+    if (random() < keep / 8) size = Math.max(size, end);
   }
   inode.durable = grown(durable, size);
   inode.durableSize = size;

@@ -4,9 +4,13 @@ import type { Cluster } from "../cluster.ts";
 import { crash, crashInTurn, powerCut } from "./crash.ts";
 import { diskError, fullDisk, killThenPower, slowDisk } from "./disk.ts";
 import { badLinks } from "./links.ts";
+import { learner, operatorStop, removal, transfer } from "./membership.ts";
 import { flapping, partition } from "./partition.ts";
 import { clockRate, orderlyStop, pause, wallJump } from "./process.ts";
+import { bitRot, headRot, slotRot } from "./rot.ts";
+import { doubledId, foreignCluster, garbage, replay } from "./strangers.ts";
 import type { Nemesis } from "./types.ts";
+import { wipe } from "./wipe.ts";
 
 export const NEMESES: readonly Nemesis[] = [
   crash,
@@ -23,6 +27,18 @@ export const NEMESES: readonly Nemesis[] = [
   orderlyStop,
   clockRate,
   wallJump,
+  bitRot,
+  slotRot,
+  headRot,
+  wipe,
+  learner,
+  removal,
+  transfer,
+  operatorStop,
+  foreignCluster,
+  doubledId,
+  replay,
+  garbage,
 ];
 
 /** Sets those of the plan to work until `untilMs`; they relent then. */
