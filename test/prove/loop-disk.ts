@@ -8,13 +8,17 @@ import { spawn, spawnSync } from "node:child_process";
 import {
   closeSync,
   constants,
+  existsSync,
+  fdatasyncSync,
   mkdirSync,
   openSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from "node:fs";
 import { join } from "node:path";
 import type { Random } from "../../src/base/random.ts";
@@ -23,11 +27,10 @@ import type { Random } from "../../src/base/random.ts";
 const EXT4_IOC_SHUTDOWN = 0x8004_587dn;
 /** EXT4_GOING_FLAGS_NOLOGFLUSH: not even the journal that is in memory. */
 const WITHOUT_LOG_FLUSH = 2;
-/** SYNC_FILE_RANGE_WAIT_BEFORE, _WRITE and _WAIT_AFTER. */
-const WRITE_OUT = 7;
-const PAGE_BYTES = 4_096;
-/** Files that were not written for so long have no unsynced pages left that matter. */
-const RECENT_MS = 1_000;
+/** What a disk writes whole or not at all. */
+const SECTOR_BYTES = 512;
+/** Whatever was written longer ago has been synced. */
+const RECENT_MS = 2_000;
 /** A process that has just ended may hold the mount for a moment. */
 const UNMOUNT_TRIES = 100;
 const UNMOUNT_RETRY_MS = 20;
@@ -38,10 +41,6 @@ let watching = false;
 function loadLibc() {
   return dlopen("libc.so.6", {
     ioctl: { args: [FFIType.i32, FFIType.u64, FFIType.ptr], returns: FFIType.i32 },
-    sync_file_range: {
-      args: [FFIType.i32, FFIType.i64, FFIType.i64, FFIType.u32],
-      returns: FFIType.i32,
-    },
   }).symbols;
 }
 
@@ -99,11 +98,9 @@ export class LoopDisk {
     return disk;
   }
 
-  /** The power goes, now. `random` given: first some pages of the files in `folder` that were
-   *  written and not synced reach the disk, in any subset, as a disk's own cache would have it. */
-  cut(folder?: string, random?: Random): void {
+  /** The power goes, now. */
+  cut(): void {
     if (this.#descriptor === null) throw new Error(`${this.path} is not mounted`);
-    if (folder !== undefined && random !== undefined) this.#writeSomeOut(folder, random);
     const flags = new Uint32Array([WITHOUT_LOG_FLUSH]);
     if (libc().ioctl(this.#descriptor, EXT4_IOC_SHUTDOWN, flags) !== 0)
       throw new Error(`${this.path}: EXT4_IOC_SHUTDOWN was refused`);
@@ -146,20 +143,45 @@ export class LoopDisk {
     if (this.#descriptor !== null) closeSync(this.#descriptor);
     this.#descriptor = null;
   }
+}
 
-  #writeSomeOut(folder: string, random: Random): void {
-    for (const name of readdirSync(folder)) {
-      const file = join(folder, name);
-      const { size, mtimeMs } = statSync(file);
-      if (mtimeMs < Date.now() - RECENT_MS) continue;
-      const descriptor = openSync(file, constants.O_RDONLY);
-      for (let page = 0; page * PAGE_BYTES < size; page++) {
-        if (random() < 0.5) continue;
-        libc().sync_file_range(descriptor, page * PAGE_BYTES, PAGE_BYTES, WRITE_OUT);
-      }
-      closeSync(descriptor);
+/** The files in a folder as their writers see them, synced or not: those written lately, which
+ *  are all that can differ from the disk. Whoever writes them must stand still until the cut. */
+export function recentFiles(folder: string): ReadonlyMap<string, Uint8Array> {
+  const files = readdirSync(folder).map((name) => join(folder, name));
+  const isRecent = (file: string) => statSync(file).mtimeMs > Date.now() - RECENT_MS;
+  return new Map(files.filter(isRecent).map((file) => [file, readFileSync(file)]));
+}
+
+/** After the restart: lets any subset of what was written and not synced be on the disk after all,
+ *  sector by sector, as a disk that writes in its own order may have it when the power goes. The
+ *  kernel writes whole ranges and would tear next to nothing. Returns how many sectors were lost
+ *  and how many were kept. */
+export function keepSomeSectors(
+  before: ReadonlyMap<string, Uint8Array>,
+  random: Random,
+): { readonly lost: number; readonly kept: number } {
+  let lost = 0;
+  let kept = 0;
+  const share = random();
+  for (const [file, written] of before) {
+    if (!existsSync(file)) continue;
+    const durable = readFileSync(file);
+    // A file that grew is not torn inside: its size came with a journal that is gone.
+    if (durable.length !== written.length) continue;
+    const descriptor = openSync(file, constants.O_RDWR);
+    for (let at = 0; at < written.length; at += SECTOR_BYTES) {
+      const sector = written.subarray(at, at + SECTOR_BYTES);
+      if (Buffer.compare(sector, durable.subarray(at, at + SECTOR_BYTES)) === 0) continue;
+      if (random() < share) {
+        writeSync(descriptor, sector, 0, sector.length, at);
+        kept += 1;
+      } else lost += 1;
     }
+    fdatasyncSync(descriptor);
+    closeSync(descriptor);
   }
+  return { lost, kept };
 }
 
 /** Nothing stays mounted when this process ends, by itself or by a signal. */

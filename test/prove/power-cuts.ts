@@ -1,15 +1,16 @@
 /** Power cuts under real nodes: three of one cluster, each on its own loop disk, under load. One
  *  disk or all three lose their power, the machine starts again, the cluster goes on. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Random, seededRandom } from "../../src/base/random.ts";
 import { type LogEntry, openKey, RaftClient } from "../../src/index.ts";
 import { inspect, verifyDirectory } from "../../src/storage/inspect.ts";
-import { type Running, World } from "../e2e/world.ts";
+import { freePort, type Running, World } from "../e2e/world.ts";
 import { Ledger, pause, sendUntil } from "./ledger.ts";
-import { LoopDisk, loopDisksUnavailable } from "./loop-disk.ts";
+import { keepSomeSectors, LoopDisk, loopDisksUnavailable, recentFiles } from "./loop-disk.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
+import { QUICK_FLAGS } from "./nodes.ts";
 
 const IDS = [1, 2, 3] as const;
 const MAJORITY = 2;
@@ -33,25 +34,26 @@ const LEFT_ALONE_MS = 200;
 /** Half of the clusters sync so slowly that cuts meet batches which are half on the disk. */
 const SLOW_SYNC = [
   ...["strace", "-D", "-f", "-qq", "--seccomp-bpf", "-o", "/dev/null"],
-  ...["-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=4000"],
+  ...["-e", "trace=fdatasync", "-e", "inject=fdatasync:delay_enter=20000"],
 ];
 const READY_MS_MAX = 60_000;
-/** The process dies in the same instant as the disk in so many of all cuts; else it sees EIO. */
-const DIES_WITH_ITS_DISK = 0.4;
-/** The cut disk has written some unsynced pages in so many of all cuts. */
-const SOME_PAGES_WRITTEN = 0.5;
+/** The process dies in the same instant as the disk in so many of all cuts, and the disk has kept
+ *  any subset of the unsynced sectors; else the process lives to see EIO. */
+const DIES_WITH_ITS_DISK = 0.6;
 const FAILURES_MAX = 20;
 
 interface Tally {
   cuts: number;
   whole: number;
   torn: number;
+  sectorsLost: number;
+  sectorsKept: number;
   endedBySelf: number;
   acknowledged: number;
   readonly failures: string[];
 }
 
-export const powerCuts: Measure = {
+export const measure: Measure = {
   name: "power-cuts",
   title: "power cuts (loop device), acknowledged entries lost, moved or doubled",
   unit: "cuts",
@@ -70,6 +72,8 @@ async function run(budget: Budget): Promise<Figure> {
     cuts: 0,
     whole: 0,
     torn: 0,
+    sectorsLost: 0,
+    sectorsKept: 0,
     endedBySelf: 0,
     acknowledged: 0,
     failures: [],
@@ -86,13 +90,15 @@ async function run(budget: Budget): Promise<Figure> {
     }
   };
   await Promise.all(Array.from({ length: CLUSTERS_AT_ONCE }, (_, number) => lane(number)));
-  const { cuts, whole, torn, endedBySelf, acknowledged, failures } = tally;
+  const { cuts, whole, torn, sectorsLost, sectorsKept, endedBySelf, acknowledged, failures } =
+    tally;
   return {
     done: cuts,
     bad: failures.length,
     text:
       `${failures.length} of ${cuts} cuts, ${whole} of them whole-cluster; ` +
-      `${acknowledged} entries acknowledged, ${torn} torn tails cut, ` +
+      `${acknowledged} entries acknowledged, ` +
+      `${sectorsLost} unsynced sectors lost and ${sectorsKept} kept, ${torn} torn tails cut, ` +
       `${endedBySelf} nodes ended by themselves with exit code 7`,
     ok: failures.length === 0 && cuts > 0,
     failures,
@@ -109,7 +115,8 @@ async function oneCluster(
   const fail = (what: string) =>
     tally.failures.push(`${what} (npm run prove -- --only power-cuts --seed ${seed})`);
   const place = mkdtempSync(join(tmpdir(), "raft-cuts-"));
-  const world = new World();
+  const multicastPort = await freePort();
+  const world = new World({ env: { RAFT_MULTICAST_PORT: String(multicastPort) } });
   const machines: Machine[] = [];
   const clients: RaftClient[] = [];
   try {
@@ -119,7 +126,7 @@ async function oneCluster(
     for (const machine of machines) await machine.ready();
     for (let number = 0; number < CLIENTS; number++) {
       const key = openKey(world.cluster);
-      clients.push(await RaftClient.connect({ key, loopbackOnly: true }));
+      clients.push(await RaftClient.connect({ key, loopbackOnly: true, multicastPort }));
     }
     const cluster = new CutCluster(machines, clients, seed, tally, fail);
     await cluster.underLoad(async () => {
@@ -163,7 +170,7 @@ class Machine {
   }
 
   start(): void {
-    const args = ["up", "--id", String(this.id), "--data-dir", this.directory];
+    const args = ["up", "--id", String(this.id), "--data-dir", this.directory, ...QUICK_FLAGS];
     this.#node = this.#world.start(args, { within: this.#within });
   }
 
@@ -221,15 +228,18 @@ class CutCluster {
     const whole = random() < 0.5;
     const victims = whole ? this.#machines : [await this.#aim()];
     const dies = random() < DIES_WITH_ITS_DISK;
-    const tears = random() < SOME_PAGES_WRITTEN;
-    for (const { disk, directory } of victims) {
-      if (tears) disk.cut(directory, random);
-      else disk.cut();
-    }
+    if (dies) await Promise.all(victims.map(({ node }) => standsStill(node)));
+    const unsynced = dies ? victims.map(({ directory }) => recentFiles(directory)) : [];
+    for (const { disk } of victims) disk.cut();
     if (dies) for (const { node } of victims) node.signal("SIGKILL");
     else await this.#endByThemselves(victims);
     await Promise.all(victims.map(({ node }) => node.exited));
     await Promise.all(victims.map(({ disk }) => disk.restart()));
+    for (const files of unsynced) {
+      const { lost, kept } = keepSomeSectors(files, random);
+      this.#tally.sectorsLost += lost;
+      this.#tally.sectorsKept += kept;
+    }
     this.#look(victims, whole);
     for (const machine of victims) machine.start();
     for (const machine of victims) {
@@ -273,7 +283,7 @@ class CutCluster {
     const { code, signal } = await node.exited;
     clearTimeout(timer);
     if (signal !== null) return;
-    const said = node.lines.at(-1) ?? "nothing";
+    const said = node.lines.slice(-5).join(" / ");
     if (code === 7 && /the disk of .* failed: .*EIO/.test(said)) this.#tally.endedBySelf += 1;
     else this.#fail(`node ${id} ended with ${code} after its disk had died: ${said}`);
   }
@@ -325,6 +335,16 @@ class CutCluster {
       for (const { file, verdict, reason } of verifyDirectory(directory).files)
         if (verdict === "damaged") this.#fail(`node ${id}: ${file} is damaged: ${reason}`);
     }
+  }
+}
+
+/** Stops a process without its knowledge, and waits until it does stand still. */
+async function standsStill(node: Running): Promise<void> {
+  node.signal("SIGSTOP");
+  for (;;) {
+    const stat = readFileSync(`/proc/${node.pid}/stat`, "utf8");
+    if (/^[tT]/.test(stat.slice(stat.lastIndexOf(")") + 2))) return;
+    await pause(1);
   }
 }
 
