@@ -265,6 +265,10 @@ class RaftCore implements Core {
     return this.#state.log.termAt(index);
   }
 
+  matchIndexOf(id: NodeId): LogIndex | null {
+    return this.#state.leadership?.peers.get(id)?.matchIndex ?? null;
+  }
+
   holdersOf(index: LogIndex): readonly NodeId[] {
     const { leadership, self } = this.#state;
     return votersOf(this.configuration)

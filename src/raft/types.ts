@@ -442,6 +442,9 @@ export interface Core {
   /** Members of the configuration in force that a majority could not do without: used for receipts.
    *  Ids whose durable log holds `index`. */
   holdersOf(index: LogIndex): readonly NodeId[];
+  /** What this leader counts as matched and durable at that peer; null: it does not lead, or there
+   *  is no such peer. */
+  matchIndexOf(id: NodeId): LogIndex | null;
   takeReady(): Ready;
   status(): CoreStatus;
 }

@@ -4,10 +4,10 @@
 import type { NodeEvent } from "../node/events.ts";
 import { Cluster } from "./cluster.ts";
 import { INVARIANTS } from "./invariants/index.ts";
-import type { Check } from "./invariants/types.ts";
 import type { Machine } from "./machine.ts";
 import { unleash } from "./nemesis/index.ts";
 import type { Plan } from "./plan.ts";
+import { Watch } from "./watch.ts";
 
 export interface Outcome {
   readonly seed: number;
@@ -31,30 +31,23 @@ export interface RunWatcher {
 /** Runs a plan to its end or to the first violation. */
 export async function simulate(plan: Plan, watcher: RunWatcher = {}): Promise<Outcome> {
   const violations: string[] = [];
-  const checks: Check[] = [];
-  const found = (at: Cluster, name: string, sentence: string | null): void => {
-    if (sentence !== null) violations.push(`${name} at ${at.nowMs.toFixed(3)} ms: ${sentence}`);
-  };
-  const all = (judge: (check: Check) => string | null | undefined): void => {
-    for (const [at, check] of checks.entries()) {
-      found(cluster, INVARIANTS[at]?.name ?? "", judge(check) ?? null);
-    }
-  };
-  const cluster = new Cluster(plan, {
+  const cluster: Cluster = new Cluster(plan, {
     onEvent: (machine, event) => watcher.onEvent?.(machine, event, cluster.nowMs),
     onEnd: (machine, end) => {
       if (end.type === "bug") violations.push(`node ${machine.id} ended by a bug: ${end.text}`);
       cluster.schedule.at(cluster.nowMs + cluster.electionMs, () => machine.start());
     },
-    onTurn: (machine) => all((check) => check.turned?.(machine)),
-    onSync: (machine, path) => all((check) => check.synced?.(machine, path)),
+    onTurn: (machine) => watch.turned(machine),
+    onSync: (machine, path) => watch.synced(machine, path),
     onFault: (sentence) => watcher.onFault?.(sentence, cluster.nowMs),
   });
-  checks.push(...INVARIANTS.map((invariant) => invariant.watch(cluster)));
+  const watch = new Watch(cluster, INVARIANTS, (name, sentence) => {
+    violations.push(`${name} at ${cluster.nowMs.toFixed(3)} ms: ${sentence}`);
+  });
   for (const machine of cluster.machines.values()) machine.start();
   unleash(cluster, plan.faultsMs);
   await cluster.run(plan.faultsMs, () => violations.length > 0);
-  if (violations.length === 0) all((check) => check.ended?.());
+  if (violations.length === 0) watch.ended();
   cluster.end();
   return {
     seed: plan.seed,

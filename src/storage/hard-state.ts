@@ -28,7 +28,8 @@ const BLOCK_BYTES = 4_096;
 const SLOT_BYTES = 60;
 const MAGIC = 0x52464853; // RFHS
 
-interface Slot {
+export interface Slot {
+  /** Rises with every change. */
   readonly counter: number;
   readonly hardState: HardState;
 }
@@ -167,6 +168,13 @@ export function openHardState(
     file.syncNow();
   }
   return new HardStateStore(file, current, counter, onFatal);
+}
+
+/** The slots of a whole file that can be read, in any order. */
+export function readSlots(bytes: Uint8Array): readonly Slot[] {
+  return [0, BLOCK_BYTES].flatMap(
+    (offset) => decodeSlot(bytes.subarray(offset, offset + SLOT_BYTES)) ?? [],
+  );
 }
 
 function newestSlot(file: DiskFile): (Slot & { readonly slot: 0 | 1 }) | null {

@@ -1,15 +1,28 @@
 /** What must hold at every step of every run. */
 
+import type { Member } from "../../node/member.ts";
 import type { Cluster } from "../cluster.ts";
+import type { Commit, CommittedLog } from "../committed-log.ts";
 import type { Machine } from "../machine.ts";
+import type { Platters } from "../platters.ts";
 
-/** One invariant's memory of one run. */
+/** What checks look at: disks, cores, and what was committed. */
+export interface Evidence {
+  readonly cluster: Cluster;
+  readonly platters: Platters;
+  readonly committed: CommittedLog;
+}
+
+/** One invariant's memory of one run. Each answers with a sentence when it is broken, else null. */
 export interface Check {
-  /** After each event of a machine's process (it may have just ended). A sentence when the
-   *  invariant is broken, else null. */
-  readonly turned?: (machine: Machine) => string | null;
+  /** After an event that changed a member's role, term, indexes or last chain. */
+  readonly turned?: (machine: Machine, member: Member) => string | null;
+  /** A process knows more to be committed than before. Asked before `turned`. */
+  readonly committed?: (commit: Commit) => string | null;
   /** A file of a machine, or its directory, became durable. */
   readonly synced?: (machine: Machine, path: string) => string | null;
+  /** Now and then: for what costs more to look at. */
+  readonly sampled?: (machine: Machine, member: Member) => string | null;
   /** At the end of the run, everything healed. */
   readonly ended?: () => string | null;
 }
@@ -18,7 +31,7 @@ export interface Invariant {
   readonly name: string;
   /** §5.2 of the paper, or of the thesis. */
   readonly source: string;
-  /** Its name in the published TLA+ specification, or the nearest; null: none. */
+  /** Its name in the published TLA+ specifications (test/README.md says which); null: none. */
   readonly tla: string | null;
-  readonly watch: (cluster: Cluster) => Check;
+  readonly watch: (evidence: Evidence) => Check;
 }

@@ -1,0 +1,28 @@
+/** What a core counts as durable on its own disk is there, byte for byte. */
+
+import type { LogIndex } from "../../base/types.ts";
+import type { Core } from "../../raft/types.ts";
+import type { Invariant } from "./types.ts";
+
+export const durableIndex: Invariant = {
+  name: "Durable index",
+  source: "thesis §3.8",
+  tla: null,
+  watch({ platters }) {
+    const seen = new WeakMap<Core, LogIndex>();
+    return {
+      turned(machine, { core, log }) {
+        const { durableIndex: index } = core;
+        if (seen.get(core) === index) return null;
+        seen.set(core, index);
+        const own = index === 0 ? undefined : log.chainAt(index);
+        // Damage hides it: what is here is not known, and what was here was counted when it came.
+        if (own === undefined) return null;
+        const held = platters.of(machine).log.at(index);
+        if (held?.head.chain === own.chain) return null;
+        const has = held === null ? "holds nothing there" : "holds another entry there";
+        return `node ${machine.id} counts entry ${index} as durable; its disk ${has}`;
+      },
+    };
+  },
+};
