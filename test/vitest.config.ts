@@ -2,6 +2,7 @@
  *  their own, so they run after them, one file at a time, and may take longer. */
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { vitePlugins } from "./planted/planting.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 
@@ -20,6 +21,7 @@ export default defineConfig({
     projects: [
       {
         root,
+        plugins: vitePlugins(),
         test: {
           ...common,
           name: "unit",
@@ -31,6 +33,7 @@ export default defineConfig({
       },
       {
         root,
+        plugins: vitePlugins(),
         test: {
           ...common,
           name: "e2e",

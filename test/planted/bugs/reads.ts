@@ -1,0 +1,298 @@
+/** Reads, clients, exactly-once (known bugs, section C). */
+import type { Bug, Row } from "../bug.ts";
+
+const RANDOM = ["test/raft/random.test.ts"];
+const READ_INDEX = ["test/raft/read-index.test.ts"];
+const MEMBERS = ["test/raft/known-bugs-members.test.ts"];
+const QUEUE = ["test/node/append-queue.test.ts"];
+const READS = ["test/node/reads.test.ts"];
+const SEND = ["test/client/send.test.ts"];
+const NONE: readonly string[] = [];
+
+const rows: readonly Row[] = [
+  {
+    name: "read-without-round",
+    knownBug: "30",
+    file: "src/raft/read-index.ts",
+    find: "const alone = isRoundConfirmed(state, leadership, Infinity);",
+    replace: "const alone = true;",
+    also: [
+      {
+        find: "      if (!isRoundConfirmed(state, leadership, open.round)) return;\n",
+        replace: "",
+      },
+    ],
+    sentence: "A leader answers reads without asking whether it still leads.",
+    unit: READ_INDEX,
+  },
+  {
+    name: "read-by-lease",
+    knownBug: "38",
+    file: "src/raft/read-index.ts",
+    find: 'if (peer.state !== "lost data" && peer.ackedRound >= round) confirmations += 1;',
+    replace:
+      "if (round < Infinity && state.nowMs - peer.lastContactMs < state.timings.electionMaxMs)\n" +
+      "      confirmations += 1;",
+    sentence: "A leader answers reads because it was heard a while ago.",
+    unit: READ_INDEX,
+  },
+  {
+    name: "read-before-own-commit",
+    knownBug: "31",
+    file: "src/raft/read-index.ts",
+    find: "if (leadership.readsWaiting.length === 0 || !hasOwnTermCommit(state, leadership)) return;",
+    replace: "if (leadership.readsWaiting.length === 0) return;",
+    sentence: "A new leader answers reads before an entry of its own term is committed.",
+    unit: MEMBERS,
+  },
+  {
+    name: "read-joins-open-round",
+    knownBug: "own",
+    file: "src/raft/read-index.ts",
+    find: "  leadership.readsWaiting.push({ readId, sinceMs: state.nowMs });\n",
+    replace:
+      "  (leadership.readsOpen?.reads ?? leadership.readsWaiting).push({ readId, sinceMs: state.nowMs });\n",
+    sentence: "A round that was under way when the read arrived serves it.",
+    unit: READ_INDEX,
+  },
+  {
+    name: "read-survives-step-down",
+    knownBug: "32",
+    file: "src/raft/read-index.ts",
+    find: "  for (const read of leadership.readsOpen?.reads ?? []) state.outbox.read(read.readId, null);\n",
+    replace:
+      "  for (const read of leadership.readsOpen?.reads ?? [])\n" +
+      "    state.outbox.read(read.readId, leadership.readsOpen?.index ?? null);\n",
+    sentence: "A read whose leadership ended is answered all the same.",
+    unit: READ_INDEX,
+  },
+  {
+    name: "follower-read-too-early",
+    knownBug: "33",
+    file: "src/node/reads.ts",
+    find: "    if (core.commitIndex < index) {\n",
+    replace: "    if (index === Infinity) {\n",
+    sentence: "A read is answered before this node has committed up to its read index.",
+    unit: READS,
+    random: NONE,
+  },
+  {
+    name: "read-shows-uncommitted",
+    knownBug: "33",
+    file: "src/node/reads.ts",
+    find: "        : upTo(read.bytes, commitIndex, from);",
+    replace: "        : upTo(read.bytes, Infinity, from);",
+    sentence: "A read shows entries that are not committed.",
+    unit: READS,
+    random: NONE,
+  },
+  {
+    name: "answer-when-appended",
+    knownBug: "22",
+    file: "src/node/append-queue.ts",
+    find: "    this.#waiters.push({\n      firstIndex,\n      lastIndex: firstIndex + request.count - 1,\n      term,\n      timeMs,\n      requesters,\n    });\n    return true;",
+    replace:
+      "    this.#appended({ firstIndex, lastIndex: firstIndex + request.count - 1, term, timeMs, requesters });\n" +
+      "    return true;",
+    sentence: "A client is told that its entry was added when it is in the leader's memory.",
+    unit: QUEUE,
+    random: NONE,
+  },
+  {
+    name: "answer-by-index",
+    knownBug: "22",
+    file: "src/node/append-queue.ts",
+    find: "      if (term === waiter.term) this.#appended(waiter);\n",
+    replace: "      if (term !== undefined) this.#appended(waiter);\n",
+    sentence: "A client is told that its entry was added where another leader's entry stands.",
+    unit: QUEUE,
+    random: NONE,
+  },
+  {
+    name: "step-down-says-not-done",
+    knownBug: "22",
+    file: "src/node/append-queue.ts",
+    find: "    if (this.#waiters.length > this.#waitersFrom) this.#orphansUntilMs = nowMs + ORPHAN_MS;\n",
+    replace:
+      '    for (const waiter of this.#waiters.slice(this.#waitersFrom)) this.#refuseAll(waiter, "overwritten");\n' +
+      "    this.#waiters = [];\n    this.#waitersFrom = 0;\n    if (nowMs < 0) this.#leadAgain();\n",
+    sentence: "A leader that steps down calls entries lost that may still be committed.",
+    unit: QUEUE,
+    random: NONE,
+  },
+  {
+    name: "duplicate-appended",
+    knownBug: "34",
+    file: "src/node/append-queue.ts",
+    find: '    if (first + request.count - 1 <= last) return { type: "duplicate", lastSequence: last };\n',
+    replace: '    if (first <= last) return { type: "append" };\n',
+    sentence: "A request that was sent twice enters the log twice.",
+    unit: QUEUE,
+    random: NONE,
+  },
+  {
+    name: "duplicate-answered-early",
+    knownBug: "22",
+    file: "src/node/append-queue.ts",
+    find: "    if (head.lastIndex <= this.#host.commitIndex) {\n",
+    replace: "    if (head.lastIndex > 0) {\n",
+    sentence: "A repeated request is told that its original was added before that is committed.",
+    unit: QUEUE,
+    random: NONE,
+  },
+  {
+    name: "session-gap",
+    knownBug: "own",
+    file: "src/node/append-queue.ts",
+    find: '    if (first > last + 1) return { type: "hold" };\n',
+    replace: "",
+    sentence:
+      "A later request of a client enters before an earlier one, which is then a duplicate.",
+    unit: QUEUE,
+    random: NONE,
+  },
+  {
+    name: "forgotten-session-new",
+    knownBug: "36",
+    file: "src/node/append-queue.ts",
+    find: "row === undefined && request.bornAt !== 0 && request.bornAt < host.forgottenAt",
+    replace: "row === undefined && request.bornAt !== 0 && request.bornAt < 0",
+    sentence: "A client whose session was forgotten has its request executed again.",
+    unit: QUEUE,
+    random: NONE,
+  },
+  {
+    name: "if-last-on-uncommitted",
+    knownBug: "own",
+    file: "src/node/append-queue.ts",
+    find: '    if (!isKnown || (committed <= ifLast && committed !== last)) return { type: "hold" };\n',
+    replace: "",
+    sentence: "--if-last is refused because of an entry that may yet be lost.",
+    unit: QUEUE,
+    random: NONE,
+  },
+  {
+    name: "request-id-without-text",
+    knownBug: "own",
+    file: "src/node/append-host.ts",
+    find: "  return encoded.length === payloads.length && encoded.every((byte, at) => byte === payloads[at]);",
+    replace: "  return encoded.length > 0 || payloads.length > 0;",
+    sentence: "Another text under a request id that was used is answered as if it had been added.",
+    unit: QUEUE,
+    random: NONE,
+  },
+  {
+    name: "session-touched-by-lookup",
+    knownBug: "35",
+    file: "src/storage/sessions.ts",
+    find: "    return slot === undefined ? undefined : this.rowAt(slot);\n",
+    replace:
+      "    if (slot === undefined) return undefined;\n" +
+      "    const row = this.rowAt(slot);\n    this.unlink(slot);\n" +
+      "    this.put(slot, row.lastSequence, row.lastIndex, this.newest);\n    return row;\n",
+    sentence: "Looking a session up keeps it, so that nodes forget different ones.",
+    unit: ["test/storage/record.test.ts", "test/storage/log.test.ts"],
+    random: ["test/storage/power-cut.test.ts"],
+  },
+  {
+    name: "session-eviction-not-undone",
+    knownBug: "35",
+    file: "src/storage/sessions.ts",
+    find: "    if (undo.evicted === null) return;\n",
+    replace: "    if (undo.evicted === null || undo.clientId.length > 0) return;\n",
+    sentence: "A truncated entry has forgotten a session all the same.",
+    unit: ["test/storage/record.test.ts"],
+    random: ["test/storage/power-cut.test.ts"],
+  },
+  {
+    name: "session-not-rolled-back",
+    knownBug: "35",
+    file: "src/storage/derived.ts",
+    find: "      this.sessions.undo(last.session);\n",
+    replace: "",
+    sentence: "The session of a truncated entry still says that the entry is there.",
+    unit: ["test/storage/log.test.ts", "test/storage/truncation.test.ts"],
+    random: ["test/storage/power-cut.test.ts"],
+  },
+  {
+    name: "forgotten-at-not-kept",
+    knownBug: "36",
+    file: "src/storage/derived.ts",
+    find: "      this.forgottenAt = Math.max(this.forgottenAt, session.evicted.row.lastIndex);\n",
+    replace: "",
+    sentence: "Nothing says that a session was ever forgotten.",
+    unit: ["test/storage/log.test.ts", "test/storage/record.test.ts"],
+    random: ["test/storage/power-cut.test.ts"],
+  },
+  {
+    name: "forgotten-at-not-rolled-back",
+    knownBug: "35",
+    file: "src/storage/derived.ts",
+    find: "      this.forgottenAt = last.forgottenAtBefore;\n",
+    replace: "",
+    sentence: "A truncated entry leaves a mark by which nodes judge sessions differently.",
+    unit: ["test/storage/log.test.ts", "test/storage/truncation.test.ts"],
+    random: ["test/storage/power-cut.test.ts"],
+  },
+  {
+    name: "unknown-sent-again",
+    knownBug: "34",
+    file: "src/client/sender.ts",
+    find: 'if (waiting.length > 0 && result.verdict === "unknown") {',
+    replace: 'if (waiting.length > this.#flights.length && result.verdict === "unknown") {',
+    sentence: "A client sends an entry of unknown outcome again in a fresh session.",
+    unit: SEND,
+    random: NONE,
+  },
+  {
+    name: "unknown-called-safe",
+    knownBug: "34",
+    file: "src/client/outcomes.ts",
+    find: '    if (refusal.code === "unknown") return;\n',
+    replace: "",
+    sentence: 'A leader\'s "unknown" is told as "not done, safe to retry".',
+    unit: ["test/client/pieces.test.ts", ...SEND],
+    random: NONE,
+  },
+  {
+    name: "open-copies-forgotten",
+    knownBug: "34",
+    file: "src/client/outcomes.ts",
+    find: "    this.#open.delete(copy);\n",
+    replace: "    this.#open.clear();\n",
+    sentence: "One refused copy makes a request safe to retry, though another is still on its way.",
+    unit: ["test/client/pieces.test.ts", ...SEND],
+    random: NONE,
+  },
+  {
+    name: "leader-hint-kept",
+    knownBug: "37",
+    file: "src/raft/roles.ts",
+    find: "  setLeader(state, leader, reason, entersTerm);\n}\n\n/** Asks whether",
+    replace:
+      "  if (leader !== null) setLeader(state, leader, reason, entersTerm);\n}\n\n/** Asks whether",
+    sentence: "The leader of an older term is named in a newer one.",
+    unit: MEMBERS,
+  },
+  {
+    name: "pass-on-without-bound",
+    knownBug: "37",
+    file: "src/node/service.ts",
+    find: "    if (hops < 1 || connection === undefined)",
+    replace: "    if (hops < 0 || connection === undefined)",
+    sentence: "Nodes that name each other as leader pass a request to and fro.",
+    unit: ["test/node/service.test.ts"],
+    random: NONE,
+  },
+  {
+    name: "transfer-never-expires",
+    knownBug: "39",
+    file: "src/raft/transfer.ts",
+    find: "  if (!isLost && state.nowMs < transfer.deadlineMs) return;\n",
+    replace: "  if (!isLost) return;\n",
+    sentence: "A transfer to a silent node blocks writes for as long as the node is silent.",
+    unit: ["test/raft/transfer.test.ts"],
+  },
+];
+
+export const reads: readonly Bug[] = rows.map((row) => ({ random: RANDOM, ...row }));

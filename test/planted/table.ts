@@ -1,0 +1,73 @@
+/** The table of the planted bugs: who found which, after how many histories and how much CPU
+ *  time. */
+import type { Bug } from "./bug.ts";
+import { show } from "./suites.ts";
+import type { Finding, Suite } from "./suites.ts";
+
+export interface Row {
+  readonly bug: Pick<Bug, "name" | "knownBug" | "file" | "sentence">;
+  /** What each suite that was asked made of it, in that order. */
+  readonly findings: readonly Finding[];
+  /** The first that found it; null: nothing did. */
+  readonly finding: Finding | null;
+  /** CPU time of all suites up to and with the one that found it, seconds. */
+  readonly cpuSeconds: number;
+}
+
+export interface Showing {
+  readonly bugs: readonly Bug[];
+  readonly suites: readonly Suite[];
+  /** Asks the other suites too after one has found it. */
+  readonly allSuites: boolean;
+  /** For one bug in one suite. */
+  readonly cpuSeconds: number;
+  /** Bugs at a time. */
+  readonly jobs: number;
+  /** No further bug is begun. */
+  readonly isOver: () => boolean;
+  readonly onRow: (row: Row) => void;
+}
+
+/** Shows the bugs to the suites; the rows are in the order of the bugs. */
+export async function showAll(showing: Showing): Promise<readonly Row[]> {
+  const rows: (Row | undefined)[] = showing.bugs.map(() => undefined);
+  const waiting = [...showing.bugs.entries()];
+  const work = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      if (showing.isOver()) return;
+      const [at, bug] = next;
+      const row = await showOne(bug, showing);
+      rows[at] = row;
+      showing.onRow(row);
+    }
+  };
+  await Promise.all(Array.from({ length: showing.jobs }, work));
+  return rows.filter((row) => row !== undefined);
+}
+
+async function showOne(bug: Bug, showing: Showing): Promise<Row> {
+  const findings: Finding[] = [];
+  let finding: Finding | null = null;
+  let cpuSeconds = 0;
+  for (const suite of showing.suites) {
+    if (finding !== null && !showing.allSuites) break;
+    const made = await show(bug, suite, showing.cpuSeconds);
+    findings.push(made);
+    if (finding === null) cpuSeconds += made.cpuSeconds;
+    if (finding === null && made.outcome === "found") finding = made;
+  }
+  const { name, knownBug, file, sentence } = bug;
+  return { bug: { name, knownBug, file, sentence }, findings, finding, cpuSeconds };
+}
+
+/** One line for a person. */
+export function renderRow(row: Row): string {
+  const { bug, findings, cpuSeconds } = row;
+  const each = findings.map(({ suite, outcome, seeds }) => {
+    const after = seeds === null ? "" : ` (seed ${seeds})`;
+    return `${suite} ${outcome}${after}`;
+  });
+  const by = row.finding?.by ?? findings.map((finding) => finding.by).join("; ");
+  const seconds = `${cpuSeconds.toFixed(1)} s`.padStart(7);
+  return `${row.finding === null ? "MISSED" : "found "} ${bug.knownBug.padEnd(4)} ${bug.name.padEnd(34)} ${seconds}  ${each.join(", ")}  ${by.slice(0, 160)}`;
+}
