@@ -18,6 +18,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   wipe: async () => (await import("./wipe.ts")).wipeCommand,
   key: async () => (await import("./key.ts")).keyCommand,
   clusters: async () => (await import("./clusters.ts")).clustersCommand,
+  simulate: async () => (await import("./simulate.ts")).simulateCommand,
   verify: async () => (await import("./verify.ts")).verifyCommand,
   version: async () => (await import("./version.ts")).versionCommand,
 };

@@ -94,6 +94,16 @@ export const FLAGS = {
   kill: toggle("end at once, as a crash would"),
   learner: toggle("keep it a learner: it copies the log and has no vote"),
   yes: toggle("do not ask"),
+  // simulate
+  seed: value("N", "the run's seed; the same one gives the same run; printed when not typed"),
+  nodes: value("N", "how many nodes, 1 to 9; 3 unless typed"),
+  entries: value("N", "how many entries are sent; 10 unless typed"),
+  loss: value("PART", "how many datagrams are lost: 10%, or 0.1"),
+  duplicate: value("PART", "how many datagrams arrive twice: 10%, or 0.1"),
+  reorder: value("PART", "how many datagrams are overtaken by others: 10%, or 0.1"),
+  crash: value("N", "how often a node is killed and started again"),
+  partition: value("N", "how often a node is cut off from the others for a while"),
+  trace: toggle("tell every message too"),
 } as const;
 
 /** The common flags that the environment may give as well. */
@@ -139,6 +149,14 @@ export function parseWhole(text: string, what: string, min: number, max: number)
 
 export function parseNodeId(text: string): Parsed<NodeId> {
   return parseWhole(text, "an id", 1, NODE_ID_MAX);
+}
+
+/** `10%` or `0.1`: 0 to 1. */
+export function parsePart(text: string): Parsed<number> {
+  const match = /^(\d{1,3}(?:\.\d{1,6})?)(%?)$/.exec(text);
+  const part = match === null ? Number.NaN : Number(match[1]) / (match[2] === "%" ? 100 : 1);
+  if (part >= 0 && part <= 1) return { ok: true, value: part };
+  return wrong("this is a part of all, such as 10% or 0.1");
 }
 
 /** `500ms`, `5s`, `1.5s`, or a number of milliseconds. Up to a day. */

@@ -170,7 +170,8 @@ export type NodeEvent =
     }
   | { readonly type: "healed"; readonly from: LogIndex; readonly to: LogIndex; readonly by: NodeId }
   /** -v: one line of the wire or the core. */
-  | { readonly type: "trace"; readonly text: string };
+  /** verbose: a message that was taken in, or what the core did. */
+  | { readonly type: "trace"; readonly of: "message" | "core"; readonly text: string };
 
 export type NodeEventListener = (event: NodeEvent, wallMs: WallMs) => void;
 

@@ -48,6 +48,7 @@ import { Healer } from "./healer.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { Reads } from "./reads.ts";
 import { fulfilSendOrder, takeAppend } from "./replication.ts";
+import { messageLine } from "./trace.ts";
 
 export interface MemberOptions {
   readonly self: NodeIdentity;
@@ -239,7 +240,7 @@ export class Member {
   #takeRaft(peer: NodeIdentity, frame: Extract<Frame, { type: "raft" }>, nowMs: MonotonicMs): void {
     const { message } = frame;
     this.#noteSeen(peer, message);
-    this.#options.onTrace?.(traceLine(peer.id, message, frame.bytes));
+    this.#options.onTrace?.(messageLine(peer.id, this.#options.self.id, message, frame.bytes));
     if (message.type === "append") {
       const outcome = takeAppend(peer, frame, message, this.core, this.log, nowMs);
       if (!outcome.ok)
@@ -434,13 +435,4 @@ function lastIndexIn(message: RaftMessage): LogIndex {
 
 function refused(code: RefusalCode, text: string, leader: LeaderHint | null): Response {
   return { type: "refused", code, text, leader, number: null };
-}
-
-function traceLine(from: NodeId, message: RaftMessage, bytes: Uint8Array | undefined): string {
-  const { type, term, ...rest } = message;
-  const words = Object.entries(rest)
-    .filter(([name, value]) => name !== "records" && typeof value !== "object")
-    .map(([name, value]) => `${name} ${String(value)}`);
-  const size = bytes === undefined ? [] : [`${bytes.length} B`];
-  return [`${from} ->  ${type}`, `term ${term}`, ...words, ...size].join("  ");
 }

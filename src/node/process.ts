@@ -30,6 +30,7 @@ import { Neighbours } from "./neighbours.ts";
 import { askReadIndex, Outgoing } from "./outgoing.ts";
 import { SelfDescription } from "./self-description.ts";
 import { Service } from "./service.ts";
+import { coreEventLine } from "./trace.ts";
 import type { NodeOptions, RunningNode } from "./types.ts";
 
 /** How often the watches look around; people do not notice less. */
@@ -271,7 +272,10 @@ export class NodeProcess implements RunningNode {
       this.#lookAtMs,
       this.#herald?.nextDeadlineMs() ?? Infinity,
     );
-    this.#cancelTimer = this.#parts.clock.after(nextMs - nowMs, () => this.wake());
+    // After a pause timers run before the socket is read. One more round of the loop reads what came
+    // meanwhile, so that no leader is thought silent whose heartbeats wait there.
+    const wake = (): void => this.#parts.clock.soon(() => this.wake());
+    this.#cancelTimer = this.#parts.clock.after(nextMs - nowMs, wake);
   }
 
   #look(nowMs: MonotonicMs): void {
@@ -321,7 +325,7 @@ export class NodeProcess implements RunningNode {
       onCoreEvent: (event) => this.#takeCoreEvent(event),
       onNote: (text) => this.emit({ type: "note", text }),
       onHealed: (from, to, by) => this.emit({ type: "healed", from, to, by }),
-      onTrace: options.verbose ? (text) => this.emit({ type: "trace", text }) : null,
+      onTrace: options.verbose ? (text) => this.#trace("message", text) : null,
       wake: () => this.wake(),
     });
     for (const { remote } of this.#endpoint.connections()) {
@@ -342,6 +346,7 @@ export class NodeProcess implements RunningNode {
     if (event.type === "leader" && this.#member?.core.role !== "leader") {
       this.#leaderSinceMs = event.leader === null ? null : nowMs;
     }
+    if (event.type === "leader" && event.leader !== null) this.#service.tellClients();
     if (event.type === "configuration" && event.reason === "committed")
       this.#founding.configurationCommitted();
     if (event.type === "diverged") {
@@ -352,7 +357,11 @@ export class NodeProcess implements RunningNode {
       const events = this.#memberWatch?.take(event, this.#surroundings(), nowMs);
       for (const said of events ?? []) this.emit(said);
     }
-    if (this.#parts.options.verbose) this.emit({ type: "trace", text: JSON.stringify(event) });
+    if (this.#parts.options.verbose) this.#trace("core", coreEventLine(event));
+  }
+
+  #trace(of: "message" | "core", text: string): void {
+    this.emit({ type: "trace", of, text });
   }
 
   #surroundings(): Parameters<MemberWatch["take"]>[1] {

@@ -167,7 +167,8 @@ export class Cluster {
   async run(untilMs: MonotonicMs, done: () => boolean = () => false): Promise<void> {
     for (;;) {
       if (this.#promises) await this.#settle();
-      if (done() || this.schedule.nextMs() > untilMs) return;
+      if (done()) return;
+      if (this.schedule.nextMs() > untilMs) return this.schedule.passTo(untilMs);
       this.schedule.step();
     }
   }

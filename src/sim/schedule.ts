@@ -43,6 +43,11 @@ export class Schedule {
     return true;
   }
 
+  /** Lets time pass in which nothing happens. */
+  passTo(atMs: MonotonicMs): void {
+    this.nowMs = Math.max(this.nowMs, Math.min(atMs, this.nextMs()));
+  }
+
   #push(event: ScheduledEvent): void {
     const heap = this.#heap;
     let at = heap.length;
