@@ -7,7 +7,7 @@ import { vitePlugins } from "./planted/planting.ts";
 const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Files that start the compiled executable. */
-const wholeProgram = ["test/e2e/**/*.test.ts", "test/readme.test.ts"];
+const wholeProgram = ["test/e2e/**/*.test.ts", "test/prove/**/*.test.ts", "test/readme.test.ts"];
 
 const common = { pool: "threads", environment: "node", passWithNoTests: false } as const;
 

@@ -240,7 +240,8 @@ function checkReadsEnd(
   const halves = new Map<LogIndex, Request>();
   for (const request of requests) {
     const { place, payloads } = request;
-    for (let offset = 0; place !== null && offset < payloads.length - 1; offset++)
+    if (place === null) continue;
+    for (let offset = 0; offset < payloads.length - 1; offset++)
       halves.set(place + offset, request);
   }
   for (const { line, read } of reads) {

@@ -35,7 +35,7 @@ export function independentVerdict(text: string): string | null {
   for (let at = 1; at < log.length; at++) {
     const hash = createHash("sha256").update(`${at} ${log[at] ?? "-"}`);
     sums[at] = (sums[at - 1] ?? 0n) + BigInt(`0x${hash.digest("hex").slice(0, 12)}`);
-    userBefore[at] = log[at - 1] == null ? (userBefore[at - 1] ?? 0) : at - 1;
+    userBefore[at] = (log[at - 1] ?? null) === null ? (userBefore[at - 1] ?? 0) : at - 1;
   }
   const sends = Map.groupBy(
     all.filter(({ kind, outcome }) => kind === "send" && outcome !== "refused"),
@@ -43,7 +43,7 @@ export function independentVerdict(text: string): string | null {
   );
   const owner = new Map<string, number>();
   for (const [at, payload] of log.entries()) {
-    if (payload == null) continue;
+    if (typeof payload !== "string") continue;
     if (owner.has(payload)) return `doubled: ${payload} at ${owner.get(payload)} and ${at}`;
     owner.set(payload, at);
   }

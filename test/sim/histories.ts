@@ -1,6 +1,6 @@
 /** Histories for the tests of the checkers: made by a log that is right by construction, and spoilt
  *  in one place. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import type { FinalLog, Operation, ReadOperation, SendOperation } from "../../src/sim/history.ts";
 import { ReadDigest } from "../../src/sim/history.ts";
 

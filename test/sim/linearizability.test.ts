@@ -1,6 +1,6 @@
 /** The checker of histories: it finds every kind of lie, believes no right log to be wrong, and
  *  agrees with the definition where that can be computed. */
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Operation } from "../../src/sim/history.ts";
 import { encodeLine } from "../../src/sim/history.ts";
