@@ -6,8 +6,8 @@
  *       │ └──time to resend────┘                                                          │
  *       └──no route: nodes are asked who leads <──────────────────────────────────────────┘
  *
- *  Every copy bears its own request id, so that the ledger knows the fate of each. Time, dice and
- *  the wire are given; answers are callbacks. */
+ *  Every copy bears its own request id, so that the ledger knows the fate of each; nodes tell of a
+ *  new leader unasked, under number 0. Time, dice and the wire are given; answers are callbacks. */
 
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { Clock } from "../transport/clock.ts";

@@ -26,6 +26,12 @@ const PASS_ON_MS = 5_000;
 /** Another node's view that was not answered by then is not passed on. */
 const STATUS_OF_MS = 1_000;
 
+/** Clients that are told of a new leader, each with a small datagram; more find it by asking. */
+const CLIENTS_TOLD_MAX = 1_000;
+
+/** A client numbers its questions from 1. */
+const UNASKED = 0;
+
 /** What the service needs of the node around it. */
 export interface ServiceHost {
   readonly endpoint: Endpoint;
@@ -74,6 +80,17 @@ export class Service {
       default:
         return this.#ofMember(from, request, hops, answer, nowMs);
     }
+  }
+
+  /** Tells the clients who leads now, as an answer to a question that nobody asked. Whoever waits
+   *  for a leader that died goes on at once; a lost datagram is made up for by its own asking. */
+  tellClients(): void {
+    const body = encodeResponse(this.#leader());
+    const clients = this.#host.endpoint
+      .connections()
+      .filter(({ remote }) => remote.kind === "client");
+    for (const client of clients.slice(0, CLIENTS_TOLD_MAX))
+      this.#host.endpoint.send(client, { type: "response", requestId: UNASKED, body });
   }
 
   #ofMember(

@@ -107,6 +107,17 @@ export class FakeCluster {
     this.#commitSoon();
   }
 
+  /** Node `id` tells the client unasked who leads. */
+  tell(id: number): void {
+    const node = this.node(id);
+    const connection = this.#connections.find(
+      ({ remote }) => remote.kind === "node" && remote.identity.id === id,
+    );
+    if (connection === undefined) throw new Error(`node ${id} is not met`);
+    const body = encodeResponse(this.#leaderOf(node));
+    this.#listener?.onFrame(connection, { type: "response", requestId: 0, body });
+  }
+
   noLeader(): void {
     this.leader = null;
     this.host.hint = null;
@@ -214,13 +225,15 @@ export class FakeCluster {
     const request = decodeRequest(frame.body);
     if (typeof request === "string") throw new Error(request);
     this.requests.push({ node: node.id, request, hops: frame.hops, atMs: this.time.nowMs });
+    // Another client may have connected when the answer arrives; its requests have the same ids.
+    const listener = this.#listener;
     const answer = (response: Response): void => {
       const body = encodeResponse(response);
       for (let copy = this.#random() < this.doubling ? 2 : 1; copy > 0; copy--) {
         this.#deliver(() => {
           if (!node.alive || !node.heardByClient) return;
           Object.assign(connection, { lastHeardMs: this.time.nowMs });
-          this.#listener?.onFrame(connection, {
+          listener?.onFrame(connection, {
             type: "response",
             requestId: frame.requestId,
             body,
@@ -243,13 +256,7 @@ export class FakeCluster {
     const leads = this.leader === node.id;
     switch (request.type) {
       case "leader":
-        return answer({
-          type: "leader",
-          leader: node.leader,
-          commitIndex: this.host.commitIndex,
-          bootId: bootOf(node),
-          configurationIndex: 0,
-        });
+        return answer(this.#leaderOf(node));
       case "status":
         return answer({ type: "status", report: this.report(node) });
       case "append":
@@ -290,6 +297,16 @@ export class FakeCluster {
           number: null,
         });
     }
+  }
+
+  #leaderOf(node: FakeNode): Response {
+    return {
+      type: "leader",
+      leader: node.leader,
+      commitIndex: this.host.commitIndex,
+      bootId: bootOf(node),
+      configurationIndex: 0,
+    };
   }
 
   #append(request: AppendRequest, answer: (response: Response) => void): void {

@@ -124,6 +124,22 @@ describe("send", () => {
     expect(cluster.committed()).toEqual(["over a friend"]);
   });
 
+  it("goes on at once when a node tells who leads now, unasked", async () => {
+    const cluster = new FakeCluster(3);
+    cluster.elect(1);
+    const client = await connect(cluster);
+    await cluster.time.settled(client.send("before"));
+    cluster.kill(1);
+    const sent = client.send("after");
+    await cluster.time.run(300);
+    cluster.elect(2);
+    const electedMs = cluster.time.nowMs;
+    cluster.tell(3);
+    await cluster.time.settled(sent);
+    expect(cluster.time.nowMs - electedMs).toBeLessThan(10);
+    expect(cluster.committed()).toEqual(["before", "after"]);
+  });
+
   it("two nodes that name each other as leader do not make a loop (C37)", async () => {
     const cluster = new FakeCluster(2);
     const hint = (id: number) => ({ id, term: 5, address: cluster.node(id).address });

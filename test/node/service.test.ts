@@ -1,5 +1,5 @@
-/** What the leader answers to a change of members that names itself, or a node with the data that
- *  it always had. */
+/** What clients are told of a new leader, and what the leader answers to a change of members that
+ *  names itself, or a node with the data that it always had. */
 
 import { describe, expect, it } from "vitest";
 import type { Member } from "../../src/node/member.ts";
@@ -30,6 +30,31 @@ function replace(id: number): Response | string {
   const [answer] = answers;
   return answer?.type === "response" ? decodeResponse(answer.body) : "silence";
 }
+
+describe("a new leader", () => {
+  it("is told to every client, and to no node, as an answer that nobody asked for", () => {
+    const told: { readonly to: Connection; readonly frame: Frame }[] = [];
+    const clients = [1, 2].map((connection) => ({ remote: { kind: "client", connection } }));
+    const connections = [{ remote: { kind: "node" } }, ...clients];
+    const leader = { id: 3, term: 7, address: { host: "127.0.0.1", port: 7403 } };
+    const host = {
+      endpoint: {
+        connections: () => connections,
+        send: (to: Connection, frame: Frame) => void told.push({ to, frame }),
+      },
+      member: () => ({ core: { commitIndex: 9, configuration: { index: 1 } } }),
+      leaderHint: () => leader,
+      bootId: "b".repeat(32),
+    };
+    new Service(host as unknown as ServiceHost & { member: () => Member }).tellClients();
+    expect(told.map(({ to }) => to)).toEqual(clients);
+    for (const { frame } of told) {
+      if (frame.type !== "response") throw new Error(frame.type);
+      expect(frame.requestId).toBe(0);
+      expect(decodeResponse(frame.body)).toMatchObject({ type: "leader", leader, commitIndex: 9 });
+    }
+  });
+});
 
 describe("members replace", () => {
   it("of the leader itself is refused for what it is", () => {
