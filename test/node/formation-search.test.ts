@@ -1,5 +1,6 @@
 /** Every order of hellos, syncs, crashes and wipes among two and three founders: at most one
- *  founding ever has members, and without a wipe everybody always ends up in it. */
+ *  founding ever has members, and without a wipe everybody always ends up in it. The whole search of
+ *  three founders is the measure in test/prove/founding.ts; here are its smaller stages. */
 
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -14,6 +15,9 @@ import {
   openWorld,
   sync,
 } from "./formation-world.ts";
+import { checkSplit, checkWorld } from "./founding-checks.ts";
+import { search as searchSpace } from "./founding-search.ts";
+import { FoundingSpace } from "./founding-space.ts";
 
 /** All worlds one step away. Steps that change nothing are dropped later, by their fingerprint. */
 function stepsFrom(world: World): World[] {
@@ -144,9 +148,26 @@ describe("a founding, searched exhaustively", () => {
     expect(found.worlds).toBeGreaterThan(1_000);
   }, 30_000);
 
-  it("never splits three founders with a wipe and a crash, in the first worlds of the search", () => {
-    const found = search(openWorld(3, 1, 1), 40_000, neverSplits);
-    expect(found.worlds).toBe(40_000);
+  it.each([
+    { wipes: 0, crashes: 2, states: 51_596 },
+    { wipes: 1, crashes: 0, states: 43_445 },
+  ])(
+    "keeps three founders together, $wipes wiped and $crashes restarted",
+    (stage) => {
+      const found = searchSpace(new FoundingSpace(), { ...stage, check: checkWorld });
+      expect(found.path).toEqual([]);
+      expect(found).toMatchObject({ failure: null, whole: true, states: stage.states });
+    },
+    30_000,
+  );
+
+  it("keeps three founders together in the first worlds of two wipes and a restart", () => {
+    const enough = (states: number): boolean => states >= 150_000;
+    const options = { wipes: 2, crashes: 1, enough, check: checkWorld };
+    const found = searchSpace(new FoundingSpace(), options);
+    expect(found.path).toEqual([]);
+    expect(found.failure).toBeNull();
+    expect(found.states).toBeGreaterThanOrEqual(150_000);
   }, 30_000);
 
   it("never splits three founders in long random histories with two wipes and two crashes", () => {
@@ -167,5 +188,9 @@ describe("a founding, searched exhaustively", () => {
 
   it("finds the split of a looser rule", () => {
     expect(() => search(openWorld(2, 1, 0), 100_000, signedIsEnough)).toThrow("two foundings");
+    const looser = new FoundingSpace(true);
+    const found = searchSpace(looser, { wipes: 1, crashes: 0, check: checkSplit });
+    expect(found.failure).toContain("a split");
+    expect(found.path.length).toBeGreaterThan(3);
   });
 });
