@@ -73,11 +73,18 @@ export function clusterTag(key: ClusterKey): Uint8Array {
   return derive(key.secret, "cluster tag", []).subarray(0, 4);
 }
 
-/** The same four bytes as a number: in beacons it tells "same name, other key" apart. */
+/** The same four bytes as a number: in beacons it tells "same name, other key" apart. Derived once
+ *  for a key: it is asked for with every beacon. */
 export function keyTagOf(key: ClusterKey): number {
+  const known = KEY_TAGS.get(key);
+  if (known !== undefined) return known;
   const tag = clusterTag(key);
-  return new DataView(tag.buffer, tag.byteOffset, 4).getUint32(0);
+  const number = new DataView(tag.buffer, tag.byteOffset, 4).getUint32(0);
+  KEY_TAGS.set(key, number);
+  return number;
 }
+
+const KEY_TAGS = new WeakMap<ClusterKey, number>();
 
 /** Seals the greetings of one process. A process has its own boot id, so nonces never repeat under
  *  it. */
