@@ -45,9 +45,10 @@ import { AppendQueue } from "./append-queue.ts";
 import { ChainCheck } from "./chain-check.ts";
 import { ConfigurationQueue } from "./configuration-queue.ts";
 import { Healer } from "./healer.ts";
+import { EarlyAppends } from "./early-appends.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { Reads } from "./reads.ts";
-import { fulfilSendOrder, takeAppend } from "./replication.ts";
+import { fulfilSendOrder } from "./replication.ts";
 import { messageLine } from "./trace.ts";
 
 export interface MemberOptions {
@@ -88,6 +89,7 @@ export class Member {
   readonly #configurations = new ConfigurationQueue();
   readonly #healer: Healer;
   readonly #chainCheck: ChainCheck;
+  readonly #early = new EarlyAppends();
   /** What recovery found damaged and the core has not been told to be healed. */
   #damage: "none" | "known members" | "unknown members";
   /** What each peer was last known to hold: shown to people when it is silent. */
@@ -242,7 +244,7 @@ export class Member {
     this.#noteSeen(peer, message);
     this.#options.onTrace?.(messageLine(peer.id, this.#options.self.id, message, frame.bytes));
     if (message.type === "append") {
-      const outcome = takeAppend(peer, frame, message, this.core, this.log, nowMs);
+      const outcome = this.#early.takeAppend(peer, frame, message, this.core, this.log, nowMs);
       if (!outcome.ok)
         return this.#options.onNote(`dropped an append of node ${peer.id}: ${outcome.reason}`);
     } else {

@@ -35,10 +35,13 @@ export function heedLeader(
 }
 
 /** A heartbeat verifies nothing: it commits no more than this leader's appends have verified
- *  here. */
+ *  here. It also asks: a leader names at most what it knows to be here, so one that names less than
+ *  was verified has not heard of the rest, and is told again. */
 export function handleHeartbeat(state: CoreState, from: NodeIdentity, heartbeat: Heartbeat): void {
   if (heedLeader(state, from, heartbeat)) {
-    commitThrough(state, Math.min(heartbeat.commitIndex, state.following.verifiedIndex));
+    const { following } = state;
+    commitThrough(state, Math.min(heartbeat.commitIndex, following.verifiedIndex));
+    if (following.verifiedIndex > heartbeat.commitIndex) following.ackDue = true;
   }
   reply(state, from, {
     type: "heartbeatReply",

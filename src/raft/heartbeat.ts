@@ -34,7 +34,8 @@ export function tellableCommitIndex(state: CoreState, peer: Progress): LogIndex 
   return peer.state === "lost data" ? 0 : Math.min(state.commitIndex, peer.matchIndex);
 }
 
-function sendHeartbeat(state: CoreState, peer: Progress, round: number): void {
+/** One heartbeat to one peer. */
+export function sendHeartbeat(state: CoreState, peer: Progress, round: number): void {
   const commitIndex = tellableCommitIndex(state, peer);
   peer.commitTold = Math.max(peer.commitTold, commitIndex);
   send(state, peer.id, { type: "heartbeat", term: state.hard.term, round, commitIndex });

@@ -2,10 +2,10 @@
  *  matchIndex of Figure 2). */
 
 import type { Incarnation, LogIndex, MonotonicMs, NodeId } from "../base/types.ts";
-import { RangeQueue } from "./range-queue.ts";
+import { Inflight } from "./inflight.ts";
 
 /** Bounds and first guess of the retry timer, which follows measured round trips. */
-export const RETRY_MIN_MS = 10;
+export const RETRY_MIN_MS = 5;
 export const RETRY_MAX_MS = 250;
 const RETRY_FIRST_MS = 100;
 
@@ -30,7 +30,7 @@ export interface Progress {
   matchRound: number;
   nextIndex: LogIndex;
   /** Sent and not acknowledged. */
-  readonly inflight: RangeQueue;
+  readonly inflight: Inflight;
   /** The order the node has not answered by `sent` yet. */
   order: { readonly round: number; readonly fromIndex: LogIndex } | null;
   /** The prevIndex of the probe under way, or null. */
@@ -44,11 +44,21 @@ export interface Progress {
   commitTold: LogIndex;
   /** When to send again; Infinity when nothing is under way. */
   retryAtMs: MonotonicMs;
+  /** Retries since something was heard of this peer that asks for more haste. */
   retries: number;
   smoothedMs: number | null;
   deviationMs: number;
   /** The entry whose acknowledgement is being timed, since it was first sent; null when none is. */
-  timed: { readonly lastIndex: LogIndex; readonly sentMs: MonotonicMs } | null;
+  timed: Timed | null;
+}
+
+export interface Timed {
+  readonly lastIndex: LogIndex;
+  readonly sentMs: MonotonicMs;
+  /** Something was sent again meanwhile: the time may tell of a loss and not of the way. */
+  isRepeated: boolean;
+  /** The peer had it all the while, and its disk was slow. */
+  isSlow: boolean;
 }
 
 export function createProgress(
@@ -63,7 +73,7 @@ export function createProgress(
     matchIndex: 0,
     matchRound: 0,
     nextIndex,
-    inflight: new RangeQueue(),
+    inflight: new Inflight(),
     order: null,
     probePrevIndex: null,
     stepBackRound: 0,
@@ -79,7 +89,7 @@ export function createProgress(
 }
 
 /** How long to wait for an acknowledgement: smoothed round trip plus four deviations, doubled with
- *  every retry. An acknowledgement waits for the peer's disk, so the measured round trips hold its
+ *  every retry that met silence; a peer that is heard lost a datagram and needs no mercy. An acknowledgement waits for the peer's disk, so the measured round trips hold its
  *  write as well. */
 export function retryMs(progress: Progress): number {
   const base =
@@ -88,18 +98,30 @@ export function retryMs(progress: Progress): number {
   return Math.min(RETRY_MAX_MS, bounded);
 }
 
+/** How long to wait before asking a peer what arrived of what was sent in advance. That costs two
+ *  small datagrams, so the timer is a tight one. */
+export function askMs(progress: Progress): number {
+  if (progress.smoothedMs === null) return retryMs(progress);
+  const bounded = Math.max(RETRY_MIN_MS, progress.smoothedMs + progress.deviationMs);
+  return Math.min(RETRY_MAX_MS, bounded * 2 ** Math.min(progress.retries, 5));
+}
+
 /** Times one entry at a time, from its first sending: a peer whose disk is slower than the timer
- *  must be able to slow the timer down, or every entry would be sent twice for ever. */
+ *  must be able to slow the timer down, or every entry would be sent twice for ever. Such a peer
+ *  answers the second sending by saying that it has the entry and has not synced it; without that
+ *  the first one was lost, and the time is not counted (Karn). */
 export function startTiming(progress: Progress, lastIndex: LogIndex, nowMs: MonotonicMs): void {
   if (progress.timed === null && lastIndex > progress.matchIndex) {
-    progress.timed = { lastIndex, sentMs: nowMs };
+    progress.timed = { lastIndex, sentMs: nowMs, isRepeated: false, isSlow: false };
   }
 }
 
 export function maybeFinishTiming(progress: Progress, nowMs: MonotonicMs): void {
   if (progress.timed === null || progress.matchIndex < progress.timed.lastIndex) return;
-  const sampleMs = Math.min(RETRY_MAX_MS, nowMs - progress.timed.sentMs);
+  const { sentMs, isRepeated, isSlow } = progress.timed;
   progress.timed = null;
+  if (isRepeated && !isSlow) return;
+  const sampleMs = Math.min(RETRY_MAX_MS, nowMs - sentMs);
   if (progress.smoothedMs === null) {
     progress.smoothedMs = sampleMs;
     progress.deviationMs = sampleMs / 2;

@@ -3,7 +3,9 @@
 import { assert } from "../base/assert.ts";
 import type { LogIndex, MonotonicMs, NodeId, NodeIdentity, Term } from "../base/types.ts";
 import { advanceCommitIndex } from "./commit.ts";
+import { sendHeartbeat } from "./heartbeat.ts";
 import {
+  askMs,
   becomeProbe,
   becomeReplicate,
   becomeSilent,
@@ -20,6 +22,12 @@ import type { CoreState, Leadership } from "./state.ts";
 import { orderTimeoutNow } from "./transfer.ts";
 import type { AppendReply, HeartbeatReply } from "./types.ts";
 
+/** Retries that meet silence before sending in advance ends and probing begins. */
+const RETRIES_IN_PLACE_MAX = 4;
+
+/** What is not larger is sent again rather than asked for. */
+const ASK_BYTES_MIN = 1_024;
+
 /** Orders what can be sent now: at most one order per peer is open until the node reports it as
  *  sent. */
 export function orderSends(state: CoreState, leadership: Leadership): void {
@@ -30,17 +38,19 @@ export function orderSends(state: CoreState, leadership: Leadership): void {
       continue;
     }
     const round = nextRound(state);
-    peer.order = { round, fromIndex: peer.nextIndex };
+    // What was lost goes first; it was counted when it was sent first.
+    const again = peer.state === "replicate" ? peer.inflight.nextDue() : null;
+    const fromIndex = again?.firstIndex ?? peer.nextIndex;
+    peer.order = { round, fromIndex };
     if (peer.retryAtMs === Infinity) peer.retryAtMs = state.nowMs + retryMs(peer);
     state.outbox.send({
       to: peer.id,
       term: state.hard.term,
       round,
-      fromIndex: peer.nextIndex,
-      bytesMax: Math.min(
-        state.limits.appendBytesMax,
-        inflightBytesMax(state, peer) - peer.inflight.bytes,
-      ),
+      fromIndex,
+      bytesMax:
+        again?.bytes ??
+        Math.min(state.limits.appendBytesMax, inflightBytesMax(state, peer) - peer.inflight.bytes),
       commitIndex: state.commitIndex,
     });
   }
@@ -71,10 +81,13 @@ export function handleSent(
   if (peer.state === "probe") {
     peer.probePrevIndex = prevIndex;
     peer.retryAtMs = state.nowMs + retryMs(peer);
+  } else if (order.fromIndex < peer.nextIndex) {
+    peer.inflight.sentAgain(prevIndex + 1, lastIndex, bytes, order.round);
+    if (peer.timed !== null) peer.timed.isRepeated = true;
   } else if (lastIndex >= peer.nextIndex) {
-    if (peer.inflight.isEmpty) peer.retryAtMs = state.nowMs + retryMs(peer);
+    if (peer.inflight.isEmpty) peer.retryAtMs = state.nowMs + askMs(peer);
     peer.nextIndex = lastIndex + 1;
-    peer.inflight.push(lastIndex, bytes);
+    peer.inflight.push(prevIndex + 1, lastIndex, bytes, order.round);
   }
 }
 
@@ -111,7 +124,9 @@ export function retryAppends(state: CoreState, leadership: Leadership): void {
     if (state.nowMs < peer.retryAtMs) continue;
     peer.retries += 1;
     const unacknowledged = peer.state === "replicate" && peer.nextIndex > peer.matchIndex + 1;
-    if (unacknowledged || peer.state === "probe") {
+    if (unacknowledged && peer.retries <= RETRIES_IN_PLACE_MAX && !peer.inflight.isEmpty) {
+      retryInPlace(state, peer);
+    } else if (unacknowledged || peer.state === "probe") {
       peer.stepBackRound = state.round;
       // A probe keeps its place; what was sent optimistically starts again behind what is known to
       // be there.
@@ -123,6 +138,16 @@ export function retryAppends(state: CoreState, leadership: Leadership): void {
       peer.retryAtMs = Infinity;
     }
   }
+}
+
+/** The acknowledgement may be all that was lost, and what was sent may be large: the answer to a
+ *  heartbeat repeats the one and tells what is missing of the other. */
+function retryInPlace(state: CoreState, peer: Progress): void {
+  peer.order = null;
+  peer.retryAtMs = state.nowMs + askMs(peer);
+  if (peer.timed !== null) peer.timed.isRepeated = true;
+  if ((peer.inflight.firstUnknownBytes ?? Infinity) <= ASK_BYTES_MIN) peer.inflight.retryFirst();
+  else sendHeartbeat(state, peer, nextRound(state));
 }
 
 /** A new process of that member: what was under way to the old one is lost. matchIndex stays, for
@@ -145,6 +170,7 @@ function mayOrder(state: CoreState, peer: Progress): boolean {
         state.nowMs - peer.lastContactMs < state.timings.electionMaxMs
       );
     case "replicate":
+      if (peer.inflight.nextDue() !== null) return true;
       if (peer.nextIndex > state.log.lastIndex) return false;
       return peer.inflight.bytes < inflightBytesMax(state, peer);
     case "snapshot":
@@ -220,19 +246,24 @@ function handleMatched(
     maybeFinishTiming(peer, state.nowMs);
     peer.inflight.dropThrough(peer.matchIndex);
   }
+  if (peer.timed !== null && reply.hintIndex >= peer.timed.lastIndex) peer.timed.isSlow = true;
   const isSnapshotIn = peer.state === "snapshot" && peer.matchIndex >= state.log.baseIndex;
   if (peer.state === "probe" || isSnapshotIn) {
     // What the peer holds and has not synced yet need not be sent again at once.
-    becomeReplicate(peer, Math.min(reply.hintIndex, state.log.lastIndex) + 1);
+    const heldIndex = Math.min(reply.hintIndex, state.log.lastIndex);
+    becomeReplicate(peer, heldIndex + 1);
+    if (heldIndex > peer.matchIndex) peer.inflight.pushVerified(peer.matchIndex + 1, heldIndex);
   }
   peer.nextIndex = Math.max(peer.nextIndex, peer.matchIndex + 1);
   if (peer.state === "replicate") {
+    peer.inflight.heard(reply.round, reply.hintIndex, false);
+    if (peer.inflight.firstUnknownBytes !== null) peer.retries = 0;
     const isAllAcknowledged = peer.nextIndex === peer.matchIndex + 1 && peer.order === null;
     if (isAllAcknowledged) {
       peer.retries = 0;
       peer.retryAtMs = Infinity;
     } else if (peer.retryAtMs === Infinity) {
-      peer.retryAtMs = state.nowMs + retryMs(peer);
+      peer.retryAtMs = state.nowMs + askMs(peer);
     }
   }
   orderTimeoutNow(state, leadership);
@@ -241,7 +272,7 @@ function handleMatched(
 
 /** Fast backtracking (§5.3, end): skips the terms that the two logs cannot share. A conflict counts
  *  only for the probe it answers, and for appends once per round trip, so doubled and late ones do
- *  no harm. */
+ *  no harm. Where the peer's log merely ends too early, only what is missing is sent again. */
 function handleConflict(state: CoreState, peer: Progress, reply: AppendReply): void {
   if (peer.state !== "probe" && peer.state !== "replicate") return;
   if (reply.prevIndex <= peer.matchIndex) return;
@@ -258,15 +289,13 @@ function handleConflict(state: CoreState, peer: Progress, reply: AppendReply): v
     return;
   }
   if (reply.round <= peer.stepBackRound || nextIndex >= peer.nextIndex) return;
-  peer.stepBackRound = state.round;
-  if (log.termAt(reply.hintIndex) === reply.hintTerm) {
-    // Its log ends before this append: one was lost or overtaken. Sending goes on from there.
-    becomeReplicate(peer, nextIndex);
-    peer.timed = null;
-    peer.retryAtMs = state.nowMs + retryMs(peer);
-  } else {
-    becomeProbe(peer, nextIndex);
+  // Its log ends before this append: one was lost or overtaken, and this one waits there for it.
+  if (log.termAt(reply.hintIndex) === reply.hintTerm && reply.hintIndex >= peer.matchIndex) {
+    peer.retries = 0;
+    return peer.inflight.heard(reply.round, reply.hintIndex, true);
   }
+  peer.stepBackRound = state.round;
+  becomeProbe(peer, nextIndex);
 }
 
 /** When the next retry is due. */

@@ -2,7 +2,8 @@
 
 import type { Address } from "../base/hosts.ts";
 import type { BootId, ClusterId, MonotonicMs } from "../base/types.ts";
-import { ChunkReceiver, ChunkSender, type ReassemblyBudget } from "./chunks.ts";
+import { ChunkSender } from "./chunk-sender.ts";
+import { ChunkReceiver, type ReassemblyBudget } from "./chunks.ts";
 import { FRAME_BYTES_MAX, type WireFrame, encodeFrame } from "./codec.ts";
 import { HEADER_BYTES, TAG_BYTES } from "./datagram.ts";
 import { type Wire, pack, packBody, packWithTail, packedBytesMax } from "./messagepack.ts";
@@ -24,7 +25,7 @@ const APPEND_HEAD_BYTES = 74;
 const WINDOW_SHARE = 4;
 const WINDOW_BYTES_MIN = 16_384;
 /** The bounds of retry times that adapt to measured round trips. */
-const RETRY_MIN_MS = 10;
+const RETRY_MIN_MS = 5;
 const RETRY_MAX_MS = 250;
 const RETRY_UNKNOWN_MS = 100;
 /** A round trip longer than this is a clock that was stopped. */

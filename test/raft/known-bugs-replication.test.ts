@@ -64,6 +64,8 @@ describe("B: replication and commit", () => {
     ]);
     expect(solo.step(3, heartbeat(3, 0))).toMatchObject([
       { type: "heartbeatReply", durableIndex: 4 },
+      // The heartbeat names less than was verified: the acknowledgement is repeated.
+      { type: "appendReply", result: "matched", matchIndex: 2 },
     ]);
   });
 

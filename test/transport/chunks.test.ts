@@ -2,7 +2,8 @@
 
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ChunkReceiver, ChunkSender } from "../../src/transport/chunks.ts";
+import { ChunkSender } from "../../src/transport/chunk-sender.ts";
+import { ChunkReceiver } from "../../src/transport/chunks.ts";
 import type { LinkFrame } from "../../src/transport/codec.ts";
 import { seeded } from "./harness.ts";
 
