@@ -81,7 +81,8 @@ export class Nodes {
     this.#slots.set(id, slot);
     this.#processes.push({ id, running });
     void running.exited.then(({ code, signal }) => {
-      if (signal === "SIGKILL" || code === 0) return;
+      // SIGTERM ends a process that has not come to its first line yet.
+      if (signal === "SIGKILL" || signal === "SIGTERM" || code === 0) return;
       const last = running.lines.slice(-3).join(" / ");
       this.accidents.push(`node ${id} ended with ${code ?? signal}: ${last}`);
     });
@@ -98,7 +99,9 @@ export class Nodes {
   async stop(id: NodeId): Promise<void> {
     this.resume(id);
     const { running } = this.#slot(id);
-    if (running.isRunning && (await running.stop()) === null)
+    if (!running.isRunning) return;
+    await running.stop();
+    if ((await running.exited).signal === "SIGKILL")
       this.accidents.push(`node ${id} did not end on SIGTERM`);
   }
 
