@@ -1,9 +1,29 @@
 /** Every line of the scoreboard, in its order. */
 
-import type { Measure } from "./measure.ts";
 import { measure as determinism } from "./determinism.ts";
+import { measure as failover } from "./failover.ts";
+import { founding } from "./founding.ts";
+import { fuzz } from "./fuzz.ts";
+import { measure as kill } from "./kill.ts";
+import { measure as linearizable } from "./linearizable.ts";
+import { loss } from "./loss.ts";
+import type { Measure } from "./measure.ts";
+import { measure as pause } from "./pause.ts";
+import { measure as planted } from "./planted.ts";
+import { measure as powerCuts } from "./power-cuts.ts";
 
-export const MEASURES: readonly Measure[] = [determinism];
+export const MEASURES: readonly Measure[] = [
+  planted,
+  determinism,
+  kill,
+  powerCuts,
+  linearizable,
+  fuzz,
+  founding,
+  failover,
+  loss,
+  pause,
+];
 
 /** Their figure is a time or a rate, or they keep both cores busy: nothing else runs beside them. */
 export const ALONE: ReadonlySet<string> = new Set([
@@ -16,4 +36,5 @@ export const ALONE: ReadonlySet<string> = new Set([
   "loss",
   "partial",
   "identity",
+  "planted",
 ]);
