@@ -16,6 +16,9 @@ export const GREET_AGAIN_MS = 5_000;
 /** Firewalls forget a silent pair after 30 s: met nodes hear from us at least this often. */
 export const KEEP_ALIVE_MS = 8_000;
 
+/** How often the watches look around; people do not notice less. */
+export const LOOK_MS = 100;
+
 /** The leader says who it is this often while it holds a quorum. */
 export const ANNOUNCE_MS = 3_000;
 

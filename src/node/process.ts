@@ -11,7 +11,7 @@ import type { FoundingRecord, MonotonicMs, NodeId, NodeIdentity } from "../base/
 import { isDiscoveryDatagram } from "../discovery/beacon.ts";
 import type { Beacon, Discovery, Hint } from "../discovery/types.ts";
 import type { Core, CoreEvent } from "../raft/types.ts";
-import type { Clock } from "../transport/clock.ts";
+import { afterArrivals, type Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
 import { keyTagOf } from "../transport/key.ts";
 import type { NodeReport } from "../transport/requests.ts";
@@ -23,7 +23,7 @@ import { claimOfId } from "./formation-record.ts";
 import { Formation } from "./formation.ts";
 import { Founding } from "./founding.ts";
 import { Herald } from "./herald.ts";
-import { KEEP_ALIVE_MS } from "./limits.ts";
+import { KEEP_ALIVE_MS, LOOK_MS } from "./limits.ts";
 import { Member } from "./member.ts";
 import { MemberWatch } from "./member-watch.ts";
 import { Neighbours } from "./neighbours.ts";
@@ -32,9 +32,6 @@ import { SelfDescription } from "./self-description.ts";
 import { Service } from "./service.ts";
 import { coreEventLine } from "./trace.ts";
 import type { NodeOptions, RunningNode } from "./types.ts";
-
-/** How often the watches look around; people do not notice less. */
-const LOOK_MS = 100;
 
 /** What startNode has opened for the process. */
 export interface ProcessParts {
@@ -272,10 +269,7 @@ export class NodeProcess implements RunningNode {
       this.#lookAtMs,
       this.#herald?.nextDeadlineMs() ?? Infinity,
     );
-    // After a pause timers run before the socket is read. One more round of the loop reads what came
-    // meanwhile, so that no leader is thought silent whose heartbeats wait there.
-    const wake = (): void => this.#parts.clock.soon(() => this.wake());
-    this.#cancelTimer = this.#parts.clock.after(nextMs - nowMs, wake);
+    this.#cancelTimer = afterArrivals(this.#parts.clock, nextMs - nowMs, () => this.wake());
   }
 
   #look(nowMs: MonotonicMs): void {

@@ -13,6 +13,14 @@ export interface Clock {
   readonly soon: (run: () => void) => void;
 }
 
+/** The same as `clock.after`, but what has arrived by then is taken in first, if `run` asks for a
+ *  turn with `soon`. After a pause (a suspended or starved process) the loop runs its timers before
+ *  it reads the sockets; without this round in between a node would think its leader silent whose
+ *  heartbeats wait there. */
+export function afterArrivals(clock: Clock, delayMs: number, run: () => void): () => void {
+  return clock.after(delayMs, () => clock.soon(run));
+}
+
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),

@@ -3,6 +3,9 @@ import { describe, expect, it } from "vitest";
 import { cluster, until } from "./harness.ts";
 import { leaderOf, statusOf } from "./observe.ts";
 
+/** Twice the longest election timeout. */
+const SUSPENDED_MS = 1_200;
+
 describe("a follower", () => {
   it("is stopped by its id, with raft stop or raft down, and the leader stays", async () => {
     const { world, nodes } = await cluster(3);
@@ -22,6 +25,26 @@ describe("a follower", () => {
     expect(crashed).toMatchObject({ code: 0, stderr: `node ${second} was killed\n` });
     expect((await nodes[second - 1]?.exited)?.code).toBe(0);
     expect(await leaderOf(world)).toMatchObject({ id: before.id, term: before.term });
+  });
+});
+
+describe("a follower that was suspended for several election timeouts", () => {
+  it("reads what its leader sent meanwhile before it believes that the leader is silent", async () => {
+    const { world, nodes } = await cluster(3, { flags: ["--verbose"] });
+    const leader = await leaderOf(world);
+    const follower = nodes[leader.id % 3];
+    if (follower === undefined) throw new Error("three nodes were started");
+    for (let again = 0; again < 3; again++) {
+      follower.signal("SIGSTOP");
+      await new Promise((resolve) => setTimeout(resolve, SUSPENDED_MS));
+      const from = follower.lines.length;
+      follower.signal("SIGCONT");
+      await follower.waitForLine(/-> \d {2}heartbeat /, undefined, from);
+      expect(
+        follower.lines.slice(from).filter((line) => line.includes("would be elected")),
+      ).toEqual([]);
+    }
+    expect(await leaderOf(world)).toMatchObject({ id: leader.id, term: leader.term });
   });
 });
 
