@@ -87,6 +87,18 @@ export class Machine {
     }`);
   }
 
+  /** Hears nothing of these addresses from now on, and everything of all others: the link from there
+   *  to here is cut one way. */
+  hearNot(addresses: readonly string[]): void {
+    const elements = addresses.length > 0 ? `elements = { ${addresses.join(", ")} };` : "";
+    this.#rules(`table inet cut {}
+      delete table inet cut
+      table inet cut {
+        set unheard { type ipv4_addr; ${elements} }
+        chain input { type filter hook input priority 0; ip saddr @unheard drop; }
+      }`);
+  }
+
   /** Takes the cable out, or puts it back. */
   plug(isIn: boolean): void {
     must("ip", ["-n", this.#namespace, "link", "set", "eth0", isIn ? "up" : "down"]);
@@ -101,17 +113,41 @@ export class Machine {
   }
 }
 
+/** A network that somebody must end. */
+export interface Lan {
+  readonly machines: readonly Machine[];
+  readonly end: () => Promise<void>;
+}
+
 /** Machines 10.77.0.1 to 10.77.0.`count` on one bridge, running one cluster; they end with the
  *  current test. */
 export function lan(count: number): Machine[] {
+  const { machines, end } = buildLan(count);
+  onTestFinished(end);
+  return [...machines];
+}
+
+/** The same outside of a test. */
+export function buildLan(count: number): Lan {
   const name = `raft${process.pid.toString(36)}${(++lans).toString(36)}`;
   const bridge = `${name}-0`;
   const namespaces = [bridge];
   const machines: Machine[] = [];
-  onTestFinished(async () => {
+  const end = async (): Promise<void> => {
     await Promise.all(machines.map((machine) => machine.world.end()));
     for (const namespace of namespaces) spawnSync("ip", ["netns", "delete", namespace]);
-  });
+  };
+  try {
+    connect(name, namespaces, machines, count);
+  } catch (error) {
+    void end();
+    throw error;
+  }
+  return { machines, end };
+}
+
+function connect(name: string, namespaces: string[], machines: Machine[], count: number): void {
+  const [bridge = name] = namespaces;
   must("ip", ["netns", "add", bridge]);
   // Snooping would need a querier on the bridge to keep groups alive.
   must("ip", [
@@ -155,7 +191,6 @@ export function lan(count: number): Machine[] {
       new Machine(namespace, address, new World({ cluster: name, env: { RAFT_LOOPBACK: "" } })),
     );
   }
-  return machines;
 }
 
 function must(command: string, words: readonly string[], input = ""): void {

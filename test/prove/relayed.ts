@@ -2,8 +2,8 @@
  *  client in this process whose own way to every node is clean. No root. */
 import type { NodeId } from "../../src/base/types.ts";
 import { openKey, RaftClient } from "../../src/index.ts";
-import { type Running, until, World } from "../e2e/harness.ts";
-import { freePort } from "../e2e/observe.ts";
+import { freePort, type Running, until, World } from "../e2e/world.ts";
+
 import { Relay, type RelayedNode } from "./relay.ts";
 
 const READY_MS = 60_000;
