@@ -10,10 +10,14 @@ import { runRound, type RoundReport, type Troubled } from "./round.ts";
 const LANES = 2;
 const OPERATIONS_PER_ROUND = 40_000;
 const LOAD = { clients: 3, sendersPerClient: 24, readersPerClient: 4, restMsMax: 4 } as const;
-/** Trouble, and then peace for a while: ms at most. */
+/** Trouble lasts up to so long, ms. */
 const PAUSE_MS_MAX = 1_200;
 const AWAY_MS_MAX = 400;
-const PEACE_MS_MAX = 700;
+/** Then there is peace until so many operations have ended, or for so long at most; but often the
+ *  next trouble comes at once. */
+const PEACE_OPERATIONS_MAX = 1_000;
+const PEACE_MS_MAX = 3_000;
+const NO_PEACE = 0.2;
 
 export const measure: Measure = {
   name: "linearizable",
@@ -46,13 +50,20 @@ function round(campaign: Campaign, seed: number, tally: { faults: number }): Pro
     const { recorder, random } = troubled;
     let counted = 0;
     while (!campaign.isOver && recorder.operations < OPERATIONS_PER_ROUND) {
-      await rest(random() * PEACE_MS_MAX);
+      await peace(troubled);
       await pick(random)(troubled);
       tally.faults++;
       campaign.count(recorder.operations - counted, "operations");
       counted = recorder.operations;
     }
   });
+}
+
+async function peace({ recorder, random }: Troubled): Promise<void> {
+  const untilMs = performance.now() + PEACE_MS_MAX;
+  const enough = recorder.operations + random() * PEACE_OPERATIONS_MAX;
+  if (random() < NO_PEACE) return rest(random() * AWAY_MS_MAX);
+  while (recorder.operations < enough && performance.now() < untilMs) await rest(10);
 }
 
 type Fault = (troubled: Troubled) => Promise<void>;
