@@ -14,6 +14,7 @@
  *  entry. */
 
 import { assert } from "../base/assert.ts";
+import { nasty } from "../base/buggify.ts";
 import type { LogIndex, MonotonicMs, NodeId, Term, WallMs } from "../base/types.ts";
 import type { RecordHead, SessionRow } from "../storage/types.ts";
 import { type Held, HeldRequests } from "./held-requests.ts";
@@ -204,7 +205,7 @@ export class AppendQueue<Requester> {
     }
     if (first > last + 1) return { type: "hold" };
     if (!host.acceptsEntries) return refuse("disk full", "the leader's disk is full");
-    if (this.sizes.waiting >= WAITERS_MAX) return refuse("busy", "");
+    if (this.sizes.waiting >= WAITERS_MAX || nasty("busy append")) return refuse("busy", "");
     return request.ifLast === null ? { type: "append" } : this.#decideIfLast(request.ifLast);
   }
 

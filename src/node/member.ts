@@ -9,6 +9,7 @@
  *    6 answer        what committed is told to clients, in the datagrams of the same flush
  *  Nothing that depends on a write leaves before it: the core holds it back. */
 
+import { nasty } from "../base/buggify.ts";
 import { ENTRY_BYTES_MAX } from "../base/limits.ts";
 import { assert } from "../base/assert.ts";
 import type {
@@ -233,7 +234,7 @@ export class Member {
   /** A leader with a full disk lets another one lead; once, so that full disks do not pass it
    *  around. */
   #maybeYield(nowMs: MonotonicMs): void {
-    if (this.log.acceptsEntries) this.#yielded = false;
+    if (this.log.acceptsEntries && !nasty("yield")) this.#yielded = false;
     else if (!this.#yielded && this.core.role === "leader") {
       this.#yielded = this.core.transferLeadership(null, nowMs).ok;
     }

@@ -8,6 +8,7 @@
  *  node asks the leader for one. Nothing at or below an index is shown before it is committed
  *  here. */
 
+import { nasty } from "../base/buggify.ts";
 import type { LogIndex, MonotonicMs } from "../base/types.ts";
 import type { Core } from "../raft/types.ts";
 import { readHead } from "../storage/record.ts";
@@ -59,7 +60,7 @@ export class Reads {
   /** Takes a read, or (request null) another node's wish for a read index. Answers now or later,
    *  once. */
   offer(request: ReadRequest | null, answer: Answer, nowMs: MonotonicMs): void {
-    if (this.#waiting.size >= READS_MAX)
+    if (this.#waiting.size >= READS_MAX || nasty("busy read"))
       return answer(this.#refusal("busy", "too many reads wait here"));
     const { core, askLeader } = this.#options;
     const id = this.#nextId++;

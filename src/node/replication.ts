@@ -3,6 +3,7 @@
  *  The core never sees payloads. Here its outlines meet the records: a leader reads what it was
  *  ordered to send, a follower verifies the chain, asks the core what to keep, and keeps that. */
 
+import { nasty } from "../base/buggify.ts";
 import type { LogIndex, MonotonicMs, NodeIdentity } from "../base/types.ts";
 import type { Append, Core, RecordOutline, SendOrder } from "../raft/types.ts";
 import { membersAt, verifyRecords } from "../storage/record.ts";
@@ -24,7 +25,8 @@ export function fulfilSendOrder(
   nowMs: MonotonicMs,
 ): void {
   if (core.role !== "leader" || core.term !== order.term) return;
-  const bytesMax = Math.min(order.bytesMax, datagramBytesMax - APPEND_OVERHEAD_BYTES);
+  const most = Math.min(order.bytesMax, datagramBytesMax - APPEND_OVERHEAD_BYTES);
+  const bytesMax = nasty("small append") ? 1 : most;
   const read = order.fromIndex <= log.lastIndex ? log.read(order.fromIndex, bytesMax) : null;
   const prevIndex = read === null ? order.fromIndex - 1 : read.firstIndex - 1;
   const lastIndex = read === null ? prevIndex : read.lastIndex;

@@ -57,6 +57,7 @@ export class Cluster {
       },
     });
     this.network.quality = plan.quality;
+    this.network.receiveBufferBytes = plan.receiveBufferBytes;
     for (let id = 1; id <= plan.nodes; id++) this.addMachine(id);
   }
 

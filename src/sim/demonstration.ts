@@ -135,6 +135,8 @@ function planOf(wish: Wish): Plan {
       sessionsMax: 1_024,
     },
     datagramBytes: 1_200,
+    nasty: [],
+    receiveBufferBytes: 1_048_576,
     nemeses: [],
     customers: 1,
     outstanding: 1,

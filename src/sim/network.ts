@@ -65,8 +65,6 @@ export interface NetworkWatcher {
   readonly onArrival: (from: Address, to: Address, datagram: Uint8Array) => void;
 }
 
-/** The receive buffer that every socket has; larger bursts while a process is paused are lost. */
-const RECEIVE_BUFFER_BYTES = 1_048_576;
 const QUEUE_MS = 50;
 const REORDER_MS = 20;
 const FIRST_FREE_PORT = 40_000;
@@ -90,6 +88,8 @@ interface Voice {
 export class Network {
   /** What holds for a link without a quality of its own. */
   quality: LinkQuality = CALM;
+  /** The receive buffer of every socket; larger bursts while a process is paused are lost. */
+  receiveBufferBytes = 1_048_576;
   /** Sees every unicast that is sent; the bytes are its sender's and must be copied to be kept. */
   recorder: ((from: Address, to: Address, datagram: Uint8Array) => void) | null = null;
   readonly #schedule: Schedule;
@@ -152,7 +152,7 @@ export class Network {
     this.#receivers.set(key, receiver);
     const socket: UdpSocket = {
       address,
-      receiveBufferBytes: RECEIVE_BUFFER_BYTES,
+      receiveBufferBytes: this.receiveBufferBytes,
       send: (datagram, to) => this.send(life, address, to, datagram),
       close: () => {
         this.#receivers.delete(key);
@@ -282,7 +282,7 @@ export class Network {
       const receiver = this.#receivers.get(to.key);
       if (receiver === undefined) return;
       if (receiver.life.paused) {
-        if (receiver.waitingBytes + datagram.length > RECEIVE_BUFFER_BYTES) {
+        if (receiver.waitingBytes + datagram.length > this.receiveBufferBytes) {
           return this.#watcher.onFault("queue full");
         }
         receiver.waitingBytes += datagram.length;

@@ -1,6 +1,7 @@
 /** What a run is made of: everything that is chosen before it starts. Drawn from the seed, so that
  *  each seed leaves out another part of the faults (swarm testing). */
 
+import type { NastyPlace } from "../base/buggify.ts";
 import type { Random } from "../base/random.ts";
 import type { RaftTimings } from "../raft/types.ts";
 import type { LogLimits } from "../storage/limits.ts";
@@ -20,6 +21,10 @@ export interface Plan {
   readonly limits: LogLimits;
   /** The largest datagram of nodes, bytes. */
   readonly datagramBytes: number;
+  /** Where production code is nasty now and then: base/buggify.ts. */
+  readonly nasty: readonly NastyPlace[];
+  /** The receive buffer of every socket, bytes: windows follow from it. */
+  readonly receiveBufferBytes: number;
   /** Names of the nemeses that strike in this run. */
   readonly nemeses: readonly string[];
   readonly customers: number;
@@ -36,9 +41,19 @@ export interface Plan {
 const SMALL_LIMITS: LogLimits = {
   segmentBytesMin: 16_384,
   segmentBytesMax: 65_536,
-  tailBytesMax: 65_536,
+  tailBytesMax: 16_384,
   sessionsMax: 64,
 };
+
+const NASTY_PLACES: readonly NastyPlace[] = [
+  "small batch",
+  "early segment",
+  "short read",
+  "small append",
+  "busy append",
+  "busy read",
+  "yield",
+];
 
 /** A heartbeat and the election timeouts that the defaults have for it. */
 export function timingsOf(heartbeatMs: number): RaftTimings {
@@ -63,6 +78,8 @@ export function swarmPlan(
     disk: maybe(random, 0.5) ? FAST_DISK : slowDisk(random, timings.electionMinMs),
     limits: maybe(random, 0.2) ? { ...SMALL_LIMITS, sessionsMax: 4 } : SMALL_LIMITS,
     datagramBytes: pick(random, [1_200, 1_200, 9_000, 60_000]),
+    nasty: maybe(random, 0.5) ? NASTY_PLACES.filter(() => maybe(random, 0.5)) : [],
+    receiveBufferBytes: pick(random, [1_048_576, 1_048_576, 16_384]),
     nemeses: someOf(random, nemeses),
     customers: between(random, 1, 4),
     outstanding: pick(random, [1, 4, 16]),

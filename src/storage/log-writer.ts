@@ -1,6 +1,7 @@
 /** Makes the log durable: one job at a time in as many batches as segments ask for, one write and
  *  one sync in flight, a seal when nothing follows, and new segments. */
 
+import { nasty } from "../base/buggify.ts";
 import type { ClusterId, Incarnation, LogIndex, MonotonicMs, Term } from "../base/types.ts";
 import type { WriteId } from "../raft/types.ts";
 import { BATCH_HEAD_BYTES, batchSeed, encodeBatchHead } from "./batch.ts";
@@ -189,10 +190,14 @@ export class LogWriter {
   /** Writes one batch of the records up to `lastIndex`; false when it has to wait for a segment. */
   private writeBatch(lastIndex: LogIndex): boolean {
     const { current } = this.segments;
-    const room = current.head.segmentBytes - current.endOffset - 2 * BATCH_HEAD_BYTES;
-    const run = this.beginNext
-      ? null
-      : this.source.tail.take(this.writtenIndex + 1, lastIndex, room);
+    const free = current.head.segmentBytes - current.endOffset - 2 * BATCH_HEAD_BYTES;
+    const isSmall = nasty("small batch");
+    const one = isSmall ? this.source.tail.recordBytes(this.writtenIndex + 1) : Infinity;
+    const room = Math.min(free, one);
+    const run =
+      this.beginNext || nasty("early segment")
+        ? null
+        : this.source.tail.take(this.writtenIndex + 1, lastIndex, room);
     if (run !== null) {
       this.put(current, run, null);
       return true;

@@ -1,6 +1,7 @@
 /** One segment on disk, open or not: where its batches go, and a sparse index to find old records
  *  again. */
 
+import { nasty } from "../base/buggify.ts";
 import type { LogIndex } from "../base/types.ts";
 import { BATCH_HEAD_BYTES, readBatchHead } from "./batch.ts";
 import { chainOf, readHead, RECORD_BYTES_MAX, recordBytesAt } from "./record.ts";
@@ -217,7 +218,10 @@ class Walk {
     const end = this.offset + bytes;
     if (this.offset < this.windowAt || end > this.windowAt + this.window.length) {
       this.windowAt = this.offset;
-      this.window = this.file.readSync(this.offset, Math.max(bytes, WINDOW_BYTES));
+      this.window = this.file.readSync(
+        this.offset,
+        nasty("short read") ? bytes : Math.max(bytes, WINDOW_BYTES),
+      );
     }
     return this.window;
   }

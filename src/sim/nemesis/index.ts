@@ -1,5 +1,6 @@
 /** All nemeses, and how they are set to work. */
 
+import { beNasty, type NastyPlace } from "../../base/buggify.ts";
 import type { Cluster } from "../cluster.ts";
 import { crash, crashInTurn, powerCut } from "./crash.ts";
 import { diskError, fullDisk, killThenPower, slowDisk } from "./disk.ts";
@@ -41,8 +42,21 @@ export const NEMESES: readonly Nemesis[] = [
   garbage,
 ];
 
+/** How often production code is nasty at a place, per chance that it has. */
+const NASTY_SHARE: Readonly<Record<NastyPlace, number>> = {
+  "small batch": 0.2,
+  "early segment": 0.01,
+  "short read": 0.3,
+  "small append": 0.2,
+  "busy append": 0.02,
+  "busy read": 0.02,
+  yield: 0.000_5,
+};
+
 /** Sets those of the plan to work until `untilMs`; they relent then. */
 export function unleash(cluster: Cluster, untilMs: number): void {
+  beNastyLike(cluster);
+  cluster.schedule.at(untilMs, () => beNasty(null));
   for (const nemesis of NEMESES) {
     if (!cluster.plan.nemeses.includes(nemesis.name)) continue;
     const random = cluster.stream(nemesis.name);
@@ -58,4 +72,16 @@ export function unleash(cluster: Cluster, untilMs: number): void {
     again();
     cluster.schedule.at(untilMs, () => nemesis.relent?.(cluster));
   }
+}
+
+function beNastyLike(cluster: Cluster): void {
+  const { nasty } = cluster.plan;
+  if (nasty.length === 0) return beNasty(null);
+  const random = cluster.stream("nasty");
+  const places = new Set(nasty);
+  beNasty((place) => {
+    if (!places.has(place) || random() >= NASTY_SHARE[place]) return false;
+    cluster.count(`nasty: ${place}`);
+    return true;
+  });
 }
