@@ -283,7 +283,8 @@ export class Calls {
     if (direct !== undefined && !silent) return { to: direct, hops: 0 };
     if (leader.address !== null) finder.greet(leader.address);
     const others = finder.nodes().filter(({ remote }) => remote.identity.id !== leader.id);
-    const other = others[call.unanswered % Math.max(1, others.length)];
+    // One that refused does not reach the leader either: the next one may.
+    const other = others[(call.unanswered + call.refusals) % Math.max(1, others.length)];
     if (other === undefined) return direct === undefined ? null : { to: direct, hops: 0 };
     const lost =
       silent || leader.address === null || nowMs - finder.leaderSinceMs >= MEET_LEADER_MS;

@@ -124,11 +124,45 @@ describe("send", () => {
     expect(cluster.committed()).toEqual(["over a friend"]);
   });
 
+  it.each([1, 2])(
+    "asks another node when the one that it reaches does not hear the leader either (node %i)",
+    async (deaf) => {
+      const cluster = new FakeCluster(3);
+      cluster.elect(3);
+      Object.assign(cluster.node(3), { hearsClient: false, heardByClient: false });
+      const refusal = { type: "refused", code: "no leader", text: "", leader: null } as const;
+      cluster.node(deaf).script = ({ type }) =>
+        type === "append" ? { ...refusal, number: null } : undefined;
+      const client = await connect(cluster);
+      await cluster.time.settled(client.send("the other way round"));
+      expect(cluster.time.nowMs).toBeLessThan(1_000);
+      expect(cluster.committed()).toEqual(["the other way round"]);
+    },
+  );
+
   it("goes on at once when a node tells who leads now, unasked", async () => {
     const cluster = new FakeCluster(3);
     cluster.elect(1);
     const client = await connect(cluster);
     await cluster.time.settled(client.send("before"));
+    cluster.kill(1);
+    const sent = client.send("after");
+    await cluster.time.run(300);
+    cluster.elect(2);
+    const electedMs = cluster.time.nowMs;
+    cluster.tell(3);
+    await cluster.time.settled(sent);
+    expect(cluster.time.nowMs - electedMs).toBeLessThan(10);
+    expect(cluster.committed()).toEqual(["before", "after"]);
+  });
+
+  it("goes on as soon as it has met the new process of a node that was started anew and leads now", async () => {
+    const cluster = new FakeCluster(3);
+    cluster.elect(1);
+    const client = await connect(cluster);
+    await cluster.time.settled(client.send("before"));
+    cluster.kill(2);
+    cluster.node(2).alive = true;
     cluster.kill(1);
     const sent = client.send("after");
     await cluster.time.run(300);
