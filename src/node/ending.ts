@@ -3,7 +3,7 @@
 import { InvariantError } from "../base/assert.ts";
 import type { NodeId } from "../base/types.ts";
 import type { Core } from "../raft/types.ts";
-import { DiskFailure } from "../storage/disk-error.ts";
+import { DiskFailure, StorageDamage } from "../storage/disk-error.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { NodeEnd } from "./events.ts";
 import { HAND_OVER_MS } from "./limits.ts";
@@ -35,6 +35,10 @@ export function endOf(error: unknown, dataDir: string): NodeEnd {
   if (error instanceof StartError) return { type: "disk", text: error.message };
   if (error instanceof DiskFailure) {
     return { type: "disk", text: diskFailedText(dataDir, error.message) };
+  }
+  if (error instanceof StorageDamage) {
+    const place = `${error.file}, offset ${error.offset}`;
+    return { type: "disk", text: `${dataDir} cannot be read on: ${error.message} (${place})` };
   }
   const text = error instanceof InvariantError ? error.message : String(error);
   const stack = error instanceof Error ? (error.stack ?? "") : "";
