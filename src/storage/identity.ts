@@ -124,6 +124,7 @@ function parseFile(text: string): { readonly file: string; readonly identity: Id
   const [body = "", sum = ""] = text.split("\n");
   if (checksum(new TextEncoder().encode(body)) !== sum)
     return "the identity's checksum does not hold";
+  if (body === "") return "the identity is empty";
   const value: unknown = JSON.parse(body);
   if (typeof value !== "object" || value === null) return "the identity is no object";
   const fields: Record<string, unknown> = { ...value };
