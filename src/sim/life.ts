@@ -7,6 +7,8 @@ import type { Schedule } from "./schedule.ts";
 
 /** How long a turn of the loop takes: whatever arrives within it shares the next one. */
 const TURN_MS = 0.05;
+/** The shortest timer: a deadline that is nearer than numbers can tell must still be reached. */
+const TIMER_MS_MIN = 0.01;
 
 export class Life {
   readonly clock: Clock;
@@ -33,7 +35,7 @@ export class Life {
       monotonicMs: () => this.#monotonicMs(),
       wallMs: () => Math.floor(this.#wallAheadMs + schedule.nowMs),
       after: (delayMs, run) => {
-        const task = this.at(schedule.nowMs + Math.max(0, delayMs) / this.#rate, run);
+        const task = this.at(schedule.nowMs + Math.max(TIMER_MS_MIN, delayMs) / this.#rate, run);
         return () => {
           task.run = null;
         };
