@@ -32,6 +32,8 @@ const PROBE_EVERY_MS = 10;
 /** Nodes are asked what they know, for the sake of error messages, this often while there is no
  *  leader. */
 const ASK_STATUS_MS = 500;
+/** Nodes forget who was silent for a minute. */
+const KEEP_MET_MS = 20_000;
 /** Doublings of the pause between questions for the leader: 80 ms, so that a hand-over is noticed
  *  soon. */
 const WAYLESS_MAX = 2;
@@ -74,12 +76,14 @@ export class Calls {
   #nextId = 1;
   #probedMs: MonotonicMs = -Infinity;
   #askedStatusMs: MonotonicMs = -Infinity;
+  #cancelKeepMet: () => void = nothing;
 
   constructor(options: CallsOptions) {
     this.#clock = options.clock;
     this.#pace = new Pace(() => fraction(options.dice));
     this.#wire = options.wire;
     this.#finder = options.finder;
+    this.#keepMet();
   }
 
   get count(): number {
@@ -127,6 +131,7 @@ export class Calls {
 
   /** Ends every call as if its time were over. */
   close(): void {
+    this.#cancelKeepMet();
     for (const call of this.#calls) {
       this.cancel(call);
       call.options.onResult(this.expire(call));
@@ -158,12 +163,23 @@ export class Calls {
   /** A node was met or another leader is believed: whoever waits for that goes on, in order. */
   routesChanged(): void {
     const { leader } = this.#finder();
+    let silent = false;
     for (const call of this.#calls) {
       const { lastTo } = call.ledger;
       const moved =
         call.options.target === "leader" && leader !== null && leader.term > call.followedTerm;
-      if (lastTo === null || moved) this.#attempt(call);
+      if (lastTo === null || moved || this.#hasEnded(call)) this.#attempt(call);
+      silent ||= call.unanswered > 1;
     }
+    // Whoever was met just now may know who leads instead.
+    if (silent) this.#probe(this.#clock.monotonicMs());
+  }
+
+  /** The process that got the last copy has ended: another one of that node is met. */
+  #hasEnded(call: Call): boolean {
+    const to = this.#copies.get(call.lastCopy)?.to;
+    const met = to === undefined ? undefined : this.#finder().connection(to.remote.identity.id);
+    return met !== undefined && met.remote.identity.bootId !== to?.remote.identity.bootId;
   }
 
   /** A response, from whichever node. */
@@ -296,6 +312,15 @@ export class Calls {
     this.#finder().greet(to.remote.address);
     this.#finder().look(nowMs);
     this.#probe(nowMs);
+  }
+
+  /** A client talks to the leader, and the others would forget it: then none of them could tell it
+   *  of the next one. */
+  #keepMet(): void {
+    this.#cancelKeepMet = this.#clock.after(KEEP_MET_MS, () => {
+      this.#probe(this.#clock.monotonicMs());
+      this.#keepMet();
+    });
   }
 
   /** Asks every met node who leads, and now and then what it knows. */

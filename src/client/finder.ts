@@ -134,8 +134,8 @@ export class Finder {
     }
     this.#leader = hint;
     this.#leaderSinceMs = nowMs;
-    if (hint.address !== null && this.connection(hint.id) === undefined)
-      this.#wire.greet(hint.address);
+    // Also when it seems to be met: that may have been a process before this one.
+    if (hint.address !== null) this.#wire.greet(hint.address);
     this.#onChange();
   }
 
