@@ -179,6 +179,15 @@ describe("becoming a member", () => {
     expect(one.view().obstacles).toEqual([{ type: "two foundings", peers: [three] }]);
   });
 
+  it("does not happen either when all have signed and one shows another record since", () => {
+    const one = founder(1, [1, 2, 3], R);
+    one.heard(helloOf({ id: 3, founding: R }), true);
+    const fresh = { incarnation: "3b", bootId: "3b.1", founding: recordOf("1b", "2b", "3b") };
+    one.heard(helloOf({ id: 3, ...fresh }), true);
+    expect(one.heard(helloOf({ id: 2, founding: R }), true)).toEqual([]);
+    expect(one.lost("3b.1")).toEqual([{ type: "becomeMember", record: R }]);
+  });
+
   it("does not follow from a stored record that does not name this directory", () => {
     const four = founder(4, [1, 2, 3], R);
     expect(four.heard(helloOf({ id: 2, founding: R, member: true }), true)).toEqual([]);

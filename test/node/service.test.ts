@@ -1,5 +1,5 @@
-/** What clients are told of a new leader, and what the leader answers to a change of members that
- *  names itself, or a node with the data that it always had. */
+/** What clients are told of a new leader, how far a request is passed on, and what the leader
+ *  answers to a change of members that names itself, or a node with the data that it always had. */
 
 import { describe, expect, it } from "vitest";
 import type { Member } from "../../src/node/member.ts";
@@ -53,6 +53,32 @@ describe("a new leader", () => {
       expect(frame.requestId).toBe(0);
       expect(decodeResponse(frame.body)).toMatchObject({ type: "leader", leader, commitIndex: 9 });
     }
+  });
+});
+
+describe("a request for the leader", () => {
+  it.each([
+    [1, "passed on", 1],
+    [0, "refused", 0],
+  ])("that may go on %i hop is %s", (hops, _, passedOn) => {
+    const answers: Frame[] = [];
+    let sent = 0;
+    const host = {
+      endpoint: { send: (_to: Connection, frame: Frame) => void answers.push(frame) },
+      member: () => ({ core: { role: "follower" } }),
+      mayOperate: () => true,
+      stopping: () => false,
+      leaderHint: () => ({ id: 3, term: 7, address: { host: "127.0.0.1", port: 7403 } }),
+      connectionTo: () => ({}),
+      outgoing: { send: () => (sent += 1) > 0 },
+    };
+    const service = new Service(host as unknown as ServiceHost & { member: () => Member });
+    const body = encodeRequest({ type: "transfer", term: 7, to: null });
+    service.take({} as Connection, { type: "request", requestId: 1, hops, body }, 0);
+    expect([sent, answers.length]).toEqual([passedOn, 1 - passedOn]);
+    const [answer] = answers;
+    if (answer?.type === "response")
+      expect(decodeResponse(answer.body)).toMatchObject({ code: "not leader", leader: { id: 3 } });
   });
 });
 

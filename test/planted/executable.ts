@@ -13,6 +13,7 @@ export async function buildPlanted(bug: Bug, directory: string): Promise<string>
     plugins: [bunPlugin(bug)],
     define: { RAFT_COMMIT: JSON.stringify(`planted ${bug.name}`) },
   });
-  if (!made.success) throw new Error(`${bug.name}: ${made.logs.map((log) => log.message).join("\n")}`);
+  if (!made.success)
+    throw new Error(`${bug.name}: ${made.logs.map((log) => log.message).join("\n")}`);
   return executable;
 }

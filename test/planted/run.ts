@@ -12,9 +12,9 @@
 import { parseArgs } from "node:util";
 import { bugNamed } from "./planting.ts";
 import { BUGS } from "./bugs.ts";
-import { SUITES } from "./suites.ts";
+import { SUITES, failingWithoutBugs } from "./suites.ts";
 import type { Suite } from "./suites.ts";
-import { renderRow, showAll } from "./table.ts";
+import { renderRow, showAll, testFilesOf } from "./table.ts";
 
 const { values } = parseArgs({
   options: {
@@ -28,8 +28,12 @@ const { values } = parseArgs({
 });
 
 const suites = values.suites?.split(",").map(suiteNamed) ?? SUITES;
+const bugs = values.only?.split(",").map(bugNamed) ?? BUGS;
+const failing = await failingWithoutBugs(testFilesOf(bugs));
+for (const name of failing) console.error(`fails without any bug: ${name}`);
 const found = await showAll({
-  bugs: values.only?.split(",").map(bugNamed) ?? BUGS,
+  bugs,
+  failing,
   suites,
   allSuites: values["all-suites"],
   cpuSeconds: Number(values.seconds),

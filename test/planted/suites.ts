@@ -28,9 +28,14 @@ export interface Finding {
 const RUNS_PER_CPU_SECOND = 30;
 /** Wall time that a suite may take beyond its CPU time: it shares two cores. */
 const WALL_PER_CPU_SECOND = 4;
+const WALL_MS_MIN = 60_000;
 
+/** For all unit tests that are named by the bugs, once. */
+const HEALTHY_CPU_SECONDS = 300;
+
+const VITEST = ["--config", "test/vitest.config.ts", "--pool=threads"];
 const vitest = join(root, "node_modules", ".bin", "vitest");
-const simulator = join(root, "test", "sim", "run.ts");
+const simulator = join(root, "test", "planted", "simulate.ts");
 
 /** Shows one bug to one suite. */
 export async function show(bug: Bug, suite: Suite, cpuSeconds: number): Promise<Finding> {
@@ -52,6 +57,21 @@ export async function show(bug: Bug, suite: Suite, cpuSeconds: number): Promise<
   }
 }
 
+/** The tests that fail although nothing is planted: what they find is worth nothing. */
+export async function failingWithoutBugs(files: readonly string[]): Promise<readonly string[]> {
+  const directory = mkdtempSync(join(tmpdir(), "raft-planted-"));
+  const report = join(directory, "report.json");
+  try {
+    const command = ["--bun", vitest, "run", ...VITEST, "--project", "unit", ...files];
+    await bounded(command, HEALTHY_CPU_SECONDS, { [PLANT_FLAG]: "", RAFT_TEST_JSON: report });
+    const failed = failedTests(report);
+    if (failed === null) return files;
+    return failed.tests.map(({ fullName }) => fullName);
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
 async function runTests(
   bug: Bug,
   suite: Suite,
@@ -63,8 +83,7 @@ async function runTests(
   const directory = mkdtempSync(join(tmpdir(), "raft-planted-"));
   const report = join(directory, "report.json");
   const project = suite === "processes" ? "e2e" : "unit";
-  const vitestArguments = ["--config", "test/vitest.config.ts", "--pool=threads"];
-  const command = [vitest, "run", ...vitestArguments, "--project", project, "--bail", "1"];
+  const command = [vitest, "run", ...VITEST, "--project", project, "--bail", "1"];
   try {
     const run = await bounded(["--bun", ...command, ...files], cpuSeconds, {
       ...environment,
@@ -79,57 +98,76 @@ async function runTests(
 
 interface Report {
   readonly testResults: readonly {
-    readonly name: string;
     readonly message?: string;
-    readonly assertionResults: readonly {
-      readonly status: string;
-      readonly fullName: string;
-      readonly failureMessages?: readonly string[];
-    }[];
+    readonly assertionResults: readonly TestResult[];
   }[];
+}
+
+interface TestResult {
+  readonly status: string;
+  readonly fullName: string;
+  readonly failureMessages?: readonly string[];
 }
 
 type Outcome = Pick<Finding, "outcome" | "by" | "seeds">;
 
+/** What a program says that does not run at all: no check has looked at anything then. */
+const BROKEN = /^(?:Caused by: )?(?:Reference|Syntax)Error\b/m;
+
 function readReport(file: string, run: Run): Outcome {
-  const unfinished = (): Outcome =>
-    run.isOver
-      ? { outcome: "endless", by: "the CPU time was over", seeds: null }
-      : { outcome: "crashed", by: lastLine(run.output), seeds: null };
-  if (!existsSync(file)) return unfinished();
-  const report: Report = JSON.parse(readFileSync(file, "utf8"));
-  for (const { assertionResults } of report.testResults) {
-    for (const { status, fullName, failureMessages } of assertionResults) {
-      if (status !== "failed") continue;
-      const message = (failureMessages ?? []).join("\n");
-      const [line = ""] = message.split("\n");
-      if (/timed out in \d+ ?ms/i.test(message))
-        return { outcome: "endless", by: fullName, seeds: null };
-      const seed = /seed (\d+) \(|RAFT_SEED=(\d+)/.exec(message);
-      const seeds = seed === null ? null : Number(seed[1] ?? seed[2]);
-      return { outcome: "found", by: `${fullName}: ${line}`, seeds };
-    }
+  const failed = failedTests(file);
+  if (failed === null) return unfinished(run);
+  for (const { fullName, failureMessages } of failed.tests) {
+    const message = (failureMessages ?? []).join("\n");
+    const by = `${fullName}: ${message.split("\n")[0] ?? ""}`;
+    if (/timed out in \d+ ?ms/i.test(message)) return { outcome: "endless", by, seeds: null };
+    if (BROKEN.test(message)) return { outcome: "crashed", by, seeds: null };
+    const seed = /seed (\d+) \(|RAFT_SEED=(\d+)/.exec(message);
+    return { outcome: "found", by, seeds: seed === null ? null : Number(seed[1] ?? seed[2]) };
   }
   if (run.code === 0) return { outcome: "missed", by: "everything passed", seeds: null };
-  const failed = report.testResults.find(({ message }) => (message ?? "") !== "");
-  if (failed === undefined) return unfinished();
-  return { outcome: "crashed", by: (failed.message ?? "").split("\n")[0] ?? "", seeds: null };
+  if (failed.message === "") return unfinished(run);
+  return { outcome: "crashed", by: failed.message, seeds: null };
+}
+
+function failedTests(
+  file: string,
+): { readonly tests: readonly TestResult[]; readonly message: string } | null {
+  if (!existsSync(file)) return null;
+  const { testResults }: Report = JSON.parse(readFileSync(file, "utf8"));
+  const tests = testResults.flatMap(({ assertionResults }) =>
+    assertionResults.filter(({ status }) => status === "failed"),
+  );
+  const messages = testResults.map(({ message }) => message?.split("\n")[0] ?? "");
+  return { tests, message: messages.find((message) => message !== "") ?? "" };
+}
+
+function unfinished(run: Run): Outcome {
+  if (run.isOver) return { outcome: "endless", by: "the CPU time was over", seeds: null };
+  return { outcome: "crashed", by: lastLine(run.output), seeds: null };
 }
 
 async function runSimulator(bug: Bug, cpuSeconds: number): Promise<Finding> {
   const suite = "simulator";
-  if (!existsSync(simulator)) return absent(suite, "there is no simulator");
-  const preload = join(root, "test", "planted", "preload.ts");
-  const simulation = ["--preload", preload, simulator, "--seed", "1"];
-  const run = await bounded([...simulation, "--seconds", String(cpuSeconds)], cpuSeconds + 5, {
-    [PLANT_FLAG]: bug.name,
-  });
+  const run = await simulated(bug.name, cpuSeconds, []);
   const said = { suite, cpuSeconds: run.cpuSeconds, seeds: null } as const;
-  if (run.code === 0) return { ...said, outcome: "missed", by: lastLine(run.output) };
-  if (run.isOver) return { ...said, outcome: "endless", by: "the CPU time was over" };
-  const violation = /^.*\bseed (\d+)\b.*$/m.exec(run.output);
-  if (violation === null) return { ...said, outcome: "crashed", by: lastLine(run.output) };
-  return { ...said, outcome: "found", by: violation[0].trim(), seeds: Number(violation[1]) };
+  const violation = /^seed (\d+): .*$/m.exec(run.output);
+  if (violation === null) {
+    if (run.code === 0) return { ...said, outcome: "missed", by: lastLine(run.output) };
+    return { ...said, ...unfinished(run) };
+  }
+  const [by, seed = ""] = violation;
+  const healthy = await simulated("", cpuSeconds, [seed]);
+  if (healthy.code !== 0)
+    return { ...said, outcome: "crashed", by: `seed ${seed} breaks without the bug, too` };
+  return { ...said, outcome: "found", by, seeds: Number(seed) };
+}
+
+function simulated(name: string, cpuSeconds: number, seeds: readonly string[]): Promise<Run> {
+  const preload = join(root, "test", "planted", "preload.ts");
+  const simulation = ["--preload", preload, simulator, String(cpuSeconds), ...seeds];
+  // A seed that was begun in time may come to its end.
+  return bounded(simulation, cpuSeconds * 2, { [PLANT_FLAG]: name });
 }
 
 async function runProcesses(bug: Bug, cpuSeconds: number): Promise<Finding> {
@@ -159,7 +197,7 @@ async function bounded(
   environment: Readonly<Record<string, string>>,
 ): Promise<Run> {
   const limited = ["sh", "-c", `ulimit -t ${Math.ceil(cpuSeconds)}; exec "$@"`, "sh"];
-  const timeoutMs = cpuSeconds * WALL_PER_CPU_SECOND * 1_000;
+  const timeoutMs = Math.max(WALL_MS_MIN, cpuSeconds * WALL_PER_CPU_SECOND * 1_000);
   const startedMs = performance.now();
   const child = Bun.spawn([...limited, process.execPath, ...command], {
     cwd: root,

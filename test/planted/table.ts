@@ -23,9 +23,16 @@ export interface Showing {
   readonly cpuSeconds: number;
   /** Bugs at a time. */
   readonly jobs: number;
+  /** Names of tests that fail without any bug. */
+  readonly failing: readonly string[];
   /** No further bug is begun. */
   readonly isOver: () => boolean;
   readonly onRow: (row: Row) => void;
+}
+
+/** The unit and random test files that these bugs name. */
+export function testFilesOf(bugs: readonly Bug[]): readonly string[] {
+  return [...new Set(bugs.flatMap(({ unit, random }) => [...unit, ...random]))];
 }
 
 /** Shows the bugs to the suites; the rows are in the order of the bugs. */
@@ -51,7 +58,9 @@ async function showOne(bug: Bug, showing: Showing): Promise<Row> {
   let cpuSeconds = 0;
   for (const suite of showing.suites) {
     if (finding !== null && !showing.allSuites) break;
-    const made = await show(bug, suite, showing.cpuSeconds);
+    const shown = await show(bug, suite, showing.cpuSeconds);
+    const isSick = showing.failing.some((name) => shown.by.startsWith(`${name}: `));
+    const made: Finding = isSick ? { ...shown, outcome: "crashed" } : shown;
     findings.push(made);
     if (finding === null) cpuSeconds += made.cpuSeconds;
     if (finding === null && made.outcome === "found") finding = made;

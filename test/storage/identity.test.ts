@@ -18,7 +18,17 @@ import { acquireLock, lockHolder } from "../../src/storage/lock.ts";
 import type { LockHolder } from "../../src/storage/lock.ts";
 import { MemoryDisk } from "../../src/storage/memory-disk.ts";
 import { openRealDisk } from "../../src/storage/real-disk.ts";
-import { appendText, create, dice, flushed, FOUNDING, INCARNATION, open } from "./fixture.ts";
+import {
+  appendText,
+  create,
+  dice,
+  flushed,
+  FOUNDING,
+  INCARNATION,
+  open,
+  SMALL,
+  tryOpen,
+} from "./fixture.ts";
 
 const directories: string[] = [];
 afterEach(() => {
@@ -130,7 +140,10 @@ describe("an identity", () => {
       disk.flipBit("identity", bit);
       const read = readIdentity(disk);
       const trailing = bit >= bits - 8;
-      if (!trailing) expect(read).toMatchObject({ ok: false, problem: "unreadable" });
+      if (!trailing) {
+        expect(read).toMatchObject({ ok: false, problem: "unreadable" });
+        expect(openIdentity(disk, WANTED)).toMatchObject({ ok: false, problem: "unreadable" });
+      }
       disk.flipBit("identity", bit);
     }
     create(disk);
@@ -311,17 +324,58 @@ describe("looking at a directory", () => {
       lastIndex: 2,
       hardState: { term: 0 },
     });
-    const good = verifyDisk(disk);
+    const good = verifyDisk(disk, SMALL);
     expect(good.ok).toBe(true);
     expect(good.files.find((file) => file.file === "0000000001.log")).toMatchObject({
       verdict: "good",
       entries: 2,
     });
     disk.flipBit("0000000001.log", 300 * 8);
-    const bad = verifyDisk(disk);
+    const bad = verifyDisk(disk, SMALL);
     expect(bad.ok).toBe(false);
     expect(bad.files.find((file) => file.verdict === "damaged")).toMatchObject({
       file: "0000000001.log",
     });
   });
+
+  it("that verify calls sound is one that a start takes, whatever bit of a head is flipped", async () => {
+    const whole = await memberDisk();
+    const counts = { sound: 0, damaged: 0 };
+    for (let bit = 0; bit < 120 * 8; bit += 3) {
+      const disk = whole.copy();
+      disk.flipBit("0000000001.log", bit);
+      const { ok } = verifyDisk(disk, SMALL);
+      expect(tryOpen(disk).ok, `bit ${bit}`).toBe(ok);
+      counts[ok ? "sound" : "damaged"] += 1;
+    }
+    expect(counts.damaged).toBeGreaterThan(300);
+  });
+
+  it("says when only one slot of term and vote can be read, before and at a start", async () => {
+    const disk = await memberDisk();
+    const reasonOf = () => verifyDisk(disk, SMALL).files.find(({ file }) => file === "hardstate");
+    expect(reasonOf()).toMatchObject({ verdict: "good", reason: null });
+    disk.flipBit("hardstate", 4_096 * 8 + 170);
+    expect(reasonOf()).toMatchObject({ verdict: "good", reason: expect.stringMatching(/one of/) });
+    const store = open(disk);
+    expect(store.notes.join("; ")).toMatch(/hardstate: one of the two slots did not verify/);
+    expect(reasonOf()).toMatchObject({ verdict: "good", reason: null });
+  });
 });
+
+/** A member's directory after an orderly stop. */
+async function memberDisk(): Promise<MemoryDisk> {
+  const disk = new MemoryDisk();
+  const born = openIdentity(disk, WANTED);
+  if (!born.ok) throw new Error("born");
+  create(disk);
+  // The fixture's log belongs to the fixture's incarnation.
+  const identity = { ...born.identity, incarnation: INCARNATION };
+  writeIdentity(disk, { ...identity, founding: FOUNDING, foundedMs: 7, member: true });
+  const store = open(disk);
+  appendText(store.log, 3, ["a", "b"]);
+  await flushed(store.log);
+  store.log.close();
+  store.hardStates.close();
+  return disk;
+}

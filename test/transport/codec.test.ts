@@ -291,6 +291,15 @@ describe("hostile bytes (KNOWN-BUGS G71)", () => {
     expect(performance.now() - startMs).toBeLessThan(250);
   });
 
+  it("of many elements, each list within its length, never reach the decoder", () => {
+    const list = new Uint8Array(3 + 65_535).fill(0x90);
+    list.set([0xdc, 0xff, 0xff]);
+    const bomb = new Uint8Array(3 + 40 * list.length);
+    bomb.set([0xdc, 0, 40]);
+    for (let at = 0; at < 40; at++) bomb.set(list, 3 + at * list.length);
+    expect(decodeLargeFrame(bomb)).toMatch("too many elements");
+  });
+
   it.each<[string, Wire, string]>([
     ["an unknown code", [99], "frame: integer out of range"],
     ["a missing field", [2, 1, 2], "frame: integer out of range"],

@@ -3,6 +3,7 @@ import type { Bug, Row } from "../bug.ts";
 
 const RANDOM = ["test/storage/power-cut.test.ts"];
 const DAMAGE = ["test/storage/damage.test.ts"];
+const KNOWN = ["test/storage/known-bugs.test.ts"];
 const HARD_STATE = ["test/storage/hard-state.test.ts"];
 const TRUNCATION = ["test/storage/truncation.test.ts"];
 const CORE = ["test/raft/random.test.ts"];
@@ -16,7 +17,7 @@ const rows: readonly Row[] = [
     replace:
       "    this.file.writeSync(other * BLOCK_BYTES, bytes);\n    this.put(this.slot, bytes, () => {\n",
     sentence: "Both copies of term and vote are overwritten at once: a crash may tear both.",
-    unit: HARD_STATE,
+    unit: KNOWN,
   },
   {
     name: "term-and-vote-not-kept",
@@ -43,7 +44,7 @@ const rows: readonly Row[] = [
     find: "      this.put(other, bytes, () => {\n        this.slot = other;\n",
     replace: "      ((then: () => void) => then())(() => {\n        this.slot = other;\n",
     sentence: "Term and vote stand in one slot only, and its rot forgets a vote.",
-    unit: HARD_STATE,
+    unit: KNOWN,
   },
   {
     name: "hard-state-not-synced",
@@ -62,7 +63,7 @@ const rows: readonly Row[] = [
     find: "found.slot === 0 ? [1, 0] : [0, 1]",
     replace: "found.slot === 0 ? [0, 1] : [1, 0]",
     sentence: "A start overwrites the only good slot first.",
-    unit: HARD_STATE,
+    unit: KNOWN,
   },
   {
     name: "ack-before-fsync",
@@ -147,7 +148,7 @@ const rows: readonly Row[] = [
     find: "    if (collected.chain !== hole.chainAfter) {\n",
     replace: "    if (collected.pieces.length === 0) {\n",
     sentence: "A hole is filled with bytes that do not close the chain behind it.",
-    unit: DAMAGE,
+    unit: KNOWN,
   },
   {
     name: "seal-missing",
@@ -156,7 +157,7 @@ const rows: readonly Row[] = [
     find: "    try {\n      this.put(this.segments.current, null, null);\n    } catch (thrown) {\n",
     replace: "    try {\n      this.sealed = true;\n    } catch (thrown) {\n",
     sentence: "Nothing is written behind the last batch, whose rot then passes for a torn write.",
-    unit: DAMAGE,
+    unit: KNOWN,
   },
   {
     name: "replaced-deleted-early",
@@ -175,7 +176,7 @@ const rows: readonly Row[] = [
     find: "        page.closed = true;\n",
     replace: "",
     sentence: "Records that were handed out change when others are appended after a truncation.",
-    unit: TRUNCATION,
+    unit: KNOWN,
   },
   {
     name: "tail-not-truncated",
@@ -276,7 +277,7 @@ const rows: readonly Row[] = [
     unit: TRUNCATION,
   },
   {
-    name: "new-segment-not-zeroed",
+    name: "last-batch-copy-not-synced",
     knownBug: "own",
     file: "src/storage/recovery.ts",
     find: "  prepared.file.syncNow();\n  segment.scan();\n",
@@ -292,15 +293,6 @@ const rows: readonly Row[] = [
     replace: "    return !this.isStopped;\n",
     sentence: "A node with a full disk takes entries that it cannot write.",
     unit: DAMAGE,
-  },
-  {
-    name: "zeros-are-records",
-    knownBug: "own",
-    file: "src/storage/record.ts",
-    find: "return size < RECORD_BYTES_MIN || size > RECORD_BYTES_MAX ? 0 : size;",
-    replace: "return size > RECORD_BYTES_MAX ? 0 : size;",
-    sentence: "Zeros have the length of a record.",
-    unit: ["test/storage/record.test.ts"],
   },
 ];
 

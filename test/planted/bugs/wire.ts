@@ -5,6 +5,7 @@ const MEETING = ["test/transport/meeting.test.ts"];
 const ENDPOINT = ["test/transport/endpoint.test.ts"];
 const CODEC = ["test/transport/codec.test.ts"];
 const DATAGRAM = ["test/transport/datagram.test.ts"];
+const SEAL = ["test/transport/seal-once.test.ts"];
 const CHUNKS = ["test/transport/chunks.test.ts"];
 const NONE: readonly string[] = [];
 
@@ -143,7 +144,7 @@ const rows: readonly Row[] = [
     replace:
       '    if (!this.window.isFresh(header.counter)) return "replayed";\n    this.window.record(header.counter);\n',
     sentence: "A forged counter shuts out the genuine datagrams of that number and all older ones.",
-    unit: [...MEETING, ...ENDPOINT],
+    unit: SEAL,
     random: NONE,
   },
   {
@@ -153,7 +154,7 @@ const rows: readonly Row[] = [
     find: "      counter: ++this.#counter,\n",
     replace: "      counter: (this.#counter = (this.#counter % 64) + 1),\n",
     sentence: "A counter comes again under one key: the seal gives its secrets away.",
-    unit: [...MEETING, ...ENDPOINT],
+    unit: SEAL,
     random: NONE,
   },
   {
@@ -163,7 +164,7 @@ const rows: readonly Row[] = [
     find: "      counter: ++candidate.answers,\n",
     replace: "      counter: (candidate.answers = 1),\n",
     sentence: "Answers to one greeting are sealed under one key with one counter.",
-    unit: MEETING,
+    unit: SEAL,
     random: NONE,
   },
   {
@@ -173,7 +174,7 @@ const rows: readonly Row[] = [
     find: "      counter: ++this.#greetingCounter,\n",
     replace: "      counter: 1,\n",
     sentence: "Greetings of one process are sealed under one key with one counter.",
-    unit: MEETING,
+    unit: SEAL,
     random: NONE,
   },
   {
@@ -204,7 +205,7 @@ const rows: readonly Row[] = [
     find: "    if (placed === undefined || nowMs - placed.lastHeardMs >= LIVE_MS) this.#nodes.set(id, peer);\n",
     replace: "    if (placed !== peer) this.#nodes.set(id, peer);\n",
     sentence: "Another directory under a node's id takes the place of the living node.",
-    unit: MEETING,
+    unit: SEAL,
     random: NONE,
   },
 ];
