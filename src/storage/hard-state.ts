@@ -24,6 +24,9 @@ import type { Disk, DiskError, DiskFile } from "./types.ts";
 
 export const HARD_STATE_FILE = "hardstate";
 
+/** What is said when one slot rotted, or a write of it was cut off. */
+export const ONE_SLOT = "one of the two slots did not verify, the other one is whole";
+
 const BLOCK_BYTES = 4_096;
 const SLOT_BYTES = 60;
 const MAGIC = 0x52464853; // RFHS
@@ -175,6 +178,16 @@ export function readSlots(bytes: Uint8Array): readonly Slot[] {
   return [0, BLOCK_BYTES].flatMap(
     (offset) => decodeSlot(bytes.subarray(offset, offset + SLOT_BYTES)) ?? [],
   );
+}
+
+/** How many of the two slots can be read. One is enough; that it is only one is worth saying. */
+export function readableSlots(disk: Disk): 0 | 1 | 2 {
+  if (!disk.exists(HARD_STATE_FILE)) return 0;
+  const file = disk.open(HARD_STATE_FILE, false);
+  const first = decodeSlot(file.readSync(0, SLOT_BYTES)) !== null;
+  const second = decodeSlot(file.readSync(BLOCK_BYTES, SLOT_BYTES)) !== null;
+  file.close();
+  return first && second ? 2 : first || second ? 1 : 0;
 }
 
 function newestSlot(file: DiskFile): (Slot & { readonly slot: 0 | 1 }) | null {

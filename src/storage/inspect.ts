@@ -4,12 +4,14 @@
 import { batchSeed } from "./batch.ts";
 import { StorageDamage, toDiskError } from "./disk-error.ts";
 import { clusterIdOf } from "./founding.ts";
-import { HARD_STATE_FILE, readHardState } from "./hard-state.ts";
+import { HARD_STATE_FILE, ONE_SLOT, readableSlots, readHardState } from "./hard-state.ts";
 import { readIdentity } from "./identity.ts";
+import { LOG_LIMITS, type LogLimits } from "./limits.ts";
 import { isDirectory, openRealDisk } from "./real-disk.ts";
 import { creationOf, segmentName } from "./segment-head.ts";
 import { readSegmentHead, SegmentFile } from "./segment-file.ts";
 import type { Scan } from "./segment-scan.ts";
+import { reachedSegments, settleLast, surveySegments } from "./survey.ts";
 import type { HardState } from "../raft/types.ts";
 import type { Disk, Identity, IdentityProblem } from "./types.ts";
 
@@ -130,7 +132,7 @@ export function verifyDirectory(directory: string): DirectoryReport {
 }
 
 /** The same through an open disk. */
-export function verifyDisk(disk: Disk): DirectoryReport {
+export function verifyDisk(disk: Disk, limits: LogLimits = LOG_LIMITS): DirectoryReport {
   const read = readIdentity(disk);
   const identity = read === null ? null : read.ok ? read.identity : read.found;
   const files: FileReport[] = [];
@@ -138,20 +140,56 @@ export function verifyDisk(disk: Disk): DirectoryReport {
   else if (read !== null) files.push(report("identity", "good"));
   const logs = disk.list().filter((name) => creationOf(name) !== null);
   if (logs.length > 0 || disk.exists(HARD_STATE_FILE)) {
-    const reason = "neither slot can be read";
-    files.push(
-      readHardState(disk) === null
-        ? report(HARD_STATE_FILE, "damaged", reason, 0)
-        : report(HARD_STATE_FILE, "good"),
-    );
+    files.push(verifyHardState(disk));
   }
-  if (identity !== null) files.push(...verifySegments(disk, identity));
-  else
+  if (identity !== null) {
+    files.push(...verifySegments(disk, identity));
+    addStartDamage(files, disk, identity, limits);
+  } else
     for (const name of logs)
       files.push(
         report(name, "damaged", "whose log this is cannot be told without the identity", 0),
       );
   return { identity, files, ok: files.every((file) => file.verdict !== "damaged") };
+}
+
+function verifyHardState(disk: Disk): FileReport {
+  const slots = readableSlots(disk);
+  if (slots === 0) return report(HARD_STATE_FILE, "damaged", "neither slot can be read", 0);
+  return report(HARD_STATE_FILE, "good", slots === 2 ? null : ONE_SLOT);
+}
+
+/** What no file alone shows and a start refuses: a segment that others need and is missing, a head
+ *  that was good once. */
+function addStartDamage(
+  files: FileReport[],
+  disk: Disk,
+  identity: Identity,
+  limits: LogLimits,
+): void {
+  const { founding, incarnation, member } = identity;
+  if (founding === null || !member) return;
+  const damage = startDamage({ disk, clusterId: clusterIdOf(founding), incarnation, limits });
+  if (damage === null) return;
+  const at = files.findIndex(({ file }) => file === damage.file);
+  if (files[at]?.verdict === "damaged") return;
+  const damaged = report(damage.file, "damaged", damage.message, damage.offset);
+  if (at >= 0) files[at] = damaged;
+  else files.push(damaged);
+}
+
+/** Looks for the log as a start does, short of replaying it; null when it would be found. */
+function startDamage(options: Parameters<typeof surveySegments>[0]): StorageDamage | null {
+  try {
+    const survey = surveySegments(options);
+    const { last } = settleLast(survey, []);
+    for (const segment of reachedSegments(survey, last)) segment.close();
+    survey.blank?.file.close();
+    return null;
+  } catch (thrown) {
+    if (thrown instanceof StorageDamage) return thrown;
+    throw thrown;
+  }
 }
 
 function report(

@@ -4,7 +4,13 @@
 import type { ClusterId, FoundingRecord, Incarnation, MonotonicMs } from "../base/types.ts";
 import { DiskFailure, StorageDamage } from "./disk-error.ts";
 import { foundingHead } from "./founding.ts";
-import { createHardState, HARD_STATE_FILE, openHardState, readHardState } from "./hard-state.ts";
+import {
+  createHardState,
+  HARD_STATE_FILE,
+  ONE_SLOT,
+  openHardState,
+  readableSlots,
+} from "./hard-state.ts";
 import type { HardStateStore } from "./hard-state.ts";
 import { LOG_LIMITS } from "./limits.ts";
 import type { LogLimits } from "./limits.ts";
@@ -85,7 +91,8 @@ function checkEmpty(options: StoreOptions): void {
  *  syncs. */
 export function openStore(options: StoreOptions): OpenStore | StoreProblem {
   return attempt(() => {
-    if (readHardState(options.disk) === null) return wiped();
+    const slots = readableSlots(options.disk);
+    if (slots === 0) return wiped();
     const { log, voteFromCommitIndex, notes } = recoverLog(logOptions(options));
     const lastTerm = log.lastTerm;
     const hardStates = openHardState(options.disk, lastTerm, options.onFatal);
@@ -99,7 +106,8 @@ export function openStore(options: StoreOptions): OpenStore | StoreProblem {
       runs: [...log.runs],
       configurations: [...log.configurations],
       voteFromCommitIndex,
-      notes,
+      notes:
+        slots === 2 ? notes : [`${HARD_STATE_FILE}: ${ONE_SLOT}, it is written anew`, ...notes],
     };
   });
 }
