@@ -31,8 +31,8 @@ export function quorumDeadlineMs(state: CoreState, leadership: Leadership): Mono
   return majority + state.timings.electionMaxMs;
 }
 
-/** A leader whose disk has owed a write for an election timeout can lead nobody: its heartbeats
- *  would keep the others waiting while nothing is written. */
+/** A leader whose disk is stalled can lead nobody for long: its heartbeats would keep the others
+ *  waiting while it writes nothing (known bug 63). */
 export function checkOwnDisk(state: CoreState): void {
   const stalledMs = stalledDiskMs(state);
   if (stalledMs === null) return;

@@ -208,16 +208,27 @@ export function muteReason(state: CoreState): string | null {
   return null;
 }
 
-/** How long this node's disk has owed a write for longer than an election timeout, or null: a
- *  leader or candidate that cannot write is of no use, however well it sends heartbeats. */
+/** A disk that owes a write for so many of the longest election timeouts is stalled. */
+const STALLED_TIMEOUTS = 4;
+
+/** How long this node's disk has been stalled, or null: a leader or candidate that cannot write is
+ *  of no use in the long run, however well it sends heartbeats. In the short run it is: any
+ *  majority commits, so an election would only add to what a saturated disk costs. */
 export function stalledDiskMs(state: CoreState): number | null {
   const oldestMs = oldestWriteMs(state);
-  if (oldestMs === null || state.nowMs < oldestMs + state.timings.electionMaxMs) return null;
+  if (oldestMs === null || state.nowMs < stallDeadlineMs(state)) return null;
   return state.nowMs - oldestMs;
 }
 
+/** When this node's disk counts as stalled if the oldest write does not end; Infinity without
+ *  one. */
+export function stallDeadlineMs(state: CoreState): MonotonicMs {
+  const oldestMs = oldestWriteMs(state);
+  return oldestMs === null ? Infinity : oldestMs + STALLED_TIMEOUTS * state.timings.electionMaxMs;
+}
+
 /** When the oldest write under way began, of log or hard state. */
-export function oldestWriteMs(state: CoreState): MonotonicMs | null {
+function oldestWriteMs(state: CoreState): MonotonicMs | null {
   const logMs = state.durability.oldestStartedMs;
   if (logMs === null || state.hardWriteStartedMs === null) return logMs ?? state.hardWriteStartedMs;
   return Math.min(logMs, state.hardWriteStartedMs);

@@ -7,7 +7,7 @@ import { expireReads, readsDeadlineMs } from "./read-index.ts";
 import { retryAppends, retryDeadlineMs } from "./replication.ts";
 import { expireAside } from "./pre-vote.ts";
 import { becomeFollower, becomePreCandidate, requestVotes } from "./roles.ts";
-import { canCampaign, oldestWriteMs, renderSilence, setLeader } from "./state.ts";
+import { canCampaign, renderSilence, setLeader, stallDeadlineMs } from "./state.ts";
 import type { CoreState, Leadership } from "./state.ts";
 import { expireTransfer, orderTimeoutNow, transferDeadlineMs } from "./transfer.ts";
 
@@ -38,7 +38,6 @@ function tickLeader(state: CoreState, leadership: Leadership): void {
 }
 
 function leaderDeadlineMs(state: CoreState, leadership: Leadership): MonotonicMs {
-  const writeMs = oldestWriteMs(state);
   return Math.min(
     leadership.heartbeatAtMs,
     leadership.tellCommitAtMs,
@@ -46,7 +45,7 @@ function leaderDeadlineMs(state: CoreState, leadership: Leadership): MonotonicMs
     transferDeadlineMs(state, leadership),
     quorumDeadlineMs(state, leadership),
     readsDeadlineMs(state, leadership),
-    writeMs === null ? Infinity : writeMs + state.timings.electionMaxMs,
+    stallDeadlineMs(state),
   );
 }
 

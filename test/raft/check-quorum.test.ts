@@ -47,12 +47,13 @@ describe("check-quorum", () => {
     expect(solo.core.role).toBe("follower");
   });
 
-  it("F63: a leader whose own disk owes a write for an election timeout steps down and does not campaign", () => {
+  it("F63: a leader whose own disk owes a write for four election timeouts steps down and does not campaign", () => {
     const solo = new Solo().lead();
     solo.autoDisk = false;
     solo.core.propose(1, 100);
     const write = solo.core.writeStarted();
-    for (let i = 0; i < 12; i++) {
+    const heartbeats = (4 * TIMINGS.electionMaxMs) / TIMINGS.heartbeatMs;
+    for (let i = 0; i < heartbeats; i++) {
       expect(solo.core.role).toBe("leader");
       solo.step(2, {
         type: "heartbeatReply",
@@ -65,7 +66,7 @@ describe("check-quorum", () => {
     }
     expect(solo.core.role).toBe("follower");
     const reason = solo.events.findLast((event) => event.type === "role")?.reason;
-    expect(reason).toBe("this node's own disk has not completed a write for 600 ms");
+    expect(reason).toBe("this node's own disk has not completed a write for 2400 ms");
     solo.pass(5 * TIMINGS.electionMaxMs);
     expect(solo.core.role).toBe("follower");
     solo.core.writeDone(write, solo.nowMs);
