@@ -11,6 +11,7 @@ const LANES = 3;
 const KILLS_PER_ROUND = 120;
 /** With a majority running again, something must be acknowledged within this time, ms. */
 const PROGRESS_MS = 60_000;
+const CALM_MS_MAX = 250;
 const LOAD = { clients: 2, sendersPerClient: 4, readersPerClient: 1, restMsMax: 6 } as const;
 
 export const measure: Measure = {
@@ -51,6 +52,8 @@ function round(campaign: Campaign, seed: number): Promise<RoundReport> {
       if (!nodes.isUp(leader.id) || how !== "a follower") killedTerm = leader.term;
       campaign.count(nodes.kills - before, "kills");
       await progress(troubled, killedNs, how);
+      // Mostly at once, sometimes when the load has grown.
+      await rest(troubled.random() ** 3 * CALM_MS_MAX);
     }
   });
 }
@@ -76,7 +79,7 @@ async function strike({ nodes, random }: Troubled, leader: Leader): Promise<Stri
   nodes.start(leader.id);
   if (dice < 0.85) return "the leader";
   // Somewhere between the start of the process and its first message.
-  await new Promise((resolve) => void setTimeout(resolve, random() * 250));
+  await rest(random() * 250);
   await nodes.kill(leader.id);
   nodes.start(leader.id);
   return "the leader, and again";
@@ -87,4 +90,8 @@ async function progress({ recorder }: Troubled, killedNs: number, how: Strike): 
   const sent = await recorder.nextSend(({ callNs }) => callNs > killedNs, PROGRESS_MS);
   if (sent === null)
     throw new Error(`nothing was acknowledged within ${PROGRESS_MS} ms of killing ${how}`);
+}
+
+function rest(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms));
 }
