@@ -3,11 +3,14 @@
 
 import type { NodeEvent } from "../node/events.ts";
 import { Cluster } from "./cluster.ts";
+import { Healer, type Liveness } from "./healing.ts";
 import { INVARIANTS } from "./invariants/index.ts";
 import type { Machine } from "./machine.ts";
 import { unleash } from "./nemesis/index.ts";
 import type { Plan } from "./plan.ts";
+import { judge } from "./verdict.ts";
 import { Watch } from "./watch.ts";
+import { Workload } from "./workload.ts";
 
 export interface Outcome {
   readonly seed: number;
@@ -21,6 +24,10 @@ export interface Outcome {
   readonly faults: ReadonlyMap<string, number>;
   /** Entries acknowledged. */
   readonly acknowledged: number;
+  /** Sends and reads of all customers. */
+  readonly operations: number;
+  /** Of a random quorum, healed while the rest was not; null: nothing that was left could go on. */
+  readonly liveness: Liveness | null;
 }
 
 export interface RunWatcher {
@@ -31,11 +38,14 @@ export interface RunWatcher {
 /** Runs a plan to its end or to the first violation. */
 export async function simulate(plan: Plan, watcher: RunWatcher = {}): Promise<Outcome> {
   const violations: string[] = [];
+  const isBroken = (): boolean => violations.length > 0;
   const cluster: Cluster = new Cluster(plan, {
     onEvent: (machine, event) => watcher.onEvent?.(machine, event, cluster.nowMs),
     onEnd: (machine, end) => {
       if (end.type === "bug") violations.push(`node ${machine.id} ended by a bug: ${end.text}`);
-      cluster.schedule.at(cluster.nowMs + cluster.electionMs, () => machine.start());
+      cluster.schedule.at(cluster.nowMs + cluster.electionMs, () => {
+        if (!healer.heldDown.has(machine)) machine.start();
+      });
     },
     onTurn: (machine) => watch.turned(machine),
     onSync: (machine, path) => watch.synced(machine, path),
@@ -44,10 +54,16 @@ export async function simulate(plan: Plan, watcher: RunWatcher = {}): Promise<Ou
   const watch = new Watch(cluster, INVARIANTS, (name, sentence) => {
     violations.push(`${name} at ${cluster.nowMs.toFixed(3)} ms: ${sentence}`);
   });
+  const workload = new Workload(cluster, plan.faultsMs);
+  const healer = new Healer(watch.evidence, workload, isBroken);
   for (const machine of cluster.machines.values()) machine.start();
+  workload.start();
   unleash(cluster, plan.faultsMs);
-  await cluster.run(plan.faultsMs, () => violations.length > 0);
-  if (violations.length === 0) watch.ended();
+  await cluster.run(plan.faultsMs, isBroken);
+  const healed = isBroken() ? null : await healer.heal();
+  violations.push(...(healed?.problems ?? []));
+  if (!isBroken()) watch.ended();
+  if (!isBroken()) violations.push(...judge(workload, watch.evidence));
   cluster.end();
   return {
     seed: plan.seed,
@@ -56,6 +72,8 @@ export async function simulate(plan: Plan, watcher: RunWatcher = {}): Promise<Ou
     events: cluster.schedule.ran,
     worldMs: cluster.nowMs,
     faults: cluster.faults,
-    acknowledged: 0,
+    acknowledged: workload.acknowledged,
+    operations: workload.operations.length + workload.staleReads.length,
+    liveness: healed?.liveness ?? null,
   };
 }

@@ -1,0 +1,257 @@
+/** After the faults: does what is left go on? First a random quorum is healed and the rest stays dead
+ *  or cut one way for ever; then everything is healed. */
+
+import type { MonotonicMs, NodeId } from "../base/types.ts";
+import type { Random } from "../base/random.ts";
+import { majorityOf, votersOf } from "../raft/membership.ts";
+import type { Configuration } from "../raft/types.ts";
+import { between, pick } from "./chance.ts";
+import type { Cluster } from "./cluster.ts";
+import { FAST_DISK } from "./disk.ts";
+import type { Evidence } from "./invariants/types.ts";
+import type { Machine } from "./machine.ts";
+import { budgetOf } from "./nemesis/budget.ts";
+import { CALM } from "./network.ts";
+import type { DurableRecord } from "./record-tree.ts";
+import type { Workload } from "./workload.ts";
+
+/** In election timeouts, from the healing on. */
+const ELECTED_WITHIN = 10;
+const EQUAL_WITHIN = 40;
+const PROBES = 3;
+
+export interface Liveness {
+  readonly ok: boolean;
+  /** From the healing to a leader that has committed in its term, ms; null: never. */
+  readonly electedAfterMs: MonotonicMs | null;
+}
+
+export interface Healing {
+  /** Null: what the faults have left is no quorum, or the cluster was not founded yet. */
+  readonly liveness: Liveness | null;
+  readonly problems: readonly string[];
+}
+
+export class Healer {
+  /** Not to be started again. */
+  readonly heldDown = new Set<Machine>();
+  readonly #evidence: Evidence;
+  readonly #cluster: Cluster;
+  readonly #random: Random;
+  readonly #workload: Workload;
+  readonly #stop: () => boolean;
+
+  /** `stop`: something broke that ends the run. */
+  constructor(evidence: Evidence, workload: Workload, stop: () => boolean) {
+    this.#evidence = evidence;
+    this.#cluster = evidence.cluster;
+    this.#random = evidence.cluster.stream("healing");
+    this.#workload = workload;
+    this.#stop = stop;
+  }
+
+  async heal(): Promise<Healing> {
+    const problems: string[] = [];
+    const quorum = this.#chooseQuorum();
+    const liveness = quorum === null ? null : await this.#healQuorum(quorum, problems);
+    if (problems.length === 0 && !this.#stop()) await this.#healAll(problems);
+    return { liveness, problems };
+  }
+
+  // ------------------------------------------------------------------------------------------
+  // A quorum.
+
+  /** Voters whose disks are whole, and that are a majority of every configuration that may be in
+   *  force; as few as that takes, by chance. */
+  #chooseQuorum(): readonly Machine[] | null {
+    const { committed } = this.#evidence;
+    const inForce = committed.tip?.configuration;
+    if (inForce === null || inForce === undefined) return null;
+    const eligible = shuffled(this.#random, this.#wholeVoters(inForce));
+    const maybeInForce = [inForce, ...this.#laterConfigurations(eligible)];
+    for (let size = 1; size <= eligible.length; size++) {
+      const chosen = eligible.slice(0, size);
+      if (maybeInForce.every((configuration) => this.#isMajority(chosen, configuration)))
+        return chosen;
+    }
+    return null;
+  }
+
+  #wholeVoters(configuration: Configuration): readonly Machine[] {
+    const { spoiled } = budgetOf(this.#cluster);
+    return votersOf(configuration).flatMap(({ id, incarnation }) => {
+      const machine = this.#cluster.machines.get(id);
+      if (machine === undefined || spoiled.has(id)) return [];
+      return this.#evidence.platters.of(machine).incarnation === incarnation ? [machine] : [];
+    });
+  }
+
+  #laterConfigurations(machines: readonly Machine[]): readonly Configuration[] {
+    return machines.flatMap((machine) => {
+      const configuration = this.#evidence.platters.of(machine).log.tip?.configuration;
+      const inCore = machine.process?.member?.core.configuration;
+      return [configuration ?? [], inCore ?? []].flat();
+    });
+  }
+
+  #isMajority(machines: readonly Machine[], configuration: Configuration): boolean {
+    const voters = votersOf(configuration);
+    const counted = voters.filter(({ id, incarnation }) =>
+      machines.some(
+        (machine) =>
+          machine.id === id && this.#evidence.platters.of(machine).incarnation === incarnation,
+      ),
+    );
+    return counted.length >= majorityOf(voters.length);
+  }
+
+  async #healQuorum(quorum: readonly Machine[], problems: string[]): Promise<Liveness> {
+    const cluster = this.#cluster;
+    this.#calmNetwork();
+    for (const machine of [...cluster.machines.values(), ...cluster.strangers])
+      if (!quorum.includes(machine)) this.#shutOut(machine, quorum);
+    for (const machine of quorum) this.#calm(machine);
+    const startedMs = cluster.nowMs;
+    const who = `nodes ${quorum.map(({ id }) => id).join(", ")} are healed`;
+    const isElected = (): boolean => quorum.some((machine) => this.#leads(machine));
+    const electedAfterMs = (await this.#until(isElected, startedMs, ELECTED_WITHIN))
+      ? cluster.nowMs - startedMs
+      : null;
+    const sent = electedAfterMs !== null && (await this.#sends());
+    const equal =
+      sent && (await this.#until(() => this.#areEqual(quorum), startedMs, EQUAL_WITHIN));
+    const ok = equal || this.#stop();
+    if (!ok) {
+      const what =
+        electedAfterMs === null
+          ? `no leader after ${ELECTED_WITHIN} election timeouts`
+          : sent
+            ? "their logs do not become equal"
+            : "a send does not succeed";
+      problems.push(`liveness: ${who}, ${what}: ${this.#describe(quorum)}`);
+    }
+    return { ok, electedAfterMs };
+  }
+
+  /** Dead for ever, or on a link that works one way. */
+  #shutOut(machine: Machine, quorum: readonly Machine[]): void {
+    const { network } = this.#cluster;
+    const way = pick(this.#random, ["dead", "deaf", "mute"]);
+    this.heldDown.add(machine);
+    if (way === "dead") machine.kill();
+    for (const { host } of quorum) {
+      if (way !== "mute") network.cut(host, machine.host);
+      if (way !== "deaf") network.cut(machine.host, host);
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------
+  // Everything.
+
+  async #healAll(problems: string[]): Promise<void> {
+    const { machines, nowMs } = this.#cluster;
+    this.#calmNetwork();
+    this.heldDown.clear();
+    for (const machine of machines.values()) this.#calm(machine);
+    const members = (): readonly Machine[] => this.#members();
+    const isEqual = (): boolean => this.#areEqual(members());
+    if ((await this.#until(isEqual, nowMs, EQUAL_WITHIN)) || this.#stop()) return;
+    problems.push(`liveness: all are healed, their logs differ: ${this.#describe(members())}`);
+  }
+
+  /** Those that run, belong to the cluster by what is committed, and hold no damage that nobody can
+   *  fill. */
+  #members(): readonly Machine[] {
+    const { committed, platters } = this.#evidence;
+    const members = committed.tip?.configuration?.members ?? [];
+    return members.flatMap(({ id, incarnation }) => {
+      const machine = this.#cluster.machines.get(id);
+      if (machine === undefined || platters.of(machine).incarnation !== incarnation) return [];
+      return machine.process?.member === null || machine.process === null ? [] : [machine];
+    });
+  }
+
+  // ------------------------------------------------------------------------------------------
+
+  #calmNetwork(): void {
+    const { network } = this.#cluster;
+    network.mendAll();
+    network.resetQualities();
+    network.quality = CALM;
+  }
+
+  #calm(machine: Machine): void {
+    machine.diskQuality = FAST_DISK;
+    machine.disk.faults.length = 0;
+    machine.disk.capacityBytes = Number.MAX_SAFE_INTEGER;
+    machine.operationsLeft = Infinity;
+    machine.clockRate = 1;
+    machine.life?.setRate(1);
+    if (machine.life?.paused === true) machine.life.resume();
+    machine.start();
+  }
+
+  /** It leads, and what it committed is of its own term. */
+  #leads({ process }: Machine): boolean {
+    const core = process?.member?.core;
+    return core?.role === "leader" && core.termAt(core.commitIndex) === core.term;
+  }
+
+  /** Disks and commit indexes agree, up to the end. */
+  #areEqual(machines: readonly Machine[]): boolean {
+    const { platters } = this.#evidence;
+    const tips = new Set<DurableRecord | null>();
+    for (const machine of machines) {
+      const member = machine.process?.member;
+      const { tip } = platters.of(machine).log;
+      if (member === null || member === undefined) return false;
+      if (member.core.commitIndex !== (tip?.head.lastIndex ?? 0)) return false;
+      tips.add(tip);
+    }
+    return tips.size <= 1;
+  }
+
+  async #sends(): Promise<boolean> {
+    for (let probe = 0; probe < PROBES; probe++) {
+      let told: boolean | null = null;
+      this.#workload.probe(this.#cluster.electionMs * ELECTED_WITHIN).then(
+        (isAcknowledged) => (told = isAcknowledged),
+        () => (told = false),
+      );
+      await this.#until(() => told !== null, this.#cluster.nowMs, EQUAL_WITHIN);
+      if (told !== true) return false;
+    }
+    return true;
+  }
+
+  /** Runs until `holds`; false when it does not within so many election timeouts. */
+  async #until(holds: () => boolean, fromMs: MonotonicMs, elections: number): Promise<boolean> {
+    const cluster = this.#cluster;
+    await cluster.run(fromMs + elections * cluster.electionMs, () => this.#stop() || holds());
+    return holds();
+  }
+
+  #describe(machines: readonly Machine[]): string {
+    return machines
+      .map((machine) => {
+        const member = machine.process?.member;
+        const { lastIndex } = this.#evidence.platters.of(machine).log;
+        if (member === null || member === undefined)
+          return `${machine.id} ${machine.running ? "is no member" : `is down (${JSON.stringify(machine.ended)})`}`;
+        const { role, term, leader, commitIndex, mute } = member.core.status();
+        const why = mute === null ? "" : ` mute: ${mute}`;
+        return `${machine.id} ${role} of term ${term} under ${leader ?? "nobody"}, log ${lastIndex}, committed ${commitIndex}${why}`;
+      })
+      .join("; ");
+  }
+}
+
+function shuffled<T>(random: Random, list: readonly T[]): T[] {
+  const all = [...list];
+  for (let at = all.length - 1; at > 0; at--) {
+    const other = between(random, 0, at);
+    const [a, b] = [all[at], all[other]];
+    if (a !== undefined && b !== undefined) [all[at], all[other]] = [b, a];
+  }
+  return all;
+}

@@ -1,0 +1,267 @@
+/** Customers at work: programs with the production client in them send, repeat, read, give up, crash
+ *  and come back, and write down what they did and what they were told. */
+
+import type { Random } from "../base/random.ts";
+import type { LogIndex } from "../base/types.ts";
+import type { RaftClient } from "../client/client.ts";
+import { RaftError, type LogEntry } from "../client/types.ts";
+import { between, pick } from "./chance.ts";
+import type { Cluster } from "./cluster.ts";
+import type { Customer } from "./customer.ts";
+import {
+  payloadHash,
+  ReadDigest,
+  type Operation,
+  type Outcome,
+  type ReadOperation,
+  type SendOperation,
+} from "./history.ts";
+
+/** How often one request is sent again after an unknown outcome. */
+const REPEATS_MAX = 3;
+/** Names of a user's own are remembered among so many sessions; where fewer are remembered nobody
+ *  uses them, and a name is not used again once this many sessions may have begun. */
+const NAMED_SESSIONS_MIN = 64;
+const NAMED_SESSIONS_USED = 24;
+
+/** What a send asks for. */
+interface Wish {
+  readonly entries: readonly Uint8Array[];
+  readonly payloads: readonly string[];
+  readonly ifLast: LogIndex | null;
+  /** The same for all its copies. */
+  readonly key: string;
+  /** A user's own text. */
+  readonly name: string | null;
+}
+
+export class Workload {
+  /** In the order of their calls. */
+  readonly operations: Operation[] = [];
+  /** Reads with `--stale`: prefixes of the log, of any age. */
+  readonly staleReads: ReadOperation[] = [];
+  /** What clients said that they must never say. */
+  readonly contradictions: string[] = [];
+  /** Entries acknowledged. */
+  acknowledged = 0;
+  readonly #cluster: Cluster;
+  readonly #random: Random;
+  readonly #untilMs: number;
+  /** Whoever starts programs again. */
+  readonly #somebody: Customer;
+  /** No more sessions than this have begun. */
+  #sessions = 0;
+  #entries = 0;
+  #wishes = 0;
+  /** The last entry that anybody was told of. */
+  #lastKnown: LogIndex = 0;
+
+  constructor(cluster: Cluster, untilMs: number) {
+    this.#cluster = cluster;
+    this.#random = cluster.stream("workload");
+    this.#untilMs = untilMs;
+    this.#somebody = cluster.addCustomer();
+  }
+
+  start(): void {
+    for (let at = 0; at < this.#cluster.plan.customers; at++) this.#mind(this.#live());
+  }
+
+  /** One entry by a program that has just been started; true when it was acknowledged. */
+  async probe(timeoutMs: number): Promise<boolean> {
+    const customer = this.#cluster.addCustomer();
+    const client = await customer.connect();
+    const wish = this.#newWish(1, 16, null, null);
+    const { outcome } = await this.#send(customer, client, wish, null, timeoutMs);
+    return outcome === "ok";
+  }
+
+  /** A program, and after each of its crashes another one. */
+  async #live(): Promise<void> {
+    const { plan } = this.#cluster;
+    while (this.#cluster.nowMs < this.#untilMs) {
+      const customer = this.#cluster.addCustomer();
+      const client = await customer.connect();
+      for (let loop = 0; loop < plan.outstanding; loop++) this.#mind(this.#serve(customer, client));
+      const lifeMs = this.#cluster.electionMs * between(this.#random, 10, 80);
+      await customer.sleep(lifeMs);
+      if (this.#cluster.nowMs >= this.#untilMs) return;
+      this.#cluster.count("customer crashed");
+      const downMs = this.#cluster.electionMs * this.#random() * 4;
+      customer.end();
+      await this.#somebody.sleep(downMs);
+    }
+  }
+
+  /** A client throws nothing but its own errors. */
+  #mind(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.contradictions.push(error instanceof Error ? (error.stack ?? error.message) : "thrown");
+    });
+  }
+
+  /** One thing after the other. */
+  async #serve(customer: Customer, client: RaftClient): Promise<void> {
+    const { thinkMs } = this.#cluster.plan;
+    for (;;) {
+      await customer.sleep(-Math.log(1 - this.#random() * 0.999) * thinkMs);
+      if (this.#cluster.nowMs >= this.#untilMs) return;
+      const timeoutMs = this.#cluster.electionMs * pick(this.#random, [0.3, 2, 2, 8]);
+      const dice = this.#random();
+      if (dice < 0.18) await this.#read(customer, client, dice < 0.06, timeoutMs);
+      else await this.#sendUntilKnown(customer, client, this.#chooseWish(dice), timeoutMs);
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------
+  // Sends.
+
+  #chooseWish(dice: number): Wish {
+    const random = this.#random;
+    const count = random() < 0.2 ? between(random, 2, 8) : 1;
+    const large = random();
+    const bytes =
+      large < 0.0005
+        ? 1_048_576
+        : large < 0.02
+          ? between(random, 1_000, 65_536)
+          : between(random, 1, 200);
+    const canName = this.#cluster.plan.limits.sessionsMax >= NAMED_SESSIONS_MIN;
+    if (dice < 0.25 && canName)
+      return this.#newWish(count, bytes, null, `order ${this.#wishes + 1}`);
+    const back = pick(random, [0, 0, 0, 1, 5]);
+    if (dice < 0.32) return this.#newWish(count, bytes, Math.max(0, this.#lastKnown - back), null);
+    return this.#newWish(count, bytes, null, null);
+  }
+
+  #newWish(count: number, bytes: number, ifLast: LogIndex | null, name: string | null): Wish {
+    const entries: Uint8Array[] = [];
+    for (let left = count; left > 0; left--) {
+      const text = new TextEncoder().encode(`${++this.#entries} `);
+      const entry = new Uint8Array(Math.max(text.length, count === 1 ? bytes : bytes / 8));
+      entry.fill(46);
+      entry.set(text);
+      entries.push(entry);
+    }
+    const payloads = entries.map((entry) => payloadHash(entry));
+    return { entries, payloads, ifLast, key: `request ${++this.#wishes}`, name };
+  }
+
+  /** Sends, and after an unknown outcome now and then again under the same name. */
+  async #sendUntilKnown(
+    customer: Customer,
+    client: RaftClient,
+    wish: Wish,
+    timeoutMs: number,
+  ): Promise<void> {
+    const sessionsBefore = this.#sessions;
+    let name = wish.name;
+    for (let copy = 0; copy <= REPEATS_MAX; copy++) {
+      const told = await this.#send(customer, client, wish, name, timeoutMs);
+      if (told.outcome !== "unknown") return;
+      name ??= told.requestId;
+      const isRemembered =
+        wish.name === null || this.#sessions - sessionsBefore < NAMED_SESSIONS_USED;
+      if (name === null || !isRemembered || this.#random() < 0.3) return;
+      await customer.sleep(this.#cluster.electionMs * this.#random());
+    }
+  }
+
+  /** `name`: under which the client sends it; null: it makes one. */
+  async #send(
+    { host }: Customer,
+    client: RaftClient,
+    wish: Wish,
+    name: string | null,
+    timeoutMs: number,
+  ): Promise<{ readonly outcome: Outcome; readonly requestId: string | null }> {
+    const { entries, payloads, ifLast, key: requestId } = wish;
+    const count = payloads.length;
+    const callNs = this.#nowNs();
+    const asked = { kind: "send", client: host, requestId, ifLast, count, payloads } as const;
+    const unknown = { node: null, callNs, index: null, term: null } as const;
+    const at = this.operations.length;
+    this.operations.push({ ...asked, ...unknown, returnNs: null, outcome: "unknown" });
+    this.#sessions += 1;
+    const tell = (told: Pick<SendOperation, "outcome" | "index" | "term">): void => {
+      this.operations[at] = { ...asked, ...unknown, ...told, returnNs: this.#nowNs() };
+    };
+    try {
+      const { index, term } = await client.send(entries, {
+        timeoutMs,
+        ...(ifLast !== null && { ifLast }),
+        ...(name !== null && { requestId: name }),
+      });
+      tell({ outcome: "ok", index, term });
+      this.acknowledged += count;
+      this.#lastKnown = Math.max(this.#lastKnown, index + count - 1);
+      return { outcome: "ok", requestId: null };
+    } catch (error) {
+      const outcome = outcomeOf(error);
+      if (outcome === null) throw error;
+      tell({ outcome, index: null, term: null });
+      return { outcome, requestId: error instanceof RaftError ? error.requestId : null };
+    }
+  }
+
+  // ------------------------------------------------------------------------------------------
+  // Reads.
+
+  async #read(
+    { host }: Customer,
+    client: RaftClient,
+    stale: boolean,
+    timeoutMs: number,
+  ): Promise<void> {
+    const random = this.#random;
+    const node = random() < 0.5 ? null : between(random, 1, this.#cluster.plan.nodes);
+    const back = pick(random, [0, 1, 10, 100]);
+    const from = Math.max(1, this.#lastKnown - back);
+    const callNs = this.#nowNs();
+    const options = { all: true, stale, timeoutMs, from, ...(node !== null && { node }) };
+    const digest = new ReadDigest();
+    let last: LogEntry | null = null;
+    let count = 0;
+    try {
+      for await (const entry of client.log(options)) {
+        digest.add(entry.index, entry.kind === "entry" ? payloadHash(entry.bytes) : null);
+        last = entry;
+        count += 1;
+      }
+    } catch (error) {
+      if (!(error instanceof RaftError)) throw error;
+      if (CONTRADICTION.test(error.message)) this.contradictions.push(error.message);
+      return;
+    }
+    const read: ReadOperation = {
+      kind: "read",
+      client: host,
+      node,
+      callNs,
+      returnNs: this.#nowNs(),
+      outcome: "ok",
+      from,
+      index: last?.index ?? from - 1,
+      count,
+      term: last?.term ?? null,
+      digest: digest.toString(),
+    };
+    (stale ? this.staleReads : this.operations).push(read);
+    this.#lastKnown = Math.max(this.#lastKnown, last?.index ?? 0);
+  }
+
+  #nowNs(): number {
+    return Math.round(this.#cluster.nowMs * 1_000_000);
+  }
+}
+
+/** What a reader must never be told. */
+const CONTRADICTION = /has a hole|arrived damaged|does not follow|cannot be read/;
+
+/** null: a failure that is no answer. A request that was forgotten may have been added before. */
+function outcomeOf(error: unknown): Outcome | null {
+  if (!(error instanceof RaftError)) return null;
+  if (error.exitCode === 5 || error.exitCode === 7) return "unknown";
+  if (error.exitCode === 8 && !error.message.startsWith("not added: ")) return "unknown";
+  return "refused";
+}
