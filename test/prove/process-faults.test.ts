@@ -26,7 +26,10 @@ describe.concurrent("a small share of the measure", () => {
 
 async function share(measure: Measure, target: number): Promise<void> {
   const why = measure.unavailable();
-  if (why !== null) return void console.warn(`skipped: ${measure.title} (${why})`);
+  if (why !== null) {
+    console.warn(`skipped: ${measure.title} (${why})`);
+    return;
+  }
   const progress = (): void => undefined;
   const figure = await measure.run({ target, seconds: SECONDS, seed: 1, progress });
   expect(figure.bad, figure.failures.join("\n")).toBe(0);
