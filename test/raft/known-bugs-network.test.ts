@@ -182,4 +182,22 @@ describe("H: what breaks on UDP", () => {
     for (const round of rounds) conflict(solo, 2, round, 3, 1, 1);
     expect(solo.core.status().peers[0]).toMatchObject({ state: "replicate", nextIndex: 6 });
   });
+
+  it("H16: nor do those that name another term than the leader's, once one has led to a probe", () => {
+    const solo = leading(4);
+    const rounds: number[] = [];
+    while (solo.sends.some((send) => send.to === 2))
+      rounds.push(
+        ...solo
+          .sendAll()
+          .filter((s) => s.to === 2)
+          .map((s) => s.round),
+      );
+    conflict(solo, 2, rounds[1] ?? 0, 2, 1, 0);
+    expect(solo.core.status().peers[0]).toMatchObject({ state: "probe" });
+    while (solo.sends.length > 0) solo.sendAll();
+    solo.ack(2, 1);
+    for (const round of rounds) conflict(solo, 2, round, 3, 1, 0);
+    expect(solo.core.status().peers[0]).toMatchObject({ state: "replicate", matchIndex: 1 });
+  });
 });
