@@ -23,6 +23,8 @@ export const matchIndex: Invariant = {
         const { term } = core;
         let known = seen.get(core);
         if (known === undefined) seen.set(core, (known = new Map()));
+        // Whoever was removed and let in again is counted anew.
+        for (const id of known.keys()) if (core.matchIndexOf(id) === null) known.delete(id);
         for (const { id, incarnation } of core.configuration.members) {
           const index = core.matchIndexOf(id);
           if (index === null) continue;

@@ -1,0 +1,103 @@
+/** Seeds and what they add up to: for the hand tool, the tests and the scoreboard. */
+
+import { NEMESES } from "../../src/sim/nemesis/index.ts";
+import { swarmPlan } from "../../src/sim/plan.ts";
+import { simulate, type Outcome, type RunWatcher } from "../../src/sim/simulation.ts";
+
+export interface SeedWish {
+  readonly nodes?: number;
+  /** How long faults strike, election timeouts. */
+  readonly elections?: number;
+  readonly verbose?: boolean;
+}
+
+/** A run, and how it was asked for. */
+export type SeedOutcome = Outcome & { readonly nodes: number; readonly command: string };
+
+const NAMES = NEMESES.map(({ name }) => name);
+
+/** The size of a seed's cluster: mostly three nodes. */
+export function nodesOf(seed: number): number {
+  return [3, 3, 3, 5, 7][seed % 5] ?? 3;
+}
+
+export async function runSeed(
+  seed: number,
+  wish: SeedWish = {},
+  watcher: RunWatcher = {},
+): Promise<SeedOutcome> {
+  const nodes = wish.nodes ?? nodesOf(seed);
+  const drawn = swarmPlan(seed, nodes, NAMES, { verbose: wish.verbose ?? false });
+  const plan =
+    wish.elections === undefined
+      ? drawn
+      : { ...drawn, faultsMs: drawn.timings.electionMaxMs * wish.elections };
+  const flags = [
+    `--seed ${seed}`,
+    ...(wish.nodes === undefined ? [] : [`--nodes ${nodes}`]),
+    ...(wish.elections === undefined ? [] : [`--elections ${wish.elections}`]),
+  ];
+  const outcome = await simulate(plan, watcher);
+  return { ...outcome, nodes, command: `bun test/sim/run.ts ${flags.join(" ")}` };
+}
+
+export interface Failure {
+  readonly seed: number;
+  readonly command: string;
+  readonly violations: readonly string[];
+}
+
+/** What many runs add up to. */
+export class Tally {
+  readonly failures: Failure[] = [];
+  /** Cluster-hours by the number of nodes. */
+  readonly hours = new Map<number, number>();
+  seeds = 0;
+  events = 0;
+  faults = 0;
+  operations = 0;
+  acknowledged = 0;
+  /** Runs in which a random quorum was healed, and those in which it went on. */
+  healed = 0;
+  livenessOk = 0;
+  slowestElectionMs = 0;
+
+  /** A sentence when something broke. */
+  add(outcome: SeedOutcome): string | null {
+    const { seed, nodes, worldMs, liveness, violations, command } = outcome;
+    this.seeds += 1;
+    this.events += outcome.events;
+    this.acknowledged += outcome.acknowledged;
+    this.operations += outcome.operations;
+    this.hours.set(nodes, (this.hours.get(nodes) ?? 0) + worldMs / 3_600_000);
+    for (const count of outcome.faults.values()) this.faults += count;
+    if (liveness !== null) {
+      this.healed += 1;
+      if (liveness.ok) this.livenessOk += 1;
+      this.slowestElectionMs = Math.max(this.slowestElectionMs, liveness.electedAfterMs ?? 0);
+    }
+    if (violations.length === 0) return null;
+    this.failures.push({ seed, command, violations });
+    return `seed ${seed} (${command})\n  ${violations.join("\n  ")}`;
+  }
+
+  get worldHours(): number {
+    return [...this.hours.values()].reduce((sum, hours) => sum + hours, 0);
+  }
+
+  summary(): Record<string, unknown> {
+    const { seeds, events, faults, operations, acknowledged, healed, livenessOk } = this;
+    return {
+      seeds,
+      worldHours: this.worldHours,
+      events,
+      faults,
+      operations,
+      acknowledged,
+      healed,
+      livenessOk,
+      violations: this.failures.length,
+      violating: this.failures.map(({ seed }) => seed),
+    };
+  }
+}
