@@ -1,11 +1,11 @@
 /** Disks that fail at one call, that are full, slow or hang, under one node of three. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { type RaftClient, RaftError } from "../../src/index.ts";
 import { cluster, type Running, until, type World } from "./harness.ts";
 import { clientOf, equalLogs } from "./observe.ts";
-import { canTrace, inject } from "./strace.ts";
+import { attach, canTrace, type Injection } from "./strace.ts";
 
 if (!canTrace) console.warn("skipped: failing, full and slow disks (needs root and strace)");
 
@@ -17,6 +17,13 @@ interface Trial {
   readonly term: number;
   readonly follower: Running;
   readonly followerId: number;
+}
+
+/** A fault that ends with the current test. */
+async function inject(...args: Parameters<typeof attach>): Promise<Injection> {
+  const injection = await attach(...args);
+  onTestFinished(injection.end);
+  return injection;
 }
 
 /** Three nodes, told apart. */

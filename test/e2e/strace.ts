@@ -2,7 +2,6 @@
  *  strace; whoever uses it skips without. */
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { onTestFinished } from "vitest";
 import { until, type Running } from "./world.ts";
 
 export const canTrace = process.getuid?.() === 0 && Bun.which("strace") !== null;
@@ -14,8 +13,8 @@ export interface Injection {
 
 /** Attaches to every thread of a node. `calls`: the calls that are traced; `fault`: what happens to
  *  them, as strace writes it (`error=EIO:when=3`, `delay_enter=2000000`); `paths`: only calls on
- *  these files; `output`: where the calls are noted. It ends with the current test. */
-export async function inject(
+ *  these files; `output`: where the calls are noted. It lasts until it is ended, or the node is. */
+export async function attach(
   node: Running,
   calls: string,
   fault: string,
@@ -31,19 +30,27 @@ export async function inject(
     { stdio: "ignore" },
   );
   const ended = new Promise<void>((resolve) => tracer.once("close", () => resolve()));
-  onTestFinished(() => void tracer.kill("SIGKILL"));
-  await until("strace is attached", () => isTraced(node.pid));
-  return {
-    end: async () => {
-      tracer.kill("SIGTERM");
-      await ended;
-    },
+  const end = async () => {
+    tracer.kill("SIGTERM");
+    await ended;
   };
+  try {
+    await until("strace is attached", () => !node.isRunning || isTraced(node.pid));
+  } catch (error) {
+    await end();
+    throw error;
+  }
+  return { end };
 }
 
 /** True once every thread is followed. */
 function isTraced(pid: number): boolean {
-  return readdirSync(`/proc/${pid}/task`).every((thread) =>
-    /^TracerPid:\s*[1-9]/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8")),
-  );
+  try {
+    return readdirSync(`/proc/${pid}/task`).every((thread) =>
+      /^TracerPid:\s*[1-9]/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8")),
+    );
+  } catch {
+    // A thread, or the whole process, has just ended.
+    return false;
+  }
 }

@@ -149,7 +149,10 @@ export class LoopDisk {
  *  are all that can differ from the disk. Whoever writes them must stand still until the cut. */
 export function recentFiles(folder: string): ReadonlyMap<string, Uint8Array> {
   const files = readdirSync(folder).map((name) => join(folder, name));
-  const isRecent = (file: string) => statSync(file).mtimeMs > Date.now() - RECENT_MS;
+  const isRecent = (file: string) => {
+    const stat = statSync(file);
+    return stat.isFile() && stat.mtimeMs > Date.now() - RECENT_MS;
+  };
   return new Map(files.filter(isRecent).map((file) => [file, readFileSync(file)]));
 }
 

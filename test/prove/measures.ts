@@ -1,6 +1,7 @@
 /** Every line of the scoreboard, in its order. */
 
 import { measure as determinism } from "./determinism.ts";
+import { measure as diskFaults } from "./disk-faults.ts";
 import { measure as failover } from "./failover.ts";
 import { founding } from "./founding.ts";
 import { fuzz } from "./fuzz.ts";
@@ -17,6 +18,7 @@ export const MEASURES: readonly Measure[] = [
   determinism,
   kill,
   powerCuts,
+  diskFaults,
   linearizable,
   fuzz,
   founding,

@@ -122,6 +122,11 @@ export class Nodes {
     slot.paused = false;
   }
 
+  /** The process that was started last as that node. */
+  process(id: NodeId): Running {
+    return this.#slot(id).running;
+  }
+
   isUp(id: NodeId): boolean {
     const { running, paused } = this.#slot(id);
     return running.isRunning && !paused;

@@ -89,7 +89,8 @@ async function run(budget: Budget): Promise<Figure> {
       await oneCluster(seed, tally, isOver, budget.progress);
     }
   };
-  await Promise.all(Array.from({ length: CLUSTERS_AT_ONCE }, (_, number) => lane(number)));
+  const lanes = Math.min(CLUSTERS_AT_ONCE, Math.ceil(budget.target / CUTS_PER_CLUSTER));
+  await Promise.all(Array.from({ length: lanes }, (_, number) => lane(number)));
   const { cuts, whole, torn, sectorsLost, sectorsKept, endedBySelf, acknowledged, failures } =
     tally;
   return {
