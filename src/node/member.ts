@@ -45,6 +45,7 @@ import { createAppendHost } from "./append-host.ts";
 import { AppendQueue } from "./append-queue.ts";
 import { ChainCheck } from "./chain-check.ts";
 import { ConfigurationQueue } from "./configuration-queue.ts";
+import { raftProblem } from "./door.ts";
 import { Healer } from "./healer.ts";
 import { EarlyAppends } from "./early-appends.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
@@ -242,6 +243,9 @@ export class Member {
 
   #takeRaft(peer: NodeIdentity, frame: Extract<Frame, { type: "raft" }>, nowMs: MonotonicMs): void {
     const { message } = frame;
+    const problem = raftProblem(frame, this.log);
+    if (problem !== null)
+      return this.#options.onNote(`dropped ${message.type} of node ${peer.id}: ${problem}`);
     this.#noteSeen(peer, message);
     this.#options.onTrace?.(messageLine(peer.id, this.#options.self.id, message, frame.bytes));
     if (message.type === "append") {
