@@ -195,8 +195,9 @@ export class RecoveryFuzz {
       case "overwrite": {
         const from = rolls.below(usedBytes(bytes));
         const to = Math.min(bytes.length, from + 1 + rolls.below(rolls.pick([8, 512, 4_096])));
-        if (rolls.oneIn(2)) mutate(rolls, bytes, from, to);
-        else if (rolls.oneIn(2)) bytes.fill(0, from, to);
+        const how = rolls.below(4);
+        if (how < 2) mutate(rolls, bytes, from, to);
+        else if (how === 2) bytes.fill(0, from, to);
         else bytes.set(rolls.bytes(to - from), from);
         replace(disk, path, bytes);
         break;
