@@ -7,13 +7,17 @@ import { founding } from "./founding.ts";
 import { fuzz } from "./fuzz.ts";
 import { measure as kill } from "./kill.ts";
 import { measure as linearizable } from "./linearizable.ts";
+import { measure as liveness } from "./liveness.ts";
 import { loss } from "./loss.ts";
 import type { Measure } from "./measure.ts";
 import { measure as pause } from "./pause.ts";
 import { measure as planted } from "./planted.ts";
 import { measure as powerCuts } from "./power-cuts.ts";
+import { measure as simulated } from "./simulated.ts";
 
 export const MEASURES: readonly Measure[] = [
+  simulated,
+  liveness,
   planted,
   determinism,
   kill,

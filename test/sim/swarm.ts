@@ -12,7 +12,12 @@ export interface SeedWish {
 }
 
 /** A run, and how it was asked for. */
-export type SeedOutcome = Outcome & { readonly nodes: number; readonly command: string };
+export type SeedOutcome = Outcome & {
+  readonly nodes: number;
+  /** The longest election timeout, ms. */
+  readonly electionMs: number;
+  readonly command: string;
+};
 
 const NAMES = NEMESES.map(({ name }) => name);
 
@@ -38,10 +43,29 @@ export async function runSeed(
     ...(wish.elections === undefined ? [] : [`--elections ${wish.elections}`]),
   ];
   const outcome = await simulate(plan, watcher);
-  return { ...outcome, nodes, command: `bun test/sim/run.ts ${flags.join(" ")}` };
+  const command = `bun test/sim/run.ts ${flags.join(" ")}`;
+  return { ...outcome, nodes, electionMs: plan.timings.electionMaxMs, command };
 }
 
-export interface Failure {
+/** What `run.ts --json` prints. */
+export interface Summary {
+  readonly seeds: number;
+  readonly worldHours: number;
+  /** By the number of nodes. */
+  readonly hours: Readonly<Record<string, number>>;
+  readonly events: number;
+  readonly faults: number;
+  readonly operations: number;
+  readonly acknowledged: number;
+  readonly healed: number;
+  readonly livenessOk: number;
+  /** The slowest election after the healing of a quorum, in election timeouts. */
+  readonly slowestElection: number;
+  readonly violations: number;
+  readonly failures: readonly string[];
+}
+
+interface Failure {
   readonly seed: number;
   readonly command: string;
   readonly violations: readonly string[];
@@ -60,7 +84,8 @@ export class Tally {
   /** Runs in which a random quorum was healed, and those in which it went on. */
   healed = 0;
   livenessOk = 0;
-  slowestElectionMs = 0;
+  /** In election timeouts. */
+  slowestElection = 0;
 
   /** A sentence when something broke. */
   add(outcome: SeedOutcome): string | null {
@@ -74,7 +99,8 @@ export class Tally {
     if (liveness !== null) {
       this.healed += 1;
       if (liveness.ok) this.livenessOk += 1;
-      this.slowestElectionMs = Math.max(this.slowestElectionMs, liveness.electedAfterMs ?? 0);
+      const elections = (liveness.electedAfterMs ?? 0) / outcome.electionMs;
+      this.slowestElection = Math.max(this.slowestElection, elections);
     }
     if (violations.length === 0) return null;
     this.failures.push({ seed, command, violations });
@@ -85,19 +111,23 @@ export class Tally {
     return [...this.hours.values()].reduce((sum, hours) => sum + hours, 0);
   }
 
-  summary(): Record<string, unknown> {
+  summary(): Summary {
     const { seeds, events, faults, operations, acknowledged, healed, livenessOk } = this;
     return {
       seeds,
       worldHours: this.worldHours,
+      hours: Object.fromEntries(this.hours),
       events,
       faults,
       operations,
       acknowledged,
       healed,
       livenessOk,
+      slowestElection: this.slowestElection,
       violations: this.failures.length,
-      violating: this.failures.map(({ seed }) => seed),
+      failures: this.failures.map(
+        ({ seed, command, violations }) => `seed ${seed}: ${violations[0]} (${command})`,
+      ),
     };
   }
 }

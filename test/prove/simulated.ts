@@ -1,0 +1,36 @@
+/** Cluster-hours of the simulator under swarm settings, every invariant looking on. */
+
+import type { Budget, Figure, Measure } from "./measure.ts";
+import { swarm } from "./swarm-process.ts";
+
+export const measure: Measure = {
+  name: "simulated",
+  title: "simulated cluster-hours, 3 / 5 / 7 nodes, swarm, safety violations",
+  unit: "cluster-hours",
+  targets: { ci: 100, hour: 4_000 },
+  demand: "0 violations",
+  weight: 12,
+  unavailable: () => null,
+  run,
+};
+
+async function run({ target, seconds, seed, progress }: Budget): Promise<Figure> {
+  const startedMs = performance.now();
+  const total = await swarm(
+    seed,
+    seconds,
+    [],
+    ({ worldHours }) => worldHours >= target,
+    ({ seeds, worldHours, violations }) =>
+      progress(`${seeds} seeds, ${worldHours.toFixed(1)} hours, ${violations} violations`),
+  );
+  const { seeds, worldHours, events, faults, operations, violations: bad, failures } = total;
+  const perSecond = events / ((performance.now() - startedMs) / 1_000);
+  const hours = [3, 5, 7].map((nodes) => (total.hours[nodes] ?? 0).toFixed(1)).join(" / ");
+  const text =
+    `${bad} violations in ${worldHours.toFixed(1)} h (${hours}) of ${seeds} seeds: ` +
+    `${faults.toLocaleString("en")} faults, ${operations.toLocaleString("en")} operations, ` +
+    `${Math.round(perSecond).toLocaleString("en")} events/s; ` +
+    "heartbeats of 50, 200 or 1,000 ms, election timeouts of 6 to 12 of them";
+  return { done: worldHours, bad, ok: bad === 0, text, failures };
+}
