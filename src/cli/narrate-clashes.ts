@@ -56,7 +56,7 @@ export function clashLines(event: ClashEvent, memory: Memory): readonly string[]
     case "older cluster":
       return event.selfIsOlder ? newcomerLines(event, memory) : olderLines(event, memory);
     case "two foundings":
-      return twoFoundingLines(event.peers, memory);
+      return twoFoundingLines(event, memory);
     case "admitted":
       return [
         event.role === "voter"
@@ -220,17 +220,34 @@ function goOnLines(
   return [columns(heading, `start its ${others} with ${whose} data; then ${replace}`, 30)];
 }
 
-function twoFoundingLines(peers: readonly PeerName[], memory: Memory): readonly string[] {
+function twoFoundingLines(event: EventOf<"two foundings">, memory: Memory): readonly string[] {
+  const { peers, members, selfIsMember } = event;
   const { hints } = memory;
-  const named = peers.map((peer) => introduce(peer, memory));
+  if (selfIsMember && peers.length === 0) return twoClusterLines(members, memory);
+  const named = [...members, ...peers].map((peer) => introduce(peer, memory));
+  const nobody = selfIsMember || members.length > 0 ? "" : " Nobody is a member yet.";
+  const wiped = [
+    ...(selfIsMember ? [] : [{ id: memory.self, host: "here" }]),
+    ...peers.map((peer) => ({ id: peer.id, host: `on ${hostOf(peer) ?? "its machine"}` })),
+  ];
   return [
-    `two foundings of ${clusterText(memory)} meet: ${listOf(named)} signed another one than this node, so somebody was wiped in between. Nobody is a member yet.`,
-    "A node that says so holds no entry and may be wiped:",
-    ...[
-      { id: memory.self, host: "here" },
-      ...peers.map((peer) => ({ id: peer.id, host: `on ${hostOf(peer) ?? "its machine"}` })),
-    ].map(({ id, host }) =>
+    `two foundings of ${clusterText(memory)} meet: ${listOf(named)} signed another one than this node, so somebody was wiped in between.${nobody}`,
+    nobody === ""
+      ? "Who is no member holds no entry and may be wiped:"
+      : "A node that says so holds no entry and may be wiped:",
+    ...wiped.map(({ id, host }) =>
       columns(`  ${host}:`, `Ctrl-C, ${hints.command(`wipe ${id}`)}, then ${hints.up(id)}`, 30),
     ),
+  ];
+}
+
+/** Both hold entries: nobody's data are in the way. */
+function twoClusterLines(members: readonly PeerName[], memory: Memory): readonly string[] {
+  const named = listOf(members.map((peer) => introduce(peer, memory)));
+  const belong = members.length === 1 ? "belongs" : "belong";
+  return [
+    `another ${clusterText(memory)} is on this network: ${named} ${belong} to it. The two do not mix, and clients that hear both refuse to choose.`,
+    "Stop one of them, or found it anew under a name of its own:",
+    `  ${memory.hints.upInCluster(memory.self, "NAME")}      (the same NAME on all its machines)`,
   ];
 }

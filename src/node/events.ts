@@ -159,7 +159,13 @@ export type NodeEvent =
       readonly lost: readonly NodeId[];
       /** True on the node that belongs to the older cluster. */ readonly selfIsOlder: boolean;
     }
-  | { readonly type: "two foundings"; readonly peers: readonly PeerName[] }
+  /** Holders of another founding than this node's: peers are no members and hold no entry. */
+  | {
+      readonly type: "two foundings";
+      readonly peers: readonly PeerName[];
+      readonly members: readonly PeerName[];
+      readonly selfIsMember: boolean;
+    }
   | { readonly type: "admitted"; readonly role: "voter" | "learner" }
   | {
       readonly type: "diverged";

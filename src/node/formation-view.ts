@@ -31,9 +31,14 @@ export type FormationObstacle =
       readonly processes: readonly NodeHello[];
       readonly copied: boolean;
     }
-  /** Records that differ, and nobody is known to be a member of either: somebody was wiped while
-   *  the cluster was founded. All who hold the other one. */
-  | { readonly type: "two foundings"; readonly peers: readonly NodeHello[] }
+  /** Records that differ. All who hold another one than this node: those who are no members of it
+   *  hold no entry (somebody was wiped while the cluster was founded), and those who are. */
+  | {
+      readonly type: "two foundings";
+      readonly peers: readonly NodeHello[];
+      readonly members: readonly NodeHello[];
+      readonly selfIsMember: boolean;
+    }
   /** This node's id is in the record of a living cluster under another incarnation. */
   | { readonly type: "fenced"; readonly members: readonly NodeHello[] }
   /** Members of an earlier founding, too few of them to go on, while this node is new.
@@ -165,11 +170,12 @@ function strangers(
   );
   const found: FormationObstacle[] = [];
   if (standing === "signed") {
-    if (foreign.length > 0) found.push({ type: "two foundings", peers: foreign });
+    if (foreign.length > 0)
+      found.push({ type: "two foundings", peers: signed, members, selfIsMember: false });
     return found;
   }
   if (rivals.length > 0 && members.length === 0)
-    found.push({ type: "two foundings", peers: rivals });
+    found.push({ type: "two foundings", peers: rivals, members: [], selfIsMember: false });
   const founding = members[0]?.founding ?? null;
   if (founding !== null) {
     const ids = founding.founders.map(({ id }) => id);
@@ -215,7 +221,11 @@ function newFounders(formation: Formation, hellos: readonly NodeHello[]): Format
     ({ founding }) => founding !== null && !sameRecord(founding, record),
   );
   const found: FormationObstacle[] = [];
-  if (rivals.length > 0) found.push({ type: "two foundings", peers: rivals });
+  if (rivals.length > 0) {
+    const members = rivals.filter((hello) => hello.member);
+    const peers = rivals.filter((hello) => !hello.member);
+    found.push({ type: "two foundings", peers, members, selfIsMember: true });
+  }
   const present = new Set([formation.id]);
   for (const { id, incarnation } of hellos) {
     if (namedIncarnation(record, id) === incarnation) present.add(id);

@@ -135,7 +135,12 @@ function eventOf(obstacle: FormationObstacle, around: FormationSurroundings): No
         ],
       };
     case "two foundings":
-      return { type: "two foundings", peers: names(obstacle.peers) };
+      return {
+        type: "two foundings",
+        peers: names(obstacle.peers),
+        members: names(obstacle.members),
+        selfIsMember: obstacle.selfIsMember,
+      };
     case "fenced":
       return { type: "fenced", foundedMs: obstacle.members[0]?.foundedMs ?? null };
     case "older cluster":

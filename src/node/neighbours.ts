@@ -8,6 +8,7 @@ import type { Connection, Endpoint, NodeHello, UdpSocket } from "../transport/ty
 import { Contacts } from "./contacts.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import type { PeerName } from "./events.ts";
+import { sameRecord } from "./formation-record.ts";
 import type { Formation } from "./formation.ts";
 import { KEEP_ALIVE_MS } from "./limits.ts";
 import type { Member } from "./member.ts";
@@ -55,7 +56,10 @@ export class Neighbours {
     if (this.#isImpostor(hello)) return;
     const lastHeardWallMs = this.#parts.clock.wallMs();
     this.memories.set(hello.id, { hello, address, lastHeardMs: nowMs, lastHeardWallMs });
-    this.#parts.directory.rememberAddress(hello.id, address);
+    // Another cluster of this name is not looked for on the next network.
+    const own = this.#parts.directory.identity.founding;
+    const isForeign = own !== null && hello.founding !== null && !sameRecord(own, hello.founding);
+    if (!isForeign) this.#parts.directory.rememberAddress(hello.id, address);
     this.#contacts.add(address);
   }
 

@@ -101,12 +101,41 @@ describe("founders", () => {
   ] as const)("%o are typed as %s", (founders, flag) => expect(foundersFlag(founders)).toBe(flag));
 
   it("that signed another record: nobody is a member, and the empty ones may be wiped", () => {
-    expect(told(1, [[at(14, 6), { type: "two foundings", peers: [lab[2]] }]])).toBe(
+    expect(
+      told(1, [
+        [at(14, 6), { type: "two foundings", peers: [lab[2]], members: [], selfIsMember: false }],
+      ]),
+    ).toBe(
       lines(
         "14:06:00  two foundings of cluster raft meet: node 2 (ana@lab-08) signed another one than this node, so somebody was wiped in between. Nobody is a member yet.",
         "          A node that says so holds no entry and may be wiped:",
         "            here:                       Ctrl-C, ./raft wipe 1, then ./raft up --id 1",
         "            on lab-08:                  Ctrl-C, ./raft wipe 2, then ./raft up --id 2",
+      ),
+    );
+  });
+
+  it("advises nobody to wipe a member", () => {
+    const [two, three] = [lab[2], lab[3]];
+    const event = { type: "two foundings", peers: [two], members: [three] } as const;
+    expect(told(1, [[at(14, 6), { ...event, selfIsMember: false }]])).toBe(
+      lines(
+        "14:06:00  two foundings of cluster raft meet: node 3 (ana@lab-09) and node 2 (ana@lab-08) signed another one than this node, so somebody was wiped in between.",
+        "          Who is no member holds no entry and may be wiped:",
+        "            here:                       Ctrl-C, ./raft wipe 1, then ./raft up --id 1",
+        "            on lab-08:                  Ctrl-C, ./raft wipe 2, then ./raft up --id 2",
+      ),
+    );
+    expect(told(1, [[at(14, 6), { ...event, selfIsMember: true }]])).not.toContain("wipe 1");
+  });
+
+  it("of two clusters of one name tells a member of either that neither is in the way", () => {
+    const event = { type: "two foundings", peers: [], selfIsMember: true } as const;
+    expect(told(1, [[at(14, 6), { ...event, members: [lab[2]] }]])).toBe(
+      lines(
+        "14:06:00  another cluster raft is on this network: node 2 (ana@lab-08) belongs to it. The two do not mix, and clients that hear both refuse to choose.",
+        "          Stop one of them, or found it anew under a name of its own:",
+        "            ./raft up --id 1 --cluster NAME      (the same NAME on all its machines)",
       ),
     );
   });

@@ -176,7 +176,9 @@ describe("becoming a member", () => {
     const three = helloOf({ id: 3, founding: other });
     one.heard(three, true);
     expect(one.heard(helloOf({ id: 2, founding: R }), true)).toEqual([]);
-    expect(one.view().obstacles).toEqual([{ type: "two foundings", peers: [three] }]);
+    expect(one.view().obstacles).toEqual([
+      { type: "two foundings", peers: [three], members: [], selfIsMember: false },
+    ]);
   });
 
   it("does not happen either when all have signed and one shows another record since", () => {
@@ -285,8 +287,12 @@ describe("what people are told", () => {
     const signed = helloOf({ id: 1, founding: R });
     expect(one.heard(wiped, true)).toEqual([]);
     expect(two.heard(signed, true)).toEqual([]);
-    expect(one.view().obstacles).toEqual([{ type: "two foundings", peers: [wiped] }]);
-    expect(two.view().obstacles).toEqual([{ type: "two foundings", peers: [signed] }]);
+    expect(one.view().obstacles).toEqual([
+      { type: "two foundings", peers: [wiped], members: [], selfIsMember: false },
+    ]);
+    expect(two.view().obstacles).toEqual([
+      { type: "two foundings", peers: [signed], members: [], selfIsMember: false },
+    ]);
   });
 
   it("tells a member that founders of its own founding are new", () => {
