@@ -65,8 +65,8 @@ function round(campaign: Campaign, seed: number, tally: Tally): Promise<RoundRep
     for (let faults = 0; faults < FAULTS_PER_ROUND && !campaign.isOver; faults++) {
       const { nodes, random } = troubled;
       const leader = await nodes.leaderAfter(0);
-      const any = Math.floor(random() * nodes.ids.length) + 1;
-      const id = random() < LEADER_SHARE ? leader.id : any;
+      const anybody = Math.floor(random() * nodes.ids.length) + 1;
+      const id = random() < LEADER_SHARE ? leader.id : anybody;
       const beganNs = nowNs();
       const what = await strike(troubled, id, tally);
       await progress(troubled, beganNs, `${what} at node ${id}`);

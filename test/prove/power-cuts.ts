@@ -265,7 +265,10 @@ class CutCluster {
 
   async #endByThemselves(victims: readonly Machine[]): Promise<void> {
     const ending = victims.map((machine) => this.#endsByItself(machine));
-    if (victims.length === 1) return void (await ending[0]);
+    if (victims.length === 1) {
+      await ending[0];
+      return;
+    }
     // Any two left can elect a leader, which writes; the last one cannot.
     await new Promise<void>((resolve) => {
       let left = victims.length;
