@@ -64,7 +64,7 @@ export async function failingWithoutBugs(files: readonly string[]): Promise<read
   try {
     const command = ["--bun", vitest, "run", ...VITEST, "--project", "unit", ...files];
     await bounded(command, HEALTHY_CPU_SECONDS, { [PLANT_FLAG]: "", RAFT_TEST_JSON: report });
-    const failed = failedTests(report);
+    const failed = resultsIn(report);
     if (failed === null) return files;
     return failed.tests.map(({ fullName }) => fullName);
   } finally {
@@ -115,7 +115,7 @@ type Outcome = Pick<Finding, "outcome" | "by" | "seeds">;
 const BROKEN = /^(?:Caused by: )?(?:Reference|Syntax)Error\b/m;
 
 function readReport(file: string, run: Run): Outcome {
-  const failed = failedTests(file);
+  const failed = resultsIn(file);
   if (failed === null) return unfinished(run);
   for (const { fullName, failureMessages } of failed.tests) {
     const message = (failureMessages ?? []).join("\n");
@@ -125,21 +125,28 @@ function readReport(file: string, run: Run): Outcome {
     const seed = /seed (\d+) \(|RAFT_SEED=(\d+)/.exec(message);
     return { outcome: "found", by, seeds: seed === null ? null : Number(seed[1] ?? seed[2]) };
   }
+  if (run.code === 0 && failed.passed === 0)
+    return { outcome: "absent", by: "every test was skipped here", seeds: null };
   if (run.code === 0) return { outcome: "missed", by: "everything passed", seeds: null };
   if (failed.message === "") return unfinished(run);
   return { outcome: "crashed", by: failed.message, seeds: null };
 }
 
-function failedTests(
-  file: string,
-): { readonly tests: readonly TestResult[]; readonly message: string } | null {
+/** Of a report: the tests that failed, how many passed, and what a file said that did not load. */
+function resultsIn(file: string): {
+  readonly tests: readonly TestResult[];
+  readonly passed: number;
+  readonly message: string;
+} | null {
   if (!existsSync(file)) return null;
   const { testResults }: Report = JSON.parse(readFileSync(file, "utf8"));
-  const tests = testResults.flatMap(({ assertionResults }) =>
-    assertionResults.filter(({ status }) => status === "failed"),
-  );
+  const all = testResults.flatMap(({ assertionResults }) => assertionResults);
   const messages = testResults.map(({ message }) => message?.split("\n")[0] ?? "");
-  return { tests, message: messages.find((message) => message !== "") ?? "" };
+  return {
+    tests: all.filter(({ status }) => status === "failed"),
+    passed: all.filter(({ status }) => status === "passed").length,
+    message: messages.find((message) => message !== "") ?? "",
+  };
 }
 
 function unfinished(run: Run): Outcome {

@@ -45,6 +45,7 @@ const rows: readonly Row[] = [
     replace: "      ((then: () => void) => then())(() => {\n        this.slot = other;\n",
     sentence: "Term and vote stand in one slot only, and its rot forgets a vote.",
     unit: KNOWN,
+    processes: ["test/e2e/rot.test.ts"],
   },
   {
     name: "hard-state-not-synced",
@@ -84,6 +85,7 @@ const rows: readonly Row[] = [
       "      else\n        file.sync((again) => {\n          if (again === null) this.synced(flight, startedMs);\n          else this.fail(again);\n        });\n    });\n",
     sentence: "A sync that failed is tried again and believed.",
     unit: DAMAGE,
+    processes: ["test/e2e/disk-faults.test.ts"],
   },
   {
     name: "page-cache-trusted",
@@ -122,6 +124,7 @@ const rows: readonly Row[] = [
     replace: "const nextAt = later ? offset : -1;",
     sentence: "Everything behind the first bad checksum is cut, acknowledged or not.",
     unit: DAMAGE,
+    processes: ["test/e2e/rot.test.ts"],
   },
   {
     name: "record-chain-not-read",
@@ -158,6 +161,7 @@ const rows: readonly Row[] = [
     replace: "    try {\n      this.sealed = true;\n    } catch (thrown) {\n",
     sentence: "Nothing is written behind the last batch, whose rot then passes for a torn write.",
     unit: KNOWN,
+    processes: ["test/e2e/rot.test.ts"],
   },
   {
     name: "replaced-deleted-early",
@@ -293,6 +297,7 @@ const rows: readonly Row[] = [
     replace: "    return !this.isStopped;\n",
     sentence: "A node with a full disk takes entries that it cannot write.",
     unit: DAMAGE,
+    processes: ["test/e2e/disk.test.ts"],
   },
 ];
 

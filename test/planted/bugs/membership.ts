@@ -160,6 +160,7 @@ const rows: readonly Row[] = [
     sentence: "A copy of a data directory speaks as the node that it was copied from.",
     unit: ["test/storage/identity.test.ts"],
     random: [],
+    processes: ["test/e2e/identity.test.ts"],
   },
   {
     name: "directory-not-locked",
@@ -170,6 +171,7 @@ const rows: readonly Row[] = [
     sentence: "Two processes run on one data directory.",
     unit: ["test/storage/identity.test.ts"],
     random: [],
+    processes: ["test/e2e/identity.test.ts"],
   },
   {
     name: "double-not-noticed",
@@ -180,6 +182,7 @@ const rows: readonly Row[] = [
     sentence: "A second process under this node's id is taken for another node.",
     unit: ["test/transport/meeting.test.ts"],
     random: [],
+    processes: ["test/e2e/clashes.test.ts"],
   },
   {
     name: "other-cluster-heard",

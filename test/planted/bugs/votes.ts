@@ -190,6 +190,7 @@ const rows: readonly Row[] = [
     ],
     sentence: "A node that hears nobody raises its term with every timeout.",
     unit: ["test/raft/known-bugs-network.test.ts"],
+    processes: ["test/e2e/one-way.test.ts"],
   },
   {
     name: "no-check-quorum",
@@ -208,6 +209,7 @@ const rows: readonly Row[] = [
     replace: "",
     sentence: "A leader whose disk hangs keeps the others waiting with heartbeats.",
     unit: ["test/raft/check-quorum.test.ts"],
+    processes: ["test/e2e/disk-faults.test.ts"],
   },
   {
     name: "any-message-resets-timer",
@@ -229,6 +231,17 @@ const rows: readonly Row[] = [
     replace: "    this.#state.nowMs = nowMs;\n",
     sentence: "A clock that steps back moves every deadline away.",
     unit: ["test/raft/known-bugs-network.test.ts"],
+  },
+  {
+    name: "wall-clock-timers",
+    knownBug: "70",
+    file: "src/transport/clock.ts",
+    find: "monotonicMs: () => performance.now(),",
+    replace: "monotonicMs: () => Date.now(),",
+    sentence: "Timers run on the wall clock, which people and services set.",
+    unit: ["test/transport/clock.test.ts"],
+    random: [],
+    processes: ["test/e2e/clocks.test.ts"],
   },
   {
     name: "damaged-node-votes",
