@@ -21,7 +21,7 @@ import { type Held, HeldRequests } from "./held-requests.ts";
 import type { AppendRequest, LeaderHint, RefusalCode, Response } from "../transport/requests.ts";
 
 /** Records whose requesters wait for an answer. */
-const WAITERS_MAX = 262_144;
+export const WAITERS_MAX = 262_144;
 /** Copies of one request that are answered; older copies go without (one answer settles the
  *  request). */
 const REQUESTERS_PER_RECORD_MAX = 8;

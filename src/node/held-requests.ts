@@ -6,7 +6,7 @@ import type { AppendRequest } from "../transport/requests.ts";
 
 /** Later requests of one client kept until the earlier ones arrive. */
 const HELD_PER_CLIENT_MAX = 16;
-const HELD_MAX = 4_096;
+export const HELD_MAX = 4_096;
 const HELD_BYTES_MAX = 64 << 20;
 /** A gap that lasts longer is a lost datagram: the client is told what is expected. */
 const HOLD_MS = 200;

@@ -75,6 +75,15 @@ export interface MemberOptions {
   readonly wake: () => void;
 }
 
+export interface MemberSizes {
+  readonly held: number;
+  readonly waiting: number;
+  readonly tailBytes: number;
+  readonly sessions: number;
+  readonly connections: number;
+  readonly datagramsOut: number;
+}
+
 /** What a data directory was last known to hold. */
 export interface Seen {
   readonly incarnation: Incarnation;
@@ -140,6 +149,15 @@ export class Member {
           options.wake();
         }),
     });
+  }
+
+  /** How much is held here: requests that wait for their turn, records that wait for commitment,
+   *  records in memory, clients remembered, connections; and what was sent so far. */
+  get sizes(): MemberSizes {
+    const { endpoint } = this.#options;
+    const { datagramsOut } = endpoint.counters;
+    const connections = endpoint.connections().length;
+    return { ...this.#appends.sizes, ...this.log.sizes, connections, datagramsOut };
   }
 
   /** Since this node last heard from a leader of its term, ms; 0 while it leads; null: never. */

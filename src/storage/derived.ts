@@ -45,6 +45,10 @@ export class Derived {
     return this.sessions.get(clientId);
   }
 
+  get sessionCount(): number {
+    return this.sessions.size;
+  }
+
   /** Takes in one record that follows; `members` when it is a configuration. */
   advance(head: RecordHead, members: readonly Member[] | null): void {
     this.firstSeen = Math.min(this.firstSeen, head.firstIndex);

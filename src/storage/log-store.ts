@@ -224,6 +224,10 @@ export class DiskLog implements LogStore, WriterSource {
     return this.derived.session(clientId);
   }
 
+  get sizes(): { readonly tailBytes: number; readonly sessions: number } {
+    return { tailBytes: this.tail.bytes, sessions: this.derived.sessionCount };
+  }
+
   snapshotHead(): Uint8Array {
     assert(!this.writer.installing, "an installed snapshot is durable before it is handed on");
     const { first } = this.segments;

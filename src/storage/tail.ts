@@ -41,6 +41,11 @@ export class Tail {
     this.bytesMax = bytesMax;
   }
 
+  /** Bytes of all records held. */
+  get bytes(): number {
+    return this.heldBytes;
+  }
+
   /** The first index held; lastIndex + 1 when empty. */
   get firstIndex(): LogIndex {
     return this.pages[0]?.firstIndexes[0] ?? this.last + 1;

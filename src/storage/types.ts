@@ -139,6 +139,8 @@ export interface LogStore {
    *  when unknown. */
   chainAt(index: LogIndex): { readonly chain: number; readonly lastIndex: LogIndex } | undefined;
   session(clientId: string): SessionRow | undefined;
+  /** Records held in memory, bytes, and clients remembered. */
+  readonly sizes: { readonly tailBytes: number; readonly sessions: number };
   /** The highest index at which a client was forgotten; a first request born before it is
    *  refused. */
   readonly forgottenAt: LogIndex;

@@ -1,5 +1,7 @@
 /** All invariants. */
 
+import { boundedMemory } from "./bounded-memory.ts";
+import { boundedTraffic } from "./bounded-traffic.ts";
 import { chain } from "./chain.ts";
 import { committedIsDurable } from "./committed-is-durable.ts";
 import { durableIndex } from "./durable-index.ts";
@@ -32,4 +34,6 @@ export const INVARIANTS: readonly Invariant[] = [
   hardState,
   sessions,
   oneVoter,
+  boundedMemory,
+  boundedTraffic,
 ];

@@ -1,0 +1,61 @@
+/** No storms: over a few election timeouts a node sends no more datagrams than its connections and
+ *  the entries that moved explain. */
+
+import type { LogIndex, MonotonicMs, Term } from "../../base/types.ts";
+import type { Core, Role } from "../../raft/types.ts";
+import type { Invariant } from "./types.ts";
+
+/** How long is looked at, election timeouts. */
+const WINDOW_ELECTIONS = 4;
+/** Greetings, announcements, the end of what was under way. */
+const BURST = 2_000;
+/** To each connection, while entries move: one a millisecond is 1.2 MB/s in small datagrams. */
+const BUSY_PER_MS = 1;
+/** To each connection, while nothing is appended: heartbeats, replies, and requests that clients
+ *  repeat no faster than every 10 ms. */
+const IDLE_PER_HEARTBEAT = 8;
+const IDLE_PER_MS = 0.1;
+
+interface Window {
+  readonly startMs: MonotonicMs;
+  readonly datagramsOut: number;
+  readonly role: Role;
+  readonly term: Term;
+  readonly lastIndex: LogIndex;
+  connections: number;
+}
+
+export const boundedTraffic: Invariant = {
+  name: "Bounded traffic",
+  source: "the design, section 3",
+  tla: null,
+  watch({ cluster }) {
+    const windows = new WeakMap<Core, Window>();
+    const { heartbeatMs } = cluster.plan.timings;
+    return {
+      sampled({ id }, { core, sizes }) {
+        const { role, term, lastIndex } = core;
+        const { datagramsOut, connections } = sizes;
+        const { nowMs } = cluster;
+        const window = windows.get(core);
+        const ms = window === undefined ? 0 : nowMs - window.startMs;
+        if (window !== undefined && ms < WINDOW_ELECTIONS * cluster.electionMs) {
+          window.connections = Math.max(window.connections, connections);
+          return null;
+        }
+        windows.set(core, { startMs: nowMs, datagramsOut, role, term, lastIndex, connections });
+        if (window === undefined) return null;
+        const isIdle =
+          window.role === role && window.term === term && window.lastIndex === lastIndex;
+        const perConnection = isIdle
+          ? (ms / heartbeatMs) * IDLE_PER_HEARTBEAT + ms * IDLE_PER_MS
+          : ms * BUSY_PER_MS;
+        const most = BURST + perConnection * Math.max(window.connections, connections, 1);
+        const sent = datagramsOut - window.datagramsOut;
+        if (sent <= most) return null;
+        const what = isIdle ? "idle" : "busy";
+        return `node ${id}, ${what}, sent ${sent} datagrams in ${Math.round(ms)} ms, at most ${Math.round(most)} are explained`;
+      },
+    };
+  },
+};
