@@ -41,20 +41,24 @@ export class Campaign {
     let seed = this.budget.seed;
     const lane = async (): Promise<void> => {
       do {
-        const report = await round(seed++);
-        this.rounds++;
-        this.violations.push(...report.violations);
-        for (const key of [
-          "operations",
-          "entriesAcknowledged",
-          "unknown",
-          "reads",
-          "kills",
-        ] as const)
-          this.sums[key] += report[key];
+        const own = seed++;
+        const report = await round(own).catch((error: unknown) => String(error));
+        if (typeof report === "string") {
+          // Another round could not be run either; the other lanes judge what they have.
+          this.violations.push(`the round of seed ${own} could not be run: ${report}`);
+          return;
+        }
+        this.#add(report);
       } while (!this.isOver);
     };
     await Promise.all(Array.from({ length: lanes }, lane));
+  }
+
+  #add(report: RoundReport): void {
+    this.rounds++;
+    this.violations.push(...report.violations);
+    for (const key of ["operations", "entriesAcknowledged", "unknown", "reads", "kills"] as const)
+      this.sums[key] += report[key];
   }
 
   /** The figure of a measure that allows nothing bad. */
