@@ -9,7 +9,6 @@ export class Campaign {
   readonly budget: Budget;
   readonly violations: string[] = [];
   readonly sums = { operations: 0, entriesAcknowledged: 0, unknown: 0, reads: 0, kills: 0 };
-  rounds = 0;
   /** The measure's units that were done, in rounds that are over or under way. */
   done = 0;
   readonly #untilMs: number;
@@ -55,7 +54,6 @@ export class Campaign {
   }
 
   #add(report: RoundReport): void {
-    this.rounds++;
     this.violations.push(...report.violations);
     for (const key of ["operations", "entriesAcknowledged", "unknown", "reads", "kills"] as const)
       this.sums[key] += report[key];
