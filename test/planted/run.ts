@@ -38,7 +38,7 @@ const found = await showAll({
   allSuites: values["all-suites"],
   cpuSeconds: Number(values.seconds),
   jobs: Number(values.jobs),
-  isOver: () => false,
+  leftSeconds: () => Infinity,
   onRow: (row) => console.log(values.json ? JSON.stringify(row) : renderRow(row)),
 });
 const missed = found.filter(({ finding }) => finding === null);

@@ -25,8 +25,9 @@ export interface Showing {
   readonly jobs: number;
   /** Names of tests that fail without any bug. */
   readonly failing: readonly string[];
-  /** No further bug is begun. */
-  readonly isOver: () => boolean;
+  /** Wall time that is left, seconds; at 0 no further bug is begun, and one that was not found yet
+   *  does not count. */
+  readonly leftSeconds: () => number;
   readonly onRow: (row: Row) => void;
 }
 
@@ -41,9 +42,10 @@ export async function showAll(showing: Showing): Promise<readonly Row[]> {
   const waiting = [...showing.bugs.entries()];
   const work = async (): Promise<void> => {
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
-      if (showing.isOver()) return;
+      if (showing.leftSeconds() <= 0) return;
       const [at, bug] = next;
       const row = await showOne(bug, showing);
+      if (row.finding === null && showing.leftSeconds() <= 0) return;
       rows[at] = row;
       showing.onRow(row);
     }
@@ -58,7 +60,8 @@ async function showOne(bug: Bug, showing: Showing): Promise<Row> {
   let cpuSeconds = 0;
   for (const suite of showing.suites) {
     if (finding !== null && !showing.allSuites) break;
-    const shown = await show(bug, suite, showing.cpuSeconds);
+    const leftSeconds = Math.max(1, showing.leftSeconds());
+    const shown = await show(bug, suite, Math.min(showing.cpuSeconds, leftSeconds));
     const isSick = showing.failing.some((name) => shown.by.startsWith(`${name}: `));
     const made: Finding = isSick ? { ...shown, outcome: "crashed" } : shown;
     findings.push(made);

@@ -29,7 +29,7 @@ export const measure: Measure = {
       allSuites: false,
       cpuSeconds: CPU_SECONDS,
       jobs: JOBS,
-      isOver: () => performance.now() >= endMs,
+      leftSeconds: () => (endMs - performance.now()) / 1_000,
       onRow: (row) => progress(renderRow(row).slice(0, 100)),
     });
     return plantedFigure(rows);
