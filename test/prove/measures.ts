@@ -8,8 +8,10 @@ import { fuzz } from "./fuzz.ts";
 import { measure as kill } from "./kill.ts";
 import { measure as linearizable } from "./linearizable.ts";
 import { measure as liveness } from "./liveness.ts";
+import { identity } from "./identity.ts";
 import { loss } from "./loss.ts";
 import type { Measure } from "./measure.ts";
+import { partial } from "./partial.ts";
 import { measure as pause } from "./pause.ts";
 import { measure as planted } from "./planted.ts";
 import { measure as powerCuts } from "./power-cuts.ts";
@@ -28,7 +30,9 @@ export const MEASURES: readonly Measure[] = [
   founding,
   failover,
   loss,
+  partial,
   pause,
+  identity,
 ];
 
 /** Their figure is a time or a rate, or they keep both cores busy: nothing else runs beside them. */
