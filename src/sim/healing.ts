@@ -188,6 +188,8 @@ export class Healer {
     machine.clockRate = 1;
     machine.life?.setRate(1);
     if (machine.life?.paused === true) machine.life.resume();
+    // A sync that hangs goes on hanging, for longer than anybody waits here.
+    if (this.#cluster.faults.has("hung disk")) machine.kill();
     machine.start();
   }
 
