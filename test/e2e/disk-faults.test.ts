@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type RaftClient, RaftError } from "../../src/index.ts";
-import { cluster, type Running, until, type World } from "./harness.ts";
+import { cluster, type Running, until, type World, world } from "./harness.ts";
 import { clientOf, equalLogs } from "./observe.ts";
 import { attach, canTrace, type Injection } from "./strace.ts";
 
@@ -175,5 +175,40 @@ describe.skipIf(!canTrace)("an fdatasync that takes its time", () => {
     expect(await client.leader({ wait: true })).toMatchObject({ id: leaderId, term });
     await slow.end();
     await keepsAll(all, acknowledged);
+  });
+});
+
+describe.skipIf(!canTrace)("one call that fails while a node starts", () => {
+  it("ends it with a sentence and leaves a directory that the next start takes", async () => {
+    const made = world();
+    const up = ["up", "--id", "1", "--size", "1"];
+    // The first row meets a fresh directory, the others a member's after a kill.
+    for (const [calls, at] of [
+      ["fdatasync", 5],
+      ["rename", 3],
+      ["fsync", 4],
+      ["pwrite64", 3],
+      ["fdatasync", 4],
+      ["rename", 4],
+    ] as const) {
+      const output = join(made.directory, "calls");
+      const filter = ["-o", output, "-e", `trace=${calls}`];
+      const fault = ["-e", `inject=${calls}:error=EIO:when=${at}`];
+      const within = ["strace", "-D", "-f", "-qq", ...filter, ...fault];
+      const { code, stderr, timedOut } = await made.run(up, { within });
+      const what = `${calls}, call ${at}: ${stderr}`;
+      expect(timedOut, what).toBe(false);
+      expect(readFileSync(output, "utf8"), what).toContain("(INJECTED)");
+      expect([7, 8], what).toContain(code);
+      expect(stderr.split("\n").at(-2), what).toMatch(/EIO: i\/o error/);
+      const node = made.start(up);
+      await node.waitForLine(/\bready:/, 30_000);
+      await made.must(["send", `${calls} ${at}`, "--timeout", "10s"]);
+      await node.kill();
+    }
+    const last = made.start(up);
+    await last.waitForLine(/\bready:/, 30_000);
+    const entries = (await made.must(["log", "--json"])).trimEnd().split("\n");
+    expect(entries).toHaveLength(6);
   });
 });
