@@ -28,7 +28,7 @@ export const founding: Measure = {
   name: "founding",
   title: "founding searched: states with up to two wipes",
   unit: "states",
-  targets: { ci: 2_800_000, hour: 100_000_000 },
+  targets: { ci: 2_800_000, hour: 50_000_000 },
   demand: "no split, nothing acknowledged out of reach",
   weight: 1,
   unavailable: () => null,
