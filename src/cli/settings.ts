@@ -68,7 +68,7 @@ export const FLAGS = {
   ),
   election: value(
     "TIME",
-    "silence after which a node may campaign; 300ms unless typed, the same on every node",
+    "silence after which a node may campaign; 250ms unless typed, the same on every node",
   ),
   // send
   "if-last": value("INDEX", "only if the last entry is still at this index; 0: the log is empty"),

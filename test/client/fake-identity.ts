@@ -1,6 +1,7 @@
 /** What scripted nodes say of themselves, and dice with a seed. */
 
 import type { Hint } from "../../src/discovery/types.ts";
+import type { LeaderHint, RefusalCode, Response } from "../../src/transport/requests.ts";
 import type { NodeHello } from "../../src/transport/types.ts";
 import type { FakeNode } from "./fake-world.ts";
 
@@ -56,6 +57,14 @@ export function hintOf(node: FakeNode): Hint {
     address: node.address,
     heardMs: 0,
   };
+}
+
+export function refusal(
+  code: RefusalCode,
+  text: string,
+  leader: LeaderHint | null = null,
+): Response {
+  return { type: "refused", code, text, leader, number: null };
 }
 
 export function mulberry(seed: number): () => number {

@@ -18,7 +18,7 @@ import type {
 } from "../../src/transport/requests.ts";
 import type { Connection, Frame } from "../../src/transport/types.ts";
 import type { ClientWire, ClientWorld, WireListener } from "../../src/client/world.ts";
-import { bootOf, helloOf, hintOf, incarnationOf, mulberry } from "./fake-identity.ts";
+import { bootOf, helloOf, hintOf, incarnationOf, mulberry, refusal } from "./fake-identity.ts";
 import { VirtualTime } from "./virtual-time.ts";
 import { FakeHost } from "../node/fake-host.ts";
 
@@ -268,34 +268,16 @@ export class FakeCluster {
             () => this.leader === leader && this.#append(request, answer),
           );
         }
-        return answer({
-          type: "refused",
-          code: node.leader === null ? "no leader" : "not leader",
-          text: "",
-          leader: node.leader,
-          number: null,
-        });
+        return answer(refusal(node.leader === null ? "no leader" : "not leader", "", node.leader));
       case "read":
         return this.#read(node, request, answer);
       case "stop":
         if (request.bootId !== bootOf(node))
-          return answer({
-            type: "refused",
-            code: "outdated",
-            text: "that process has ended already",
-            leader: null,
-            number: null,
-          });
+          return answer(refusal("outdated", "that process has ended already"));
         answer({ type: "done", text: "stopping", configuration: null });
         return void this.time.after(2, () => this.kill(node.id));
       default:
-        return answer({
-          type: "refused",
-          code: "bad request",
-          text: "not scripted",
-          leader: null,
-          number: null,
-        });
+        return answer(refusal("bad request", "not scripted"));
     }
   }
 
@@ -345,7 +327,7 @@ export class FakeCluster {
   ): void {
     if (!node.alive) return;
     if (this.leader === null && request.consistency === "linearizable") {
-      return answer({ type: "refused", code: "no leader", text: "", leader: null, number: null });
+      return answer(refusal("no leader", ""));
     }
     const { commitIndex } = this.host;
     const from = request.last === null ? request.from : Math.max(1, commitIndex - request.last + 1);

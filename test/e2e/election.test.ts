@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { cluster, until } from "./harness.ts";
 import { leaderOf, statusOf } from "./observe.ts";
 
-/** Twice the longest election timeout. */
+/** Three of the longest election timeouts. */
 const SUSPENDED_MS = 1_200;
 
 describe("a follower", () => {

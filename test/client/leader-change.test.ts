@@ -1,0 +1,60 @@
+/** How soon a client goes on when another node leads, against scripted nodes on virtual time. */
+
+import { describe, expect, it } from "vitest";
+import { RaftClient } from "../../src/client/client.ts";
+import { FakeCluster, KEY } from "./fake-world.ts";
+
+async function connect(cluster: FakeCluster): Promise<RaftClient> {
+  return RaftClient.connect({ key: KEY }, cluster.world);
+}
+
+describe("a client whose leader has died", () => {
+  it("goes on at once when a node tells who leads now, unasked", async () => {
+    const cluster = new FakeCluster(3);
+    cluster.elect(1);
+    const client = await connect(cluster);
+    await cluster.time.settled(client.send("before"));
+    cluster.kill(1);
+    const sent = client.send("after");
+    await cluster.time.run(300);
+    cluster.elect(2);
+    const electedMs = cluster.time.nowMs;
+    cluster.tell(3);
+    await cluster.time.settled(sent);
+    expect(cluster.time.nowMs - electedMs).toBeLessThan(10);
+    expect(cluster.committed()).toEqual(["before", "after"]);
+  });
+
+  it("goes on as soon as it has met the new process of a node that was started anew and leads now", async () => {
+    const cluster = new FakeCluster(3);
+    cluster.elect(1);
+    const client = await connect(cluster);
+    await cluster.time.settled(client.send("before"));
+    cluster.kill(2);
+    cluster.node(2).alive = true;
+    cluster.kill(1);
+    const sent = client.send("after");
+    await cluster.time.run(300);
+    cluster.elect(2);
+    const electedMs = cluster.time.nowMs;
+    cluster.tell(3);
+    await cluster.time.settled(sent);
+    expect(cluster.time.nowMs - electedMs).toBeLessThan(10);
+    expect(cluster.committed()).toEqual(["before", "after"]);
+  });
+
+  it("asks every node now and then, so that none forgets it while only the leader is needed", async () => {
+    const cluster = new FakeCluster(3);
+    cluster.elect(1);
+    const client = await connect(cluster);
+    await cluster.time.settled(client.send("first"));
+    const sinceMs = cluster.time.nowMs;
+    await cluster.time.run(60_000);
+    for (const id of [1, 2, 3]) {
+      const asked = cluster.requests.filter(({ node, atMs }) => node === id && atMs > sinceMs);
+      expect(asked.map(({ request }) => request.type)).toContain("leader");
+      expect(asked.length).toBeLessThan(10);
+    }
+    await client.close();
+  });
+});
