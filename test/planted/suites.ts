@@ -26,6 +26,8 @@ export interface Finding {
 
 /** Drawn histories: as many as come to their end within the CPU time, unless one fails. */
 const RUNS_PER_CPU_SECOND = 30;
+/** The same for the storage's crashes, which three tests draw, each within its own time. */
+const SEEDS_PER_CPU_SECOND = 3;
 /** Wall time that a suite may take beyond its CPU time: it shares two cores. */
 const WALL_PER_CPU_SECOND = 4;
 const WALL_MS_MIN = 60_000;
@@ -44,7 +46,7 @@ export async function show(bug: Bug, suite: Suite, cpuSeconds: number): Promise<
       return runTests(bug, suite, bug.unit, cpuSeconds, {});
     case "random": {
       const runs = Math.ceil(cpuSeconds * RUNS_PER_CPU_SECOND);
-      const seeds = Math.ceil(cpuSeconds * 10);
+      const seeds = Math.ceil(cpuSeconds * SEEDS_PER_CPU_SECOND);
       return runTests(bug, suite, bug.random, cpuSeconds, {
         RAFT_RUNS: String(runs),
         RAFT_SEEDS: String(seeds),

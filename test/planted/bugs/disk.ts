@@ -94,7 +94,7 @@ const rows: readonly Row[] = [
     find: "const asIs = sealed && scan.torn === null",
     replace: "const asIs = scan.torn === null",
     sentence: "A start trusts what it reads, which may be in the page cache only.",
-    unit: ["test/storage/log.test.ts"],
+    unit: DAMAGE,
   },
   {
     name: "torn-tail-refused",

@@ -6,7 +6,7 @@ const READ_INDEX = ["test/raft/read-index.test.ts"];
 const MEMBERS = ["test/raft/known-bugs-members.test.ts"];
 const QUEUE = ["test/node/append-queue.test.ts"];
 const READS = ["test/node/reads.test.ts"];
-const SEND = ["test/client/send.test.ts"];
+const SEND = ["test/client/send-together.test.ts", "test/client/send.test.ts"];
 const NONE: readonly string[] = [];
 
 const rows: readonly Row[] = [
