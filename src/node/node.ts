@@ -84,7 +84,7 @@ async function startIn(
         transmit: (datagram, address) => socket.send(datagram, address),
         onHello: (connection, hello, first) => process.takeHello(connection, hello, first),
         onFrame: (connection, frame) => process.takeFrame(connection, frame),
-        onDouble: (hello, address) => process.takeDouble(hello, address),
+        onDouble: (hello, address, again) => process.takeDouble(hello, address, again),
       }),
     openDiscovery: (process) =>
       openDiscovery(

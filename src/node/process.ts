@@ -224,9 +224,9 @@ export class NodeProcess implements RunningNode {
   }
 
   /** Another process claims this node's id. */
-  takeDouble(hello: NodeHello, address: Address): void {
+  takeDouble(hello: NodeHello, address: Address, again: boolean): void {
     const outcome = claimOfId(this.hello(), hello);
-    if (outcome === "same" || this.#over) return;
+    if (outcome === "same" || (again && outcome === "mine") || this.#over) return;
     const other: PeerName = { id: hello.id, userHost: hello.userHost, address };
     const sinceWallMs = this.#parts.clock.wallMs() - hello.uptimeMs;
     const keeps = outcome === "mine";

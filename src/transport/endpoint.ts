@@ -232,7 +232,7 @@ class DatagramEndpoint implements Endpoint {
     if (double) {
       // The owner may stop at once on hearing this, and the other must hear of it as well.
       peer.flush(nowMs, this.#flushOptions);
-      this.#options.onDouble(hello, session.address);
+      this.#options.onDouble(hello, session.address, false);
     } else if (hello !== null) {
       // A later boot of the same directory ends the earlier one; anything else waits for its
       // silence.
@@ -343,7 +343,9 @@ class DatagramEndpoint implements Endpoint {
     peer.receiveWindowBytes = introduction.receiveWindowBytes;
     if (hello === null || before === null || peer.remote.kind !== "node") return;
     peer.remote = { ...peer.remote, hello };
-    if (!peer.double && !sameHello(hello, before)) this.#options.onHello(peer, hello, false);
+    if (sameHello(hello, before)) return;
+    if (peer.double) this.#options.onDouble(hello, peer.remote.address, true);
+    else this.#options.onHello(peer, hello, false);
   }
 
   /** A session's datagram came from elsewhere: whoever is there must answer before anything is sent

@@ -129,8 +129,9 @@ export interface EndpointOptions {
   readonly onHello: (connection: Connection, hello: NodeHello, first: boolean) => void;
   /** In order of arrival. `frame.bytes` alias the datagram: copy what is kept. */
   readonly onFrame: (connection: Connection, frame: Frame) => void;
-  /** Somebody who holds the key and claims my own id with another incarnation or boot id. */
-  readonly onDouble: (hello: NodeHello, address: Address) => void;
+  /** Somebody who holds the key and claims my own id with another incarnation or boot id. `again`:
+   *  its hello has changed since, and with it perhaps whose the id is. */
+  readonly onDouble: (hello: NodeHello, address: Address, again: boolean) => void;
 }
 
 /** Counters of what came in and went out; bad datagrams are counted by reason and dropped. */
