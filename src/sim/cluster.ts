@@ -50,6 +50,7 @@ export class Cluster {
     this.#watcher = watcher;
     const { schedule, fingerprint } = this;
     this.network = new Network(schedule, this.stream("network"), {
+      onClose: () => this.#mustSettle(),
       onFault: (fault) => this.count(fault),
       onArrival: (_from, _to, datagram) => {
         fingerprint.add(schedule.nowMs);

@@ -60,6 +60,8 @@ export class Machine {
   /** What happens when they are used up. */
   onLastOperation: () => void = () => undefined;
   readonly #options: MachineOptions;
+  /** The process that was asked to stop: what it does now goes on by promises. */
+  #stopping: Life | null = null;
 
   constructor(options: MachineOptions) {
     this.#options = options;
@@ -92,11 +94,16 @@ export class Machine {
     this.ended = null;
     this.process = null;
     this.operationsLeft = Infinity;
-    const life = new Life(schedule, this.clockRate, this.wallAheadMs, () => onTurn(this));
+    const life = new Life(schedule, this.clockRate, this.wallAheadMs, () => {
+      if (this.#stopping === life) onPromise();
+      onTurn(this);
+    });
     this.life = life;
     const options: NodeOptions = {
       ...this.#options.node,
       onEvent: (event) => {
+        if (event.type === "stopped by") this.#stopping = life;
+        if (event.type !== "trace") onPromise();
         if (life.alive) this.#options.onEvent(this, event);
       },
     };
@@ -117,6 +124,7 @@ export class Machine {
   /** Asks the process to stop, as SIGTERM does. */
   stop(): void {
     this.#options.onPromise();
+    this.#stopping = this.life;
     void this.process?.stop();
   }
 

@@ -60,6 +60,8 @@ export type NetworkFault =
   | "partitioned";
 
 export interface NetworkWatcher {
+  /** A socket was closed: whoever waits for that goes on. */
+  readonly onClose: () => void;
   readonly onFault: (fault: NetworkFault) => void;
   /** A datagram is about to be taken in at `to`. */
   readonly onArrival: (from: Address, to: Address, datagram: Uint8Array) => void;
@@ -155,6 +157,7 @@ export class Network {
       receiveBufferBytes: this.receiveBufferBytes,
       send: (datagram, to) => this.send(life, address, to, datagram),
       close: () => {
+        this.#watcher.onClose();
         this.#receivers.delete(key);
         return Promise.resolve();
       },
@@ -190,6 +193,7 @@ export class Network {
       },
       unicast: (datagram, to) => this.send(life, address, to, datagram),
       close: () => {
+        this.#watcher.onClose();
         this.#voices.delete(voice);
         this.#receivers.delete(key);
         return Promise.resolve();

@@ -8,6 +8,7 @@ import { between, diceOf, pick } from "../chance.ts";
 import type { Cluster } from "../cluster.ts";
 import type { Machine } from "../machine.ts";
 import { budgetOf } from "./budget.ts";
+import { isFounded } from "./operator.ts";
 import type { Nemesis } from "./types.ts";
 
 const DISCOVERY_PORT = 7_400;
@@ -38,7 +39,8 @@ export const doubledId: Nemesis = {
     const machine = pick(random, [...cluster.machines.values()]);
     const { id } = machine;
     // Nobody may be let in under this id meanwhile: it could be the other one.
-    if (id > cluster.plan.nodes || !budgetOf(cluster).take(id, "doubled")) return;
+    if (id > cluster.plan.nodes || !isFounded(cluster) || !budgetOf(cluster).take(id, "doubled"))
+      return;
     const double = cluster.addStranger(id, `10.2.0.${cluster.strangers.length + 1}`, cluster.key);
     const copied = random() < 0.5;
     if (copied) double.disk = machine.disk.copy();

@@ -1,0 +1,175 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { seededRandom } from "../../src/base/random.ts";
+import { isHardStateAtRest, provenRecords } from "../../src/sim/nemesis/rot.ts";
+import { bringBack } from "../../src/sim/nemesis/operator.ts";
+import { budgetOf } from "../../src/sim/nemesis/budget.ts";
+import { HARD_STATE_FILE, readHardState } from "../../src/storage/hard-state.ts";
+import { Stage } from "./stage.ts";
+
+let stage: Stage;
+
+afterEach(() => stage.cluster.end());
+
+async function sendSome(from: number, to: number): Promise<void> {
+  const client = await stage.client();
+  for (let number = from; number <= to; number++) await stage.send(client, `entry ${number}`);
+  await client.close();
+}
+
+function numbered(to: number): readonly string[] {
+  return Array.from({ length: to }, (_, at) => `entry ${at + 1}`);
+}
+
+describe("a disk", () => {
+  it("whose last batch rots while its node is idle is healed, not cut", async () => {
+    stage = await Stage.founded();
+    await sendSome(1, 10);
+    await stage.pass(5);
+    const machine = stage.follower();
+    machine.cutPower(seededRandom(1), 0);
+    const place = provenRecords(machine.disk, stage.cluster.plan.limits).at(-1);
+    if (place === undefined) throw new Error("nothing is sealed");
+    expect(place.to).toBe(stage.leader()?.process?.member?.core.lastIndex);
+    machine.disk.flipBit(place.file, (place.offset + place.bytes - 1) * 8);
+    machine.start();
+    await stage.until("it is a member", () => machine.process?.member != null);
+    expect(stage.member(machine.id).log.lastIndex).toBe(place.to);
+    const isHealed = (): boolean =>
+      machine.process?.member?.log.damage.length === 0 &&
+      machine.process.member.core.status().mute === null;
+    await stage.until("it is healed", isHealed);
+    expect(stage.entries(machine.id)).toEqual(numbered(10));
+  });
+
+  it.each([0, 1] as const)("of which slot %d of term and vote rots loses neither", async (slot) => {
+    stage = await Stage.founded();
+    await stage.pass(5);
+    for (const machine of stage.cluster.machines.values()) {
+      machine.cutPower(seededRandom(1), 0);
+      const before = readHardState(machine.disk);
+      expect(before?.votedFor).not.toBe(null);
+      expect(isHardStateAtRest(machine.disk)).toBe(true);
+      machine.disk.flipBit(HARD_STATE_FILE, (slot * 4_096 + 20) * 8);
+      expect(readHardState(machine.disk)).toEqual(before);
+      machine.start();
+    }
+    await sendSome(1, 1);
+    expect(stage.ends).toEqual([]);
+  });
+
+  it("with both slots gone is a wiped node's: it says so and never votes", async () => {
+    stage = await Stage.founded();
+    await sendSome(1, 3);
+    const machine = stage.follower();
+    machine.cutPower(seededRandom(1), 0);
+    for (const slot of [0, 1]) machine.disk.flipBit(HARD_STATE_FILE, (slot * 4_096 + 20) * 8);
+    stage.heldDown.add(machine);
+    machine.start();
+    await stage.until("it ends", () => stage.ends.length > 0);
+    expect(stage.ends[0]).toMatch(/never vote under this identity/);
+    await sendSome(4, 5);
+  });
+
+  it("and another, each with one old rotten record, heal from each other", async () => {
+    stage = await Stage.founded();
+    await sendSome(1, 12);
+    await stage.pass(5);
+    const [first, second, third] = [1, 2, 3].map((id) => stage.machine(id));
+    if (first === undefined || second === undefined || third === undefined) throw new Error();
+    for (const [machine, at] of [
+      [first, 3],
+      [second, 7],
+    ] as const) {
+      machine.cutPower(seededRandom(1), 0);
+      const place = provenRecords(machine.disk, stage.cluster.plan.limits)[at];
+      if (place === undefined) throw new Error("too few records");
+      machine.disk.flipBit(place.file, (place.offset + 12) * 8);
+    }
+    // The third is away: what is whole is whole only between the two.
+    third.kill();
+    first.start();
+    second.start();
+    const isHealed = (): boolean =>
+      [first, second].every(({ process }) => process?.member?.log.damage.length === 0);
+    await stage.until("both are healed", isHealed);
+    third.start();
+    await sendSome(13, 13);
+    for (const id of [1, 2]) expect(stage.entries(id).slice(0, 12)).toEqual(numbered(12));
+  });
+
+  it("that is replaced by an older copy of itself is noticed, and no entry is lost", async () => {
+    stage = await Stage.founded();
+    await sendSome(1, 5);
+    await stage.pass(3);
+    const machine = stage.follower();
+    const leader = stage.leader()?.process?.member;
+    const older = machine.disk.image();
+    await sendSome(6, 10);
+    await stage.pass(3);
+    machine.kill();
+    machine.disk = older;
+    stage.heldDown.add(machine);
+    machine.start();
+    const seen = (): string | undefined =>
+      leader?.core.status().peers.find(({ id }) => id === machine.id)?.state;
+    await stage.until("the leader notices", () => seen() === "lost data");
+    await sendSome(11, 15);
+    expect(stage.entries(stage.leader()?.id ?? 0)).toEqual(numbered(15));
+  });
+
+  it("that hangs under a leader stops nobody for long", async () => {
+    stage = await Stage.founded();
+    await sendSome(1, 3);
+    const leader = stage.leader();
+    if (leader === null) throw new Error("nobody leads");
+    const hungMs = stage.cluster.electionMs * 1_000;
+    leader.diskQuality = { ...leader.diskQuality, syncMinMs: hungMs, syncMaxMs: hungMs };
+    await sendSome(4, 20);
+  });
+
+  it("whose sync fails ends its node, and the next process trusts nothing it read", async () => {
+    stage = await Stage.founded();
+    await sendSome(1, 3);
+    const machine = stage.follower();
+    machine.disk.faults.push({ operation: "sync", path: ".log", code: "EIO", after: 0 });
+    await sendSome(4, 6);
+    await stage.until("its node ends", () => stage.ends.length > 0);
+    await stage.until("the next one runs", () => machine.process?.member != null);
+    machine.cutPower(seededRandom(1), 0);
+    machine.start();
+    await sendSome(7, 8);
+    await stage.until(
+      "it has everything",
+      () => machine.process?.member?.log.lastIndex === lastIndex(),
+    );
+    expect(stage.entries(machine.id)).toEqual(numbered(8));
+  });
+
+  it("that is empty comes back as a voter once an operator said so", async () => {
+    stage = await Stage.founded();
+    await sendSome(1, 5);
+    const machine = stage.follower();
+    const { incarnation } = memberRow(machine.id);
+    expect(budgetOf(stage.cluster).take(machine.id, "wiped")).toBe(true);
+    machine.wipe();
+    machine.start();
+    await stage.pass(5);
+    expect(machine.process?.member ?? null).toBe(null);
+    bringBack(stage.cluster, seededRandom(1), machine.id);
+    await stage.until("it votes again", () => budgetOf(stage.cluster).spoiled.size === 0);
+    expect(memberRow(machine.id)).toMatchObject({ role: "voter" });
+    expect(memberRow(machine.id).incarnation).not.toBe(incarnation);
+    expect(stage.entries(machine.id)).toEqual(numbered(5));
+  });
+});
+
+function lastIndex(): number {
+  return stage.leader()?.process?.member?.log.lastIndex ?? -1;
+}
+
+function memberRow(id: number): { readonly role: string; readonly incarnation: string } {
+  const members = stage.leader()?.process?.member?.core.configuration.members ?? [];
+  const row = members.find((member) => member.id === id);
+  if (row === undefined) throw new Error(`node ${id} is not in the configuration`);
+  return row;
+}
