@@ -6,10 +6,9 @@ import { Rolls } from "./bytes.ts";
 
 it("takes a command line or refuses it in sentences, and names the flag that was meant", async () => {
   const fuzz = await ArgumentsFuzz.load(new Rolls(1));
-  const endMs = performance.now() + 1_000;
-  while (performance.now() < endMs && fuzz.next());
+  while (fuzz.counts.lines < 300 && fuzz.next());
   expect(fuzz.failures).toEqual([]);
-  expect(fuzz.counts.taken).toBeGreaterThan(20);
-  expect(fuzz.counts.refused).toBeGreaterThan(50);
-  expect(fuzz.counts.nearest).toBeGreaterThan(50);
+  expect(fuzz.counts.taken).toBeGreaterThan(30);
+  expect(fuzz.counts.refused).toBeGreaterThan(100);
+  expect(fuzz.counts.nearest).toBeGreaterThan(100);
 });

@@ -5,9 +5,8 @@ import { ClientFuzz } from "./client-fuzz.ts";
 
 it("ends every call in time with a result or a refusal, whatever nodes answer", async () => {
   const fuzz = new ClientFuzz(1);
-  const endMs = performance.now() + 1_000;
-  while (performance.now() < endMs && (await fuzz.next()));
+  while (fuzz.counts.calls < 240 && (await fuzz.next()));
   expect(fuzz.failures).toEqual([]);
-  expect(fuzz.counts.hostile).toBeGreaterThan(50);
-  expect(fuzz.counts.results).toBeGreaterThan(10);
+  expect(fuzz.counts.hostile).toBeGreaterThan(500);
+  expect(fuzz.counts.results).toBeGreaterThan(100);
 });

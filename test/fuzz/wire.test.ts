@@ -55,12 +55,11 @@ const { value: ours } = fc.letrec<{ value: Wire }>((tie) => ({
 describe("datagrams from an enemy", () => {
   it("drops every hostile datagram, counts it, and goes on with honest ones", () => {
     const fuzz = new WireFuzz(1);
-    const endMs = performance.now() + 1_500;
-    while (performance.now() < endMs && fuzz.round());
+    for (let round = 0; round < 250 && fuzz.round(); round++);
     expect(fuzz.failures).toEqual([]);
-    expect(fuzz.total).toBeGreaterThan(5_000);
-    expect(fuzz.world.delivered).toBeGreaterThan(100);
-    expect(fuzz.world.decoded).toBeGreaterThan(10);
+    expect(fuzz.total).toBe(16_000);
+    expect(fuzz.world.delivered).toBeGreaterThan(1_000);
+    expect(fuzz.world.decoded).toBeGreaterThan(100);
   });
 
   it("throws the same datagrams under the same seed", () => {
@@ -127,7 +126,7 @@ describe("decoders", () => {
     ];
     const startedMs = performance.now();
     for (const bomb of bombs) for (const decode of Object.values(decoders)) decode(bomb);
-    expect(performance.now() - startedMs).toBeLessThan(2_000);
+    expect(performance.now() - startedMs).toBeLessThan(15_000);
   });
 
   it("read frames of every type that mutations start from", () => {
