@@ -27,7 +27,7 @@ describe("a cluster behind a relay", () => {
       jitterMs: 2,
     });
     const load = new Load(client, 100);
-    await load.run(64, 2);
+    await load.run(64, 1);
     const counters = await relay.counters();
     for (const [name, count] of Object.entries(counters))
       if (!["cut", "overflowed", "strays"].includes(name)) expect(count, name).toBeGreaterThan(0);
@@ -50,7 +50,7 @@ describe("a cluster behind a relay", () => {
     const { relay, client } = await relayed();
     await relay.set(relay.links(), { bytesPerSecond: 200_000 });
     const load = new Load(client, 1_000);
-    const { entriesPerSecond } = await load.run(300, 2);
+    const { entriesPerSecond } = await load.run(60, 1);
     expect(entriesPerSecond).toBeGreaterThan(0);
     // Two followers, each behind its own link.
     expect(entriesPerSecond).toBeLessThan(400);
