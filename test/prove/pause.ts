@@ -1,9 +1,15 @@
 /** Measure: the leader is stopped (SIGSTOP) for 2 to 20 election timeouts. It does not notice, and
  *  believes that it leads when it goes on: reads and sends that lay before its door all the time,
  *  and a burst of new ones, are answered by somebody who was deposed long ago. No read may be
- *  stale, nothing may be acknowledged twice. */
+ *  stale, nothing may be acknowledged twice.
+ *
+ *  What waits in the socket of a sleeping node is read in the order of its arrival, so that it
+ *  would hear of its successor before it hears the readers that the successor made impatient. Every
+ *  other time its receive buffer is therefore filled with garbage as soon as it sleeps: then the
+ *  elections pass it by, and the first that it hears are readers. */
+import { createSocket } from "node:dgram";
 import { seededRandom, type Random } from "../../src/base/random.ts";
-import type { RaftClient } from "../../src/index.ts";
+import type { Address, RaftClient } from "../../src/index.ts";
 import { Campaign, grouped } from "./campaign.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
 import { QUICK_ELECTION_MAX_MS, QUICK_FLAGS } from "./nodes.ts";
@@ -15,6 +21,12 @@ const PAUSES_PER_ROUND = 25;
 const TIMEOUTS_MIN = 2;
 const TIMEOUTS_MAX = 20;
 const BURST = 8;
+/** More than the largest receive buffer that a node asks for: datagrams, and bytes of each. */
+const GARBAGE = [
+  [400, 60_000],
+  [1_000, 1_000],
+  [1_000, 40],
+] as const;
 /** A read that waits before a sleeping node must outlast its sleep. */
 const PATIENCE_MS = QUICK_ELECTION_MAX_MS * TIMEOUTS_MAX + 2_000;
 const PROGRESS_MS = 60_000;
@@ -73,9 +85,10 @@ async function pauseLeader(
 ): Promise<void> {
   const leader = await nodes.leaderAfter(0);
   // The client must believe in this leader, so that its requests lie there.
-  await door.knows(leader.id);
+  const address = await door.knows(leader.id);
   await nodes.pause(leader.id);
   const pausedNs = nowNs();
+  if (random() < 0.5 && address !== null) await fillEars(address);
   const timeouts = TIMEOUTS_MIN * (TIMEOUTS_MAX / TIMEOUTS_MIN) ** random();
   const pauseMs = timeouts * QUICK_ELECTION_MAX_MS;
   const overtaken = recorder.nextSend(({ term }) => (term ?? 0) > leader.term, pauseMs);
@@ -109,12 +122,15 @@ class Door {
     this.#number = number;
   }
 
-  /** Until the node has answered a read and somebody a send. */
-  async knows(node: number): Promise<void> {
+  /** Until the node has answered a read and somebody a send. The address of the node if it
+   *  leads. */
+  async knows(node: number): Promise<Address | null> {
     const from = this.#recorder.highestIndex + 1;
     const request = { from, node, timeoutMs: PATIENCE_MS };
     await this.#recorder.read(this.#client, "door", request);
     await this.#send();
+    const leader = await this.#client.leader({ wait: true, timeoutMs: PROGRESS_MS });
+    return leader.id === node ? leader.address : null;
   }
 
   /** Linearizable reads at the node, of what must be there and of what is not there yet. */
@@ -143,6 +159,17 @@ class Door {
     const settings = { timeoutMs: PATIENCE_MS };
     return this.#recorder.send(this.#client, "door", [entry], settings);
   }
+}
+
+/** Nothing more fits into the socket's buffer afterwards. */
+async function fillEars({ host, port }: Address): Promise<void> {
+  const socket = createSocket("udp4");
+  for (const [datagrams, bytes] of GARBAGE) {
+    const garbage = Buffer.alloc(bytes);
+    for (let at = 0; at < datagrams; at++)
+      await new Promise<void>((resolve) => void socket.send(garbage, port, host, () => resolve()));
+  }
+  await new Promise<void>((resolve) => void socket.close(() => resolve()));
 }
 
 function rest(ms: number): Promise<void> {
