@@ -86,14 +86,15 @@ export class Machine {
     });
   }
 
-  /** Starts a process; whether it stays shows later. */
-  start(): void {
+  /** Starts a process; whether it stays shows later. `operations`: on its disk, until it ends in the
+   *  middle of a turn. */
+  start(operations = Infinity): void {
     if (this.running) return;
     const { schedule, onTurn, onPromise } = this.#options;
     this.boots += 1;
     this.ended = null;
     this.process = null;
-    this.operationsLeft = Infinity;
+    this.operationsLeft = operations;
     const life = new Life(schedule, this.clockRate, this.wallAheadMs, () => {
       if (this.#stopping === life) onPromise();
       onTurn(this);

@@ -145,6 +145,34 @@ describe("a disk", () => {
     expect(stage.entries(machine.id)).toEqual(numbered(8));
   });
 
+  it("finds its log again after an end before any one of its operations", async () => {
+    stage = await Stage.founded();
+    await sendSome(1, 3);
+    const machine = stage.follower();
+    const random = seededRandom(1);
+    let ends = 0;
+    for (let operation = 1; operation <= 40; operation++) {
+      machine.kill();
+      const before = ends;
+      machine.onLastOperation = () => {
+        ends += 1;
+        machine.cutPower(random, [0, 0.5, 1][operation % 3] ?? 0);
+      };
+      machine.start(operation);
+      await sendSome(3 + operation, 3 + operation);
+      await stage.pass(2);
+      expect(machine.running).toBe(ends === before);
+      machine.start();
+      await stage.until("it has everything", () => {
+        return machine.process?.member?.log.lastIndex === lastIndex();
+      });
+    }
+    // A start has more than a few operations, and each of them was the last one once.
+    expect(ends).toBeGreaterThan(10);
+    expect(stage.entries(machine.id)).toEqual(numbered(43));
+    expect(stage.ends).toEqual([]);
+  });
+
   it("that is empty comes back as a voter once an operator said so", async () => {
     stage = await Stage.founded();
     await sendSome(1, 5);

@@ -34,14 +34,14 @@ export const powerCut: Nemesis = {
   },
 };
 
-/** An end in the middle of a turn, just before one of its operations on the disk. */
+/** An end in the middle of a turn, just before one of its operations on the disk; at times of a
+ *  process that has hardly begun. */
 export const crashInTurn: Nemesis = {
   name: "crash in turn",
   everyElections: 15,
   strike(cluster, random) {
     const machine = pick(random, [...cluster.machines.values()]);
     if (!machine.running) return;
-    machine.operationsLeft = between(random, 1, 20);
     const power = random() < 0.5;
     const keep = pick(random, [0, 0.5, 1]);
     machine.onLastOperation = () => {
@@ -51,5 +51,10 @@ export const crashInTurn: Nemesis = {
       const downMs = cluster.electionMs * random() * 4;
       cluster.schedule.at(cluster.nowMs + downMs, () => machine.start());
     };
+    if (random() < 0.5) machine.operationsLeft = between(random, 1, 20);
+    else {
+      machine.kill();
+      machine.start(between(random, 1, 40));
+    }
   },
 };
