@@ -90,9 +90,9 @@ export class DurableLog {
 
   /** Takes the next batch; false when none is there that belongs there, whole. */
   #readBatch(bytes: Uint8Array, place: Place): boolean {
+    if (!isNext(bytes, place) && !this.#passLostSeal(bytes, place)) return false;
     const batch = readBatchHead(bytes, place.offset, place.seed);
-    if (batch === null || batch.number !== place.number) return false;
-    if (batch.firstIndex !== place.index || batch.chainBefore !== place.chain) return false;
+    if (batch === null) return false;
     const from = place.offset + BATCH_HEAD_BYTES;
     const end = from + batch.length;
     const records: DurableRecord[] = [];
@@ -115,4 +115,24 @@ export class DurableLog {
     Object.assign(place, { offset: end, number: place.number + 1, index, chain });
     return true;
   }
+
+  /** A seal whose own sync failed is in the page cache only, and says the truth there: what it seals
+   *  was synced. A process that is started again goes on behind it. */
+  #passLostSeal(bytes: Uint8Array, place: Place): boolean {
+    const { offset, number } = place;
+    Object.assign(place, { offset: offset + BATCH_HEAD_BYTES, number: number + 1 });
+    if (isNext(bytes, place)) return true;
+    Object.assign(place, { offset, number });
+    return false;
+  }
+}
+
+function isNext(bytes: Uint8Array, { offset, seed, number, index, chain }: Place): boolean {
+  const batch = readBatchHead(bytes, offset, seed);
+  return (
+    batch !== null &&
+    batch.number === number &&
+    batch.firstIndex === index &&
+    batch.chainBefore === chain
+  );
 }

@@ -19,6 +19,7 @@ const { values } = parseArgs({
     verbose: { type: "boolean", default: false },
     faults: { type: "boolean", default: false },
     json: { type: "boolean", default: false },
+    quiet: { type: "boolean", default: false },
   },
 });
 
@@ -34,6 +35,7 @@ for (let seed = first; seed <= last; seed++) {
       ...(values.nodes !== undefined && { nodes: Number(values.nodes) }),
       ...(values.elections !== undefined && { elections: Number(values.elections) }),
       ...(values.verbose && { verbose: true }),
+      quiet: values.quiet,
     },
     values.verbose
       ? {

@@ -1,7 +1,7 @@
 /** Seeds and what they add up to: for the hand tool, the tests and the scoreboard. */
 
 import { NEMESES } from "../../src/sim/nemesis/index.ts";
-import { swarmPlan } from "../../src/sim/plan.ts";
+import { swarmPlan, type Plan } from "../../src/sim/plan.ts";
 import { simulate, type Outcome, type RunWatcher } from "../../src/sim/simulation.ts";
 
 export interface SeedWish {
@@ -9,6 +9,8 @@ export interface SeedWish {
   /** How long faults strike, election timeouts. */
   readonly elections?: number;
   readonly verbose?: boolean;
+  /** Few customers, who think for long: for tests that must be quick. */
+  readonly quiet?: boolean;
 }
 
 /** A run, and how it was asked for. */
@@ -33,14 +35,17 @@ export async function runSeed(
 ): Promise<SeedOutcome> {
   const nodes = wish.nodes ?? nodesOf(seed);
   const drawn = swarmPlan(seed, nodes, NAMES, { verbose: wish.verbose ?? false });
-  const plan =
-    wish.elections === undefined
-      ? drawn
-      : { ...drawn, faultsMs: drawn.timings.electionMaxMs * wish.elections };
+  const { heartbeatMs, electionMaxMs } = drawn.timings;
+  const plan: Plan = {
+    ...drawn,
+    ...(wish.elections !== undefined && { faultsMs: electionMaxMs * wish.elections }),
+    ...(wish.quiet === true && { customers: 1, outstanding: 2, thinkMs: heartbeatMs * 2 }),
+  };
   const flags = [
     `--seed ${seed}`,
     ...(wish.nodes === undefined ? [] : [`--nodes ${nodes}`]),
     ...(wish.elections === undefined ? [] : [`--elections ${wish.elections}`]),
+    ...(wish.quiet === true ? ["--quiet"] : []),
   ];
   const outcome = await simulate(plan, watcher);
   const command = `bun test/sim/run.ts ${flags.join(" ")}`;

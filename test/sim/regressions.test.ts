@@ -1,0 +1,13 @@
+import { expect, test } from "vitest";
+import { runSeed, type SeedWish } from "./swarm.ts";
+
+/** Seeds that once found something, and what it was. */
+const REGRESSIONS: readonly (readonly [seed: number, what: string, wish: SeedWish])[] = [
+  [28, "a seal whose own sync failed is passed over by a reader of the disk", { elections: 8 }],
+  [67, "a sync that hangs is healed by another process", { elections: 6 }],
+];
+
+test.each(REGRESSIONS)("seed %i: %s", { timeout: 120_000 }, async (seed, _what, wish) => {
+  const { violations, command } = await runSeed(seed, wish);
+  expect(violations.join("\n"), command).toBe("");
+});
