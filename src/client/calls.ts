@@ -168,7 +168,10 @@ export class Calls {
       const { lastTo } = call.ledger;
       const moved =
         call.options.target === "leader" && leader !== null && leader.term > call.followedTerm;
-      if (lastTo === null || moved || this.#hasEnded(call)) this.#attempt(call);
+      const isNew = moved || this.#hasEnded(call);
+      // The silence of the one before says nothing about this one.
+      if (isNew) call.unanswered = 0;
+      if (isNew || lastTo === null) this.#attempt(call);
       silent ||= call.unanswered > 1;
     }
     // Whoever was met just now may know who leads instead.

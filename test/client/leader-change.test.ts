@@ -43,6 +43,25 @@ describe("a client whose leader has died", () => {
     expect(cluster.committed()).toEqual(["before", "after"]);
   });
 
+  it("sends to the new one directly, however long the one before was silent", async () => {
+    for (let silentMs = 60; silentMs < 900; silentMs += 60) {
+      const cluster = new FakeCluster(3);
+      cluster.elect(1);
+      const client = await connect(cluster);
+      await cluster.time.settled(client.send("before"));
+      cluster.kill(1);
+      const sent = client.send("after");
+      await cluster.time.run(silentMs);
+      cluster.elect(2);
+      const before = cluster.requests.length;
+      cluster.tell(3);
+      await cluster.time.settled(sent);
+      const first = cluster.requests.slice(before).findLast((one) => one.request.type === "append");
+      expect(first).toMatchObject({ node: 2, hops: 0 });
+      await client.close();
+    }
+  });
+
   it("asks every node now and then, so that none forgets it while only the leader is needed", async () => {
     const cluster = new FakeCluster(3);
     cluster.elect(1);
