@@ -61,7 +61,8 @@ export class Inflight {
     return this.#due[0] ?? null;
   }
 
-  /** The range that was due next was sent again up to `lastIndex`; the rest of it, if any, stays due. */
+  /** The range that was due next was sent again up to `lastIndex`; the rest of it, if any, stays
+   *  due. */
   sentAgain(firstIndex: LogIndex, lastIndex: LogIndex, bytes: number, round: number): void {
     const range = this.#due[0];
     if (range?.fate !== "due" || range.firstIndex !== firstIndex) return;

@@ -89,8 +89,9 @@ export function createProgress(
 }
 
 /** How long to wait for an acknowledgement: smoothed round trip plus four deviations, doubled with
- *  every retry that met silence; a peer that is heard lost a datagram and needs no mercy. An acknowledgement waits for the peer's disk, so the measured round trips hold its
- *  write as well. */
+ *  every retry that met silence; a peer that is heard lost a datagram and needs no mercy. An
+ *  acknowledgement waits for the peer's disk, so the measured round trips hold its write as
+ *  well. */
 export function retryMs(progress: Progress): number {
   const base =
     progress.smoothedMs === null ? RETRY_FIRST_MS : progress.smoothedMs + 4 * progress.deviationMs;

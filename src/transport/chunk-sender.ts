@@ -2,8 +2,8 @@
  *  by itself.
  *
  *  At most a window of bytes is in flight (what the peer's kernel buffer holds). A part is sent
- *  again when one sent clearly later has arrived (as in RACK, RFC 8985), or after a retry time; while
- *  nothing at all comes back, few parts are sent, ever more rarely. */
+ *  again when one sent clearly later has arrived (as in RACK, RFC 8985), or after a retry time;
+ *  while nothing at all comes back, few parts are sent, ever more rarely. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import {

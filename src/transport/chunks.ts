@@ -1,5 +1,6 @@
 /** Engine C, the receiving side: one frame larger than a datagram comes in parts, each acknowledged
- *  by itself, and is handed on whole. It keeps a bounded number of bytes and forgets what stalls. */
+ *  by itself, and is handed on whole. It keeps a bounded number of bytes and forgets what
+ *  stalls. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import { FRAME_BYTES_MAX, type LinkFrame } from "./codec.ts";

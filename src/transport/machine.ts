@@ -29,8 +29,8 @@ export function userAtHost(): string {
   return user === "" || user === "unknown" ? hostname() : `${user}@${hostname()}`;
 }
 
-/** How large a sealed datagram to an address may be: `typedBytes` to every address, else what passes
- *  everywhere on a network, and far more to addresses of this machine. */
+/** How large a sealed datagram to an address may be: `typedBytes` to every address, else what
+ *  passes everywhere on a network, and far more to addresses of this machine. */
 export function datagramSizes(typedBytes: number | null = null): (address: Address) => number {
   if (typedBytes !== null) return () => typedBytes;
   const here = new Set(ownHosts(false));

@@ -87,8 +87,8 @@ export class Machine {
     }`);
   }
 
-  /** Hears nothing of these addresses from now on, and everything of all others: the link from there
-   *  to here is cut one way. */
+  /** Hears nothing of these addresses from now on, and everything of all others: the link from
+   *  there to here is cut one way. */
   hearNot(addresses: readonly string[]): void {
     const elements = addresses.length > 0 ? `elements = { ${addresses.join(", ")} };` : "";
     this.#rules(`table inet cut {}

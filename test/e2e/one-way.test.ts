@@ -37,9 +37,9 @@ async function leaderOf(machine: Machine): Promise<{ id: number; term: number }>
  *  acknowledged. */
 function load(machine: Machine): { stop: () => Promise<string[]> } {
   const acknowledged: string[] = [];
-  let going = true;
+  const stopped = new AbortController();
   const run = async (): Promise<void> => {
-    for (let number = 0; going; number++) {
+    for (let number = 0; !stopped.signal.aborted; number++) {
       const sent = await machine.run(["send", "-q", `entry ${number}`, "--timeout", "20s"]);
       expect(sent).toMatchObject({ code: 0 });
       acknowledged.push(`entry ${number}`);
@@ -47,7 +47,7 @@ function load(machine: Machine): { stop: () => Promise<string[]> } {
   };
   const running = run();
   const stop = async (): Promise<string[]> => {
-    going = false;
+    stopped.abort();
     await running;
     return acknowledged;
   };

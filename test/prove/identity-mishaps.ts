@@ -90,8 +90,8 @@ async function doubledId(stage: Stage, random: Random): Promise<void> {
   stage.checkOneCluster();
 }
 
-/** Another cluster of the same name, founded elsewhere, comes to this network: nobody changes sides,
- *  and clients refuse to choose. */
+/** Another cluster of the same name, founded elsewhere, comes to this network: nobody changes
+ *  sides, and clients refuse to choose. */
 async function foreignCluster(random: Random): Promise<void> {
   const here = new Stage();
   const there = new Stage(here.world.cluster);

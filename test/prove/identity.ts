@@ -1,6 +1,6 @@
 /** Measure: who may speak for a member, on real processes: disks that come back empty, ids that are
- *  claimed twice, another cluster of the same name, founders that are started at once or wiped in the
- *  middle of it. Needs no root. */
+ *  claimed twice, another cluster of the same name, founders that are started at once or wiped in
+ *  the middle of it. Needs no root. */
 import { seededRandom } from "../../src/base/random.ts";
 import { MISHAPS } from "./identity-mishaps.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";

@@ -1,10 +1,10 @@
 /** Measure: topologies in which only some majority of the nodes is wholly connected, and the others
  *  hang on it by bridges, one-way links, rings or links that come and go.
  *
- *  Each node is in a network namespace of its own; whom it does not hear is a set in nftables there,
- *  changed at run time, so links are cut one way and multicast works. For every topology there is a
- *  time to settle; then for ten election timeouts nobody of that majority may see another leader or
- *  term, and writes typed at any of its nodes must succeed in time. */
+ *  Each node is in a network namespace of its own; whom it does not hear is a set in nftables
+ *  there, changed at run time, so links are cut one way and multicast works. For every topology
+ *  there is a time to settle; then for ten election timeouts nobody of that majority may see
+ *  another leader or term, and writes typed at any of its nodes must succeed in time. */
 import { type Random, seededRandom } from "../../src/base/random.ts";
 import type { Running } from "../e2e/world.ts";
 import { until } from "../e2e/world.ts";
@@ -186,10 +186,10 @@ export class PartialCluster {
 
   /** Links outside of the majority come and go, down at first. */
   #flap(topology: Topology, random: Random): { stop: () => Promise<void> } {
-    let going = true;
+    const stopped = new AbortController();
     const flap = async (): Promise<void> => {
       await sleep(DOWN_FIRST_MS);
-      while (going) {
+      while (!stopped.signal.aborted) {
         this.#apply(drawLinks(random, this.#nodes.length, topology.majority, "random"));
         const [shortMs, longMs] = FLAP_MS;
         await sleep(shortMs + random() * (longMs - shortMs));
@@ -197,7 +197,7 @@ export class PartialCluster {
     };
     const flapping = flap();
     const stop = async (): Promise<void> => {
-      going = false;
+      stopped.abort();
       await flapping;
     };
     return { stop };
@@ -256,7 +256,7 @@ function render({ shape, majority, hears }: Topology): string {
   const names = (nodes: Iterable<number>): string =>
     [...nodes]
       .map((node) => node + 1)
-      .toSorted()
+      .toSorted((a, b) => a - b)
       .join(" ");
   const rows = hears.map((heard, at) => `${at + 1} hears ${names(heard)}`).join(", ");
   return `${shape} around nodes ${names(majority)} (${rows})`;

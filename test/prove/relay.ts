@@ -1,21 +1,22 @@
 /** A network with faults between the nodes of one machine, without root.
  *
- *  For every pair of nodes the relay has two sockets, one at each end, like a NAT: node 1 knows node
- *  2 as `addressOf(1, 2)` and node 2 knows node 1 as `addressOf(2, 1)`. Whatever comes in from node 1
- *  on the one leaves for node 2 from the other, after the faults of the link 1 -> 2.
+ *  For every pair of nodes the relay has two sockets, one at each end, like a NAT: node 1 knows
+ *  node 2 as `addressOf(1, 2)` and node 2 knows node 1 as `addressOf(2, 1)`. Whatever comes in from
+ *  node 1 on the one leaves for node 2 from the other, after the faults of the link 1 -> 2.
  *
  *      node 1  ->  [1,2]  ~~ faults of 1 -> 2 ~~  [2,1]  ->  node 2
  *      node 1  <-  [1,2]  ~~ faults of 2 -> 1 ~~  [2,1]  <-  node 2
  *
- *  The nodes need not be trusted to keep to it: each has a multicast port of its own, hears no beacon
- *  of the others and learns no address but the relay's (`nodeArguments`). What others send to a
- *  socket of the relay is dropped and counted (`strays`). That everything really goes through it is
- *  shown by its counters, and by a relay that cuts all links: then nobody leads (network.test.ts).
+ *  The nodes need not be trusted to keep to it: each has a multicast port of its own, hears no
+ *  beacon of the others and learns no address but the relay's (`nodeArguments`). What others send
+ *  to a socket of the relay is dropped and counted (`strays`). That everything really goes through
+ *  it is shown by its counters, and by a relay that cuts all links: then nobody leads
+ *  (network.test.ts).
  *
- *  Which fault is made where: loss, duplication (at once and much later), delay, jitter, reordering,
- *  damage, truncation, one-way cuts and a bandwidth limit are made here, in a process of its own
- *  (relay-process.ts). Topologies of network namespaces with nftables are in namespaces.ts: there the
- *  kernel cuts, and multicast works. */
+ *  Which fault is made where: loss, duplication (at once and much later), delay, jitter,
+ *  reordering, damage, truncation, one-way cuts and a bandwidth limit are made here, in a process
+ *  of its own (relay-process.ts). Topologies of network namespaces with nftables are in
+ *  namespaces.ts: there the kernel cuts, and multicast works. */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Address } from "../../src/base/hosts.ts";
