@@ -1,5 +1,6 @@
 /** What a raft frame must be before the core and the log see it. A datagram was opened, so whoever
- *  sent it holds the key; its disk may have rotted all the same, and one frame must not end a node. */
+ *  sent it holds the key; its disk may have rotted all the same, and one frame must not end a
+ *  node. */
 
 import { decodeSegmentHead } from "../storage/segment-head.ts";
 import type { LogStore } from "../storage/types.ts";

@@ -1,5 +1,6 @@
-/** Command lines from a grammar of the real commands, flags and words, mistyped in every way, through
- *  the parser in this process. Each is taken, or refused with sentences that a person can use. */
+/** Command lines from a grammar of the real commands, flags and words, mistyped in every way,
+ *  through the parser in this process. Each is taken, or refused with sentences that a person can
+ *  use. */
 
 import { parseArgs } from "citty";
 import { checkArguments } from "../../src/cli/arguments.ts";

@@ -1,4 +1,5 @@
-/** A share of the command lines; the compiled executable gets some in test/e2e/arguments.test.ts. */
+/** A share of the command lines; the compiled executable gets some in
+ *  test/e2e/arguments.test.ts. */
 
 import { expect, it } from "vitest";
 import { ArgumentsFuzz } from "./arguments-fuzz.ts";

@@ -1,5 +1,6 @@
 /** Hostile responses to the client library, on virtual time: bodies with bytes changed, fields
- *  replaced, other answers than were asked for. Every call ends in time with a result or a RaftError. */
+ *  replaced, other answers than were asked for. Every call ends in time with a result or a
+ *  RaftError. */
 
 import { RaftClient } from "../../src/client/client.ts";
 import { RaftError } from "../../src/client/types.ts";

@@ -1,12 +1,12 @@
 /** Frames given to live members, in two worlds.
  *
- *  *Honest but bad*: frames are lost, doubled, delivered again long after, in any order. Nothing may
- *  be thrown at all, and what two members know committed is the same.
+ *  *Honest but bad*: frames are lost, doubled, delivered again long after, in any order. Nothing
+ *  may be thrown at all, and what two members know committed is the same.
  *
- *  *Lying*: beside the honest ones come frames with adversarial values, sealed by somebody who holds
- *  the key and was met as a member, which no promise covers. A member may then find that the cluster
- *  contradicts itself and stop with a broken invariant, each of which is listed here. It may not
- *  fail in any other way. */
+ *  *Lying*: beside the honest ones come frames with adversarial values, sealed by somebody who
+ *  holds the key and was met as a member, which no promise covers. A member may then find that the
+ *  cluster contradicts itself and stop with a broken invariant, each of which is listed here. It
+ *  may not fail in any other way. */
 
 import { InvariantError } from "../../src/base/assert.ts";
 import type { Wire } from "../../src/transport/messagepack.ts";

@@ -1,4 +1,5 @@
-/** A small share of the frames given to live members; the measure in test/prove/fuzz.ts gives more. */
+/** A small share of the frames given to live members; the measure in test/prove/fuzz.ts gives
+ *  more. */
 
 import { expect, it } from "vitest";
 import { MemberFuzz } from "./member-fuzz.ts";

@@ -104,7 +104,8 @@ export class RecoveryFuzz {
 
   // --- directories -------------------------------------------------------------------------
 
-  /** A log of several segments, terms, sessions and configurations; sealed, as an idle node's is. */
+  /** A log of several segments, terms, sessions and configurations; sealed, as an idle node's
+   *  is. */
   #build(): Original {
     const { rolls } = this;
     const disk = new MemoryDisk({ schedule: (run) => this.#tasks.push(run) });
@@ -288,8 +289,9 @@ export class RecoveryFuzz {
     close(again);
   }
 
-  /** After one damage in one place, while the last seal stands, every acknowledged entry is there or
-   *  known to be damaged. Without the seal the end looks torn: then it is cut and that is said. */
+  /** After one damage in one place, while the last seal stands, every acknowledged entry is there
+   *  or known to be damaged. Without the seal the end looks torn: then it is cut and that is
+   *  said. */
   #checkKept(original: Original, disk: MemoryDisk, store: OpenStore): void {
     const { log } = store;
     if (log.damage.length > 0) this.counts.holes++;

@@ -64,7 +64,8 @@ export class WireWorld {
   nowMs = 1_000;
   /** Bytes that the parties sent to the enemy's address. */
   bytesToEnemy = 0;
-  /** Frames of the enemy that came through, and requests and responses in them that could be read. */
+  /** Frames of the enemy that came through, and requests and responses in them that could be
+   *  read. */
   delivered = 0;
   decoded = 0;
   /** The last datagram that was sent to the enemy, until it is taken. */

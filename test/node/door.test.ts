@@ -1,5 +1,5 @@
-/** Frames that the core must not see: a leader's disk may have rotted, and holders of the key may say
- *  anything. */
+/** Frames that the core must not see: a leader's disk may have rotted, and holders of the key may
+ *  say anything. */
 
 import { describe, expect, it } from "vitest";
 import { raftProblem } from "../../src/node/door.ts";

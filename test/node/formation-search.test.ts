@@ -1,6 +1,6 @@
 /** Every order of hellos, syncs, crashes and wipes among two and three founders: at most one
- *  founding ever has members, and without a wipe everybody always ends up in it. The whole search of
- *  three founders is the measure in test/prove/founding.ts; here are its smaller stages. */
+ *  founding ever has members, and without a wipe everybody always ends up in it. The whole search
+ *  of three founders is the measure in test/prove/founding.ts; here are its smaller stages. */
 
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";

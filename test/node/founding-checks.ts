@@ -7,10 +7,10 @@ import { type World, settled } from "./founding-search.ts";
 /** Of three founders. */
 const MAJORITY = 2;
 
-/** At most one record ever has members. Where two directories of it were members, something may have
- *  been acknowledged: it stays within reach, because while a majority of the record's directories is
- *  whole they all become members of it without further faults. Where nobody was wiped everybody
- *  does. Whoever stays outside can say why. */
+/** At most one record ever has members. Where two directories of it were members, something may
+ *  have been acknowledged: it stays within reach, because while a majority of the record's
+ *  directories is whole they all become members of it without further faults. Where nobody was
+ *  wiped everybody does. Whoever stays outside can say why. */
 export function checkWorld(space: FoundingSpace, world: World): string | null {
   const split = checkSplit(space, world);
   if (split !== null) return split;

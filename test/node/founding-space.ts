@@ -2,8 +2,8 @@
  *  restarts and wipes, over the production Formation.
  *
  *  A world is three machines, each interned as a number, and what is left to happen. Formation runs
- *  once for each pair of a machine and an input; the search itself is over four numbers. Worlds that
- *  differ only in who is called 1, 2 and 3 are one: no rule looks at an id but to sort. */
+ *  once for each pair of a machine and an input; the search itself is over four numbers. Worlds
+ *  that differ only in who is called 1, 2 and 3 are one: no rule looks at an id but to sort. */
 
 import type { FoundingRecord, NodeId } from "../../src/base/types.ts";
 import { foundingRecord } from "../../src/node/formation-record.ts";

@@ -5,7 +5,8 @@
  *
  *  It can fail. With rules of src/node/formation.ts loosened by hand, one wipe suffices:
  *  - a record that a majority has signed makes members: a split after 9,117 states;
- *  - a founder takes a record that names another incarnation of its id: it waits for ever and cannot
+ *  - a founder takes a record that names another incarnation of its id: it waits for ever and
+ *  cannot
  *    say why, after 96;
  *  - the word of a member is not enough: an acknowledged entry is out of reach, after 14,278;
  *  - a founder never takes a record, or forgets who has signed: not everybody becomes a member. */

@@ -3,6 +3,11 @@
  *  frames to live members, damaged directories, command lines and responses to the client library.
  *  Only datagrams are counted as done; a failure of any of them is one.
  *
+ *  It can fail. Planted by hand and found within seconds: a failed seal that throws, a seal that is
+ *  not checked, a dropped datagram that is not counted, a byte string of any type or length, a bad
+ *  batch taken for torn before valid ones, a record whose chain is not checked, a snapshot's head
+ *  that goes in unread, a response used before it could be read.
+ *
  *      bun test/prove/fuzz.ts [SECONDS] [SEED] [TARGET]      runs it alone */
 
 import { ArgumentsFuzz } from "../fuzz/arguments-fuzz.ts";
@@ -15,8 +20,8 @@ import type { Budget, Figure, Measure } from "./measure.ts";
 
 /** Rounds between two looks at the clock. */
 const ROUNDS_AT_ONCE = 64;
-/** Bytes by which the process may grow: what may be unfinished of nodes and of clients, and room for
- *  garbage. */
+/** Bytes by which the process may grow: what may be unfinished of nodes and of clients, and room
+ *  for garbage. */
 const GROWTH_BYTES_MAX = 512 * 1_048_576;
 /** A round of 64 datagrams, with a collection of garbage and a busy neighbour in it. */
 const ROUND_MS_MAX = 5_000;
