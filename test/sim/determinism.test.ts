@@ -27,7 +27,7 @@ const digest = ({ fingerprint, events, worldMs, faults, violations }: Outcome): 
   fingerprint,
   events,
   worldMs,
-  faults: [...faults].toSorted(),
+  faults: Object.fromEntries(faults),
   violations,
 });
 

@@ -3,6 +3,7 @@ import { seededRandom } from "../../src/base/random.ts";
 import { isHardStateAtRest, provenRecords } from "../../src/sim/nemesis/rot.ts";
 import { bringBack } from "../../src/sim/nemesis/operator.ts";
 import { budgetOf } from "../../src/sim/nemesis/budget.ts";
+import { Member } from "../../src/node/member.ts";
 import { HARD_STATE_FILE, readHardState } from "../../src/storage/hard-state.ts";
 import { Stage } from "./stage.ts";
 
@@ -32,7 +33,7 @@ describe("a disk", () => {
     expect(place.to).toBe(stage.leader()?.process?.member?.core.lastIndex);
     machine.disk.flipBit(place.file, (place.offset + place.bytes - 1) * 8);
     machine.start();
-    await stage.until("it is a member", () => machine.process?.member != null);
+    await stage.until("it is a member", () => machine.process?.member instanceof Member);
     expect(stage.member(machine.id).log.lastIndex).toBe(place.to);
     const isHealed = (): boolean =>
       machine.process?.member?.log.damage.length === 0 &&
@@ -134,7 +135,7 @@ describe("a disk", () => {
     machine.disk.faults.push({ operation: "sync", path: ".log", code: "EIO", after: 0 });
     await sendSome(4, 6);
     await stage.until("its node ends", () => stage.ends.length > 0);
-    await stage.until("the next one runs", () => machine.process?.member != null);
+    await stage.until("the next one runs", () => machine.process?.member instanceof Member);
     machine.cutPower(seededRandom(1), 0);
     machine.start();
     await sendSome(7, 8);

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { diceOf } from "../../src/sim/chance.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import type { Machine } from "../../src/sim/machine.ts";
+import { Member } from "../../src/node/member.ts";
 import { newKey, openKey } from "../../src/transport/key.ts";
 import type { ClusterKey } from "../../src/transport/types.ts";
 import { Stage } from "./stage.ts";
@@ -33,7 +34,7 @@ describe("on one network", () => {
     const all = [...stage.cluster.machines.values(), ...others];
     for (const machine of all) machine.start();
     await stage.until("both are founded", () =>
-      all.every(({ process }) => process?.member != null),
+      all.every(({ process }) => process?.member instanceof Member),
     );
     const own = clusterIds(stage.cluster.machines.values());
     const theirs = clusterIds(others);
@@ -108,7 +109,7 @@ describe("on one network", () => {
         return double.ended !== null || stage.machine(2).ended !== null;
       });
       await stage.pass(20);
-      const members = all.filter(({ process }) => process?.member != null);
+      const members = all.filter(({ process }) => process?.member instanceof Member);
       // None where two records met: a person has to wipe those who signed with the one that ended.
       expect([0, 3]).toContain(members.length);
       expect(clusterIds(members).length).toBeLessThanOrEqual(1);

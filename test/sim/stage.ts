@@ -154,7 +154,7 @@ export class Stage {
       const read = log.read(index, 1);
       const head = read === null ? "damaged" : readHead(read.bytes, 0);
       if (read === null || typeof head === "string")
-        throw new Error(`entry ${index} of ${id}: ${head}`);
+        throw new Error(`entry ${index} of node ${id} cannot be read`);
       const payloads = head.kind === RECORD_KIND.user ? payloadsOf(read.bytes, 0) : [];
       found.push(...(payloads ?? []).map((payload) => new TextDecoder().decode(payload)));
       index = read.lastIndex + 1;
