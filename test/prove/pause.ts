@@ -167,7 +167,7 @@ async function fillEars({ host, port }: Address): Promise<void> {
   for (const [datagrams, bytes] of GARBAGE) {
     const garbage = Buffer.alloc(bytes);
     for (let at = 0; at < datagrams; at++)
-      await new Promise<void>((resolve) => void socket.send(garbage, port, host, () => resolve()));
+      await new Promise<void>((resolve) => socket.send(garbage, port, host, () => resolve()));
   }
   await new Promise<void>((resolve) => void socket.close(() => resolve()));
 }
