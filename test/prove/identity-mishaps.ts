@@ -9,6 +9,7 @@ const SAY_MS = 40_000;
 const SETTLE_MS = 90_000;
 const FENCED = /is known by other data than this machine has/;
 const TWO_FOUNDINGS = /two foundings of cluster .* meet/;
+const LET_IN = /this node is a voter now/;
 const ANOTHER = /another cluster \S+ is on this network: node \d/;
 const OLDER = /still belongs to an older cluster/;
 
@@ -38,13 +39,16 @@ async function wipedDisk(stage: Stage, random: Random): Promise<void> {
   Stage.checkSaid(fresh, new RegExp(`members replace ${id}\\b`));
   const voted = fresh.lines.find((line) => /this node leads|\bready:/.test(line));
   if (voted !== undefined) throw new Error(`a wiped node takes part: ${voted}`);
-  // On a busy machine leaders change: an operator types it again.
+  // Leaders may change meanwhile: an operator types it again until the newcomer is in.
   await until(
     "the newcomer is let in",
-    async () => (await stage.world.run(["members", "replace", String(id)])).code === 0,
+    async () =>
+      says(fresh, LET_IN) ||
+      (await stage.world.run(["members", "replace", String(id)])).code === 0 ||
+      says(fresh, LET_IN),
     SAY_MS,
   );
-  await fresh.waitForLine(/this node is a voter now/, SAY_MS);
+  await fresh.waitForLine(LET_IN, SAY_MS);
   await stage.mustSend();
   await stage.healthy();
   await stage.checkLog();

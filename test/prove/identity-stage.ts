@@ -5,6 +5,8 @@ import { join } from "node:path";
 import type { NodeId } from "../../src/base/types.ts";
 import { type RunOptions, type Running, until, World } from "../e2e/world.ts";
 
+/** Several worlds share this machine, and what is asked has nothing to do with time. */
+const FLAGS = ["--election", "1s"] as const;
 const SEND_TIMEOUT = "20s";
 const READY_MS = 60_000;
 /** Who became a member says so with the first digits of the cluster's id. */
@@ -24,7 +26,7 @@ export class Stage {
   }
 
   up(id: NodeId, flags: readonly string[] = [], options: RunOptions = {}): Running {
-    const running = this.world.start(["up", "--id", String(id), ...flags], options);
+    const running = this.world.start(["up", "--id", String(id), ...FLAGS, ...flags], options);
     this.started.push({ id, running });
     this.nodes.set(id, running);
     return running;
