@@ -86,8 +86,8 @@ export class Machine {
     });
   }
 
-  /** Starts a process; whether it stays shows later. `operations`: on its disk, until it ends in the
-   *  middle of a turn. */
+  /** Starts a process; whether it stays shows later. `operations`: on its disk, until it ends in
+   *  the middle of a turn. */
   start(operations = Infinity): void {
     if (this.running) return;
     const { schedule, onTurn, onPromise } = this.#options;

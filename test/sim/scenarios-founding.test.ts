@@ -8,7 +8,7 @@ import { Stage } from "./stage.ts";
 const STRIDE = Number(process.env["RAFT_STRIDE"] ?? 23);
 
 describe("a founding", () => {
-  it("with a founder wiped after any event of it never splits, and loses nothing acknowledged", async () => {
+  it("with a founder wiped after any event never splits, and loses nothing", async () => {
     const calm = await Stage.founded();
     const events = calm.cluster.schedule.ran;
     calm.cluster.end();

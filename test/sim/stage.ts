@@ -168,7 +168,8 @@ export class Stage {
       const end = ended === null ? "" : ` ended: ${JSON.stringify(ended)}`;
       if (core === undefined) return `node ${id} ${running ? "is no member" : "is down"}${end}`;
       const { role, term, commitIndex, lastIndex } = core;
-      return `node ${id} ${role} term ${term} commit ${commitIndex} of ${lastIndex} mute: ${core.status().mute}`;
+      const { mute } = core.status();
+      return `node ${id} ${role} term ${term} commit ${commitIndex}/${lastIndex} mute: ${mute}`;
     });
     return nodes.join("; ");
   }

@@ -1,5 +1,5 @@
-/** Disks that fail, fill up, hang, and lose what was only in the page cache. Nothing that was synced
- *  is lost here: see rot.ts and wipe.ts. */
+/** Disks that fail, fill up, hang, and lose what was only in the page cache. Nothing that was
+ *  synced is lost here: see rot.ts and wipe.ts. */
 
 import { between, pick } from "../chance.ts";
 import type { Nemesis } from "./types.ts";

@@ -1,5 +1,5 @@
-/** Bytes that change on a disk, and sectors written where they do not belong: in what was synced and
- *  can be told from a torn end. Each record keeps a good copy on the other machines. */
+/** Bytes that change on a disk, and sectors written where they do not belong: in what was synced
+ *  and can be told from a torn end. Each record keeps a good copy on the other machines. */
 
 import type { Random } from "../../base/random.ts";
 import type { LogIndex } from "../../base/types.ts";
