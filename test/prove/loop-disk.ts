@@ -32,8 +32,8 @@ const SECTOR_BYTES = 512;
 /** Whatever was written longer ago has been synced. */
 const RECENT_MS = 2_000;
 /** A process that has just ended may hold the mount for a moment. */
-const UNMOUNT_TRIES = 100;
-const UNMOUNT_RETRY_MS = 20;
+const UNMOUNT_TRIES = 300;
+const UNMOUNT_RETRY_MS = 50;
 
 const mounted = new Set<LoopDisk>();
 let watching = false;
@@ -110,15 +110,29 @@ export class LoopDisk {
   async restart(): Promise<void> {
     this.#release();
     for (let tries = 1; ; tries++) {
-      const refusal = await run("umount", [this.path]);
-      if (refusal === null) break;
-      if (tries === UNMOUNT_TRIES) throw new Error(refusal);
+      const refusal = (await run("umount", [this.path])) ?? (await this.#mountAgain());
+      if (refusal === null) return;
+      if (tries === UNMOUNT_TRIES) throw new Error(`${this.path}: ${refusal}`);
       await new Promise((resolve) => setTimeout(resolve, UNMOUNT_RETRY_MS));
     }
+  }
+
+  /** A mount namespace that somebody made meanwhile keeps the dead file system alive for as long as
+   *  it lasts; then it is what is mounted again, and says so at the first write. */
+  async #mountAgain(): Promise<string | null> {
     mounted.delete(this);
     const refusal = await run("mount", this.#mountArguments());
     if (refusal !== null) throw new Error(refusal);
     this.#mounted();
+    try {
+      const probe = join(this.path, "alive");
+      writeFileSync(probe, "");
+      rmSync(probe);
+      return null;
+    } catch {
+      this.#release();
+      return "another mount namespace holds the disk that died";
+    }
   }
 
   /** Unmounts it, held or not, and removes it with its image. */
@@ -136,7 +150,7 @@ export class LoopDisk {
   #mounted(): void {
     watchForTheEnd();
     mounted.add(this);
-    this.#descriptor = openSync(this.path, constants.O_RDONLY);
+    this.#descriptor = openSync(this.path, constants.O_RDONLY | constants.O_DIRECTORY);
   }
 
   #release(): void {

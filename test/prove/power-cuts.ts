@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Random, seededRandom } from "../../src/base/random.ts";
-import { type LogEntry, openKey, RaftClient } from "../../src/index.ts";
+import { type LogEntry, openKey, RaftClient, RaftError } from "../../src/index.ts";
 import { inspect, verifyDirectory } from "../../src/storage/inspect.ts";
 import { freePort, type Running, World } from "../e2e/world.ts";
 import { Ledger, pause, sendUntil } from "./ledger.ts";
@@ -357,8 +357,13 @@ async function wholeLog(client: RaftClient, id: number, index: number): Promise<
   const deadlineMs = performance.now() + READY_MS_MAX;
   for (;;) {
     const log: LogEntry[] = [];
-    for await (const entry of client.log({ node: id, stale: true, all: true, to: index }))
-      log.push(entry);
+    try {
+      for await (const entry of client.log({ node: id, stale: true, all: true, to: index }))
+        log.push(entry);
+    } catch (error) {
+      // A node that has just come back need not have been met yet.
+      if (!(error instanceof RaftError) || ![3, 4].includes(error.exitCode)) throw error;
+    }
     if (log.length >= index) return log;
     if (performance.now() > deadlineMs)
       throw new Error(`node ${id} has ${log.length} of ${index} entries`);
