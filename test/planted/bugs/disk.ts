@@ -130,7 +130,7 @@ const rows: readonly Row[] = [
     name: "record-chain-not-read",
     knownBug: "60",
     file: "src/storage/segment-scan.ts",
-    find: '    if (chainOf(input.bytes, offset, head.bytes, chain) !== head.chain)\n      return stopped("the chain does not hold");\n',
+    find: `    if (chainOf(input.bytes, offset, head.bytes, chain) !== head.chain)\n      return stopped("the chain does not hold");\n`,
     replace: "",
     sentence: "Rot inside an entry is not noticed when it is read back.",
     unit: DAMAGE,
@@ -245,7 +245,7 @@ const rows: readonly Row[] = [
     file: "src/storage/identity.ts",
     find: "  if (!found.ok) return found;\n",
     replace:
-      '  if (!found.ok && found.problem === "unreadable") {\n    wipeDisk(disk);\n    const identity = freshIdentity(wanted);\n' +
+      `  if (!found.ok && found.problem === "unreadable") {\n    wipeDisk(disk);\n    const identity = freshIdentity(wanted);\n` +
       "    writeIdentity(disk, identity);\n    return { ok: true, identity, fresh: true };\n  }\n" +
       "  if (!found.ok) return found;\n",
     sentence: "One flipped bit in the identity deletes the whole log.",

@@ -30,9 +30,9 @@ const rows: readonly Row[] = [
     name: "replace-as-voter",
     knownBug: "40",
     file: "src/raft/membership.ts",
-    find: 'with this very data` };\n      }\n      return {\n        members: [...others, { id: change.id, incarnation: change.incarnation, role: "learner" }],',
+    find: `};\n      }\n      return {\n        members: [...others, { id: change.id, incarnation: change.incarnation, role: "learner" }],`,
     replace:
-      "with this very data` };\n      }\n      return {\n        members: [...others, { ...member, incarnation: change.incarnation }],",
+      "};\n      }\n      return {\n        members: [...others, { ...member, incarnation: change.incarnation }],",
     also: [
       {
         find: "  assert(difference <= 1, `one entry would change ${difference} voting pairs`);\n",
@@ -119,7 +119,7 @@ const rows: readonly Row[] = [
     name: "promoted-before-caught-up",
     knownBug: "own",
     file: "src/raft/configuration-change.ts",
-    find: '  return change.type === "promote" ? catchUpProblem(state, leadership, change.id) : null;',
+    find: `  return change.type === "promote" ? catchUpProblem(state, leadership, change.id) : null;`,
     replace: "  return null;",
     sentence: "A learner that holds nothing becomes a voter.",
     unit: CHANGES,
@@ -244,11 +244,10 @@ const rows: readonly Row[] = [
     also: [
       {
         find: '      this.writing = record;\n      return [{ type: "writeRecord", record }];',
-        replace:
-          '      this.writing = record;\n      this.record = record;\n      return [{ type: "writeRecord", record }];',
+        replace: `      this.writing = record;\n      this.record = record;\n      return [{ type: "writeRecord", record }];`,
       },
       {
-        find: '    assert(this.writing !== null && this.record === null, "a record is written once");\n    this.record = this.writing;\n',
+        find: `    assert(this.writing !== null && this.record === null, "a record is written once");\n    this.record = this.writing;\n`,
         replace: "",
       },
     ],

@@ -114,7 +114,7 @@ const rows: readonly Row[] = [
     file: "src/node/append-queue.ts",
     find: "    if (this.#waiters.length > this.#waitersFrom) this.#orphansUntilMs = nowMs + ORPHAN_MS;\n",
     replace:
-      '    for (const waiter of this.#waiters.slice(this.#waitersFrom)) this.#refuseAll(waiter, "overwritten");\n' +
+      `    for (const waiter of this.#waiters.slice(this.#waitersFrom)) this.#refuseAll(waiter, "overwritten");\n` +
       "    this.#waiters = [];\n    this.#waitersFrom = 0;\n    if (nowMs < 0) this.#leadAgain();\n",
     sentence: "A leader that steps down calls entries lost that may still be committed.",
     unit: QUEUE,
@@ -124,7 +124,7 @@ const rows: readonly Row[] = [
     name: "duplicate-appended",
     knownBug: "34",
     file: "src/node/append-queue.ts",
-    find: '    if (first + request.count - 1 <= last) return { type: "duplicate", lastSequence: last };\n',
+    find: `    if (first + request.count - 1 <= last) return { type: "duplicate", lastSequence: last };\n`,
     replace: '    if (first <= last) return { type: "append" };\n',
     sentence: "A request that was sent twice enters the log twice.",
     unit: QUEUE,
@@ -165,7 +165,7 @@ const rows: readonly Row[] = [
     name: "if-last-on-uncommitted",
     knownBug: "own",
     file: "src/node/append-queue.ts",
-    find: '    if (!isKnown || (committed <= ifLast && committed !== last)) return { type: "hold" };\n',
+    find: `    if (!isKnown || (committed <= ifLast && committed !== last)) return { type: "hold" };\n`,
     replace: "",
     sentence: "--if-last is refused because of an entry that may yet be lost.",
     unit: QUEUE,

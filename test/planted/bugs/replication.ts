@@ -97,7 +97,7 @@ const rows: readonly Row[] = [
     name: "next-index-below-match",
     knownBug: "19",
     file: "src/raft/progress.ts",
-    find: '  progress.state = "probe";\n  progress.nextIndex = Math.max(nextIndex, progress.matchIndex + 1);',
+    find: `  progress.state = "probe";\n  progress.nextIndex = Math.max(nextIndex, progress.matchIndex + 1);`,
     replace: '  progress.state = "probe";\n  progress.nextIndex = nextIndex;',
     also: [
       {
@@ -281,7 +281,7 @@ const rows: readonly Row[] = [
     name: "transfer-takes-entries",
     knownBug: "own",
     file: "src/raft/core.ts",
-    find: '    if (leadership.transfer !== null)\n      return { ok: false, reason: "transferring", leader: this.leader };\n',
+    find: `    if (leadership.transfer !== null)\n      return { ok: false, reason: "transferring", leader: this.leader };\n`,
     replace: "",
     sentence: "A leader that hands over goes on taking entries, and the heir never has them all.",
     unit: ["test/raft/transfer.test.ts"],

@@ -32,7 +32,7 @@ const rows: readonly Row[] = [
     also: [
       { find: "} else if (!state.hard.pending) {", replace: "} else {" },
       {
-        find: '  assert(state.role === "candidate" && !state.hard.pending, "only an elected candidate leads");\n',
+        find: `  assert(state.role === "candidate" && !state.hard.pending, "only an elected candidate leads");\n`,
         replace: "",
       },
     ],
@@ -46,7 +46,7 @@ const rows: readonly Row[] = [
     find: "  candidacy.granted.set(from.id, from.incarnation);\n",
     replace:
       "  const next = candidacy.granted.has(from.id)\n" +
-      '    ? state.configurations.inForce.members.find((m) => m.role === "voter" && !candidacy.granted.has(m.id))\n' +
+      `    ? state.configurations.inForce.members.find((m) => m.role === "voter" && !candidacy.granted.has(m.id))\n` +
       "    : from;\n" +
       "  if (next !== undefined) candidacy.granted.set(next.id, next.incarnation);\n",
     sentence: "Votes are counted, not who voted: a doubled datagram is a second vote.",
@@ -145,7 +145,7 @@ const rows: readonly Row[] = [
     find: "  const answer = preVoteAnswer(state, from, request);\n",
     replace:
       "  const answer = preVoteAnswer(state, from, request);\n" +
-      '  if (answer === "granted") state.electionDeadlineMs = state.nowMs + state.timings.electionMaxMs;\n',
+      `  if (answer === "granted") state.electionDeadlineMs = state.nowMs + state.timings.electionMaxMs;\n`,
     sentence: "Granting a pre-vote restarts the election timer.",
     unit: VOTES,
   },
@@ -171,7 +171,7 @@ const rows: readonly Row[] = [
     name: "pre-votes-never-withheld",
     knownBug: "44",
     file: "src/raft/pre-vote.ts",
-    find: '  if (request.term > state.hard.term && isLeaderAlive(state, from)) return "withheld";\n',
+    find: `  if (request.term > state.hard.term && isLeaderAlive(state, from)) return "withheld";\n`,
     replace: "",
     sentence: "A pre-vote is granted although a leader is alive.",
     unit: ELECTION,

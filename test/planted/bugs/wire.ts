@@ -44,7 +44,7 @@ const rows: readonly Row[] = [
     name: "fields-not-ranged",
     knownBug: "71",
     file: "src/transport/fields.ts",
-    find: 'if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max)',
+    find: `if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max)`,
     replace: 'if (typeof value === "number" && (value <= max || value > min))',
     sentence: "A field of the wire has any number in it.",
     unit: CODEC,
@@ -141,8 +141,7 @@ const rows: readonly Row[] = [
     knownBug: "H13",
     file: "src/transport/session.ts",
     find: '    if (!this.window.isFresh(header.counter)) return "replayed";\n',
-    replace:
-      '    if (!this.window.isFresh(header.counter)) return "replayed";\n    this.window.record(header.counter);\n',
+    replace: `    if (!this.window.isFresh(header.counter)) return "replayed";\n    this.window.record(header.counter);\n`,
     sentence: "A forged counter shuts out the genuine datagrams of that number and all older ones.",
     unit: SEAL,
     random: NONE,
