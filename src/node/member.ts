@@ -49,6 +49,7 @@ import { raftProblem } from "./door.ts";
 import { Healer } from "./healer.ts";
 import { EarlyAppends } from "./early-appends.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
+import { sizesOf, type MemberSizes } from "./member-sizes.ts";
 import { Reads } from "./reads.ts";
 import { fulfilSendOrder } from "./replication.ts";
 import { messageLine } from "./trace.ts";
@@ -73,15 +74,6 @@ export interface MemberOptions {
   readonly onTrace: ((text: string) => void) | null;
   /** Asks the loop for another turn. */
   readonly wake: () => void;
-}
-
-export interface MemberSizes {
-  readonly held: number;
-  readonly waiting: number;
-  readonly tailBytes: number;
-  readonly sessions: number;
-  readonly connections: number;
-  readonly datagramsOut: number;
 }
 
 /** What a data directory was last known to hold. */
@@ -151,13 +143,8 @@ export class Member {
     });
   }
 
-  /** How much is held here: requests that wait for their turn, records that wait for commitment,
-   *  records in memory, clients remembered, connections; and what was sent so far. */
   get sizes(): MemberSizes {
-    const { endpoint } = this.#options;
-    const { datagramsOut } = endpoint.counters;
-    const connections = endpoint.connections().length;
-    return { ...this.#appends.sizes, ...this.log.sizes, connections, datagramsOut };
+    return sizesOf(this.#appends, this.log, this.#options.endpoint);
   }
 
   /** Since this node last heard from a leader of its term, ms; 0 while it leads; null: never. */

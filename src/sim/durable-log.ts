@@ -116,8 +116,8 @@ export class DurableLog {
     return true;
   }
 
-  /** A seal whose own sync failed is in the page cache only, and says the truth there: what it seals
-   *  was synced. A process that is started again goes on behind it. */
+  /** A seal whose own sync failed is in the page cache only, and says the truth there: what it
+   *  seals was synced. A process that is started again goes on behind it. */
   #passLostSeal(bytes: Uint8Array, place: Place): boolean {
     const { offset, number } = place;
     Object.assign(place, { offset: offset + BATCH_HEAD_BYTES, number: number + 1 });

@@ -1,7 +1,7 @@
-/** After the faults: does what is left go on? First a random quorum is healed and the rest stays dead
- *  or cut one way for ever; then everything is healed. */
+/** After the faults: does what is left go on? First a random quorum is healed and the rest stays
+ *  dead or cut one way for ever; then everything is healed. */
 
-import type { MonotonicMs, NodeId } from "../base/types.ts";
+import type { MonotonicMs } from "../base/types.ts";
 import type { Random } from "../base/random.ts";
 import { majorityOf, votersOf } from "../raft/membership.ts";
 import type { Configuration } from "../raft/types.ts";

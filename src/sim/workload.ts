@@ -1,5 +1,5 @@
-/** Customers at work: programs with the production client in them send, repeat, read, give up, crash
- *  and come back, and write down what they did and what they were told. */
+/** Customers at work: programs with the production client in them send, repeat, read, give up,
+ *  crash and come back, and write down what they did and what they were told. */
 
 import type { Random } from "../base/random.ts";
 import type { LogIndex } from "../base/types.ts";

@@ -53,7 +53,8 @@ function runSlice(from: number, seconds: number, flags: readonly string[]): Prom
     child.on("close", (code) => {
       const last = out.trim().split("\n").at(-1) ?? "";
       if (last.startsWith("{")) return resolve(JSON.parse(last) as Summary);
-      const failure = `seeds from ${from} on: the simulator ended with ${code}: ${error.slice(-500)}`;
+      const said = error.slice(-500);
+      const failure = `seeds from ${from} on: the simulator ended with ${code}: ${said}`;
       resolve({ ...NOTHING, seeds: 1, violations: 1, failures: [failure] });
     });
   });

@@ -1,7 +1,8 @@
-/** Members, disks and commits as an invariant looks at them, doctored to show what must never be. */
+/** Members, disks and commits as an invariant sees them, doctored to show what must never be. */
 
 import type { LogIndex, NodeId, Term } from "../../src/base/types.ts";
-import type { Member as NodeMember, MemberSizes } from "../../src/node/member.ts";
+import type { MemberSizes } from "../../src/node/member-sizes.ts";
+import type { Member as NodeMember } from "../../src/node/member.ts";
 import type { Configuration, Member, Role, Vote } from "../../src/raft/types.ts";
 import type { Commit } from "../../src/sim/committed-log.ts";
 import type { Check, Evidence, Invariant } from "../../src/sim/invariants/types.ts";

@@ -155,7 +155,7 @@ test("Durable index: what a core counts and its disk does not hold is found", ()
   expect(check.turned?.(one, member)).toContain("its disk holds nothing there");
 });
 
-test("matchIndex: one that falls is found, and one that the member's disk does not bear out", () => {
+test("matchIndex: one that falls is found, and one that is not on that disk", () => {
   const disks = doctoredDisks();
   disks.logs.set(2, [recordOf(1, 1, 11), recordOf(2, 1, 12)]);
   const check = watchDoctored(matchIndex, disks);

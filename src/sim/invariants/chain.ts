@@ -1,4 +1,4 @@
-/** The same index and term have the same chain on every disk: the chain is a function of the log. */
+/** One index and term have one chain on every disk: the chain is a function of the log. */
 
 import { haveSameContents } from "./log-matching.ts";
 import type { Invariant } from "./types.ts";

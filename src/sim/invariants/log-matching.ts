@@ -1,6 +1,6 @@
-/** If two logs contain an entry with the same index and term, then they are identical in all entries
- *  up to it. By contents, whatever the chain says: records with the same bytes and the same past are
- *  one object in the tree, so each record need only be compared with those of its own index. */
+/** If two logs contain an entry with the same index and term, then they are identical in all
+ *  entries up to it. By contents, whatever the chain says: records with the same bytes and the same
+ *  past are one object in the tree, so each is compared with those of its own index only. */
 
 import type { DurableRecord } from "../record-tree.ts";
 import type { Invariant } from "./types.ts";
