@@ -84,7 +84,10 @@ async function doubledId(stage: Stage, random: Random): Promise<void> {
     await Stage.checkRefused(loser, ...said);
     stage.nodes.set(id, loser === one ? two : one);
     for (const other of others) if (!stage.nodes.has(other)) stage.up(other);
-    await stage.ready();
+    // Whoever signed with the one that ended and with the one that stayed say so, and are followed.
+    await until("the founding ends, or says how to end it", () => settled(stage), SETTLE_MS, 200);
+    stage.checkOneCluster();
+    await follow(stage);
   }
   await stage.mustSend();
   for (const running of stage.nodes.values())
