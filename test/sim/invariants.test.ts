@@ -1,3 +1,5 @@
+/** Every invariant can fail: each is shown what must never be, and says so. */
+
 import { expect, test } from "vitest";
 import type { Vote } from "../../src/raft/types.ts";
 import { boundedMemory } from "../../src/sim/invariants/bounded-memory.ts";

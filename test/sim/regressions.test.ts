@@ -1,3 +1,5 @@
+/** Seeds that once found something, run again. */
+
 import { expect, test } from "vitest";
 import { runSeed, type SeedWish } from "./swarm.ts";
 

@@ -1,3 +1,5 @@
+/** A few seeds of the simulator in every test run. */
+
 import { afterAll, expect, test } from "vitest";
 import { runSeed, Tally } from "./swarm.ts";
 

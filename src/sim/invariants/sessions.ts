@@ -1,6 +1,6 @@
 /** In the committed log the entries of a client stand in the order of their sequences, without a
- *  gap and each once. Only the name that a user chose may begin again, once its client was forgotten:
- *  then `sessionsMax` other clients have appended since. */
+ *  gap and each once. Only the name that a user chose may begin again, once its client was
+ *  forgotten: then `sessionsMax` other clients have appended since. */
 
 import type { Invariant } from "./types.ts";
 import { RECORD_KIND } from "../../storage/types.ts";
