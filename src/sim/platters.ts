@@ -67,7 +67,7 @@ export class Platters {
     if (path === ".") {
       const incarnation = incarnationOn(machine.disk);
       if (incarnation !== null && incarnation !== platter.incarnation)
-        this.#put(machine, incarnation, platter.incarnation === null ? null : platter);
+        this.#put(machine, incarnation, platter.incarnation === null ? platter.earlier : platter);
       else platter.readHardState();
     } else if (path.startsWith(HARD_STATE_FILE)) platter.readHardState();
     else if (platter.incarnation !== null) platter.log.synced(path, platter.incarnation);
