@@ -50,9 +50,10 @@ export class Inflight {
     this.#bytes += bytes;
   }
 
-  /** Sent in an earlier state: the peer has it, up to `lastIndex`, and has not synced it yet. */
-  pushVerified(firstIndex: LogIndex, lastIndex: LogIndex): void {
-    this.#ranges.push({ firstIndex, lastIndex, bytes: 0, round: 0, fate: "verified" });
+  /** Sent in an earlier state: the peer has it, up to `lastIndex`, and has not synced it yet, as it
+   *  said in its reply to `round`. */
+  pushVerified(firstIndex: LogIndex, lastIndex: LogIndex, round: number): void {
+    this.#ranges.push({ firstIndex, lastIndex, bytes: 0, round, fate: "verified" });
   }
 
   /** What must be sent again next, or null. */
@@ -66,15 +67,19 @@ export class Inflight {
   sentAgain(firstIndex: LogIndex, lastIndex: LogIndex, bytes: number, round: number): void {
     const range = this.#due[0];
     if (range?.fate !== "due" || range.firstIndex !== firstIndex) return;
+    this.#bytes -= range.bytes;
     if (lastIndex < range.lastIndex) {
-      const rest: Range = { ...range, firstIndex: lastIndex + 1, bytes: range.bytes - bytes };
+      const restBytes = Math.max(0, range.bytes - bytes);
+      const rest: Range = { ...range, firstIndex: lastIndex + 1, bytes: restBytes };
+      this.#bytes += restBytes;
       this.#ranges.splice(this.#ranges.indexOf(range, this.#head) + 1, 0, rest);
       range.lastIndex = lastIndex;
-      range.bytes = bytes;
       this.#due[0] = rest;
     } else {
       this.#due.shift();
     }
+    range.bytes = bytes;
+    this.#bytes += bytes;
     range.round = round;
     range.fate = "travelling";
     this.#travelling.set(round, range);
@@ -88,6 +93,7 @@ export class Inflight {
       if (range.lastIndex <= verifiedIndex) {
         this.#travelling.delete(sentRound);
         range.fate = "verified";
+        range.round = round;
       } else if (sentRound < round) {
         this.#makeDue(range);
       } else if (isHeld) {
@@ -95,11 +101,15 @@ export class Inflight {
         range.fate = "held";
       }
     }
-    // Were it still held there, it would have been taken when the gap before it closed.
+    // Were it still held there, it would have been taken when the gap before it closed. And where
+    // there is a gap now, nothing behind it is in the log, whatever an older reply said: that one
+    // came from the process before this one.
     const next = this.#rangeAt(verifiedIndex + 1);
-    if (next?.fate !== "held" || next.round >= round) return;
+    const isGone = ({ fate, round: known }: Range): boolean =>
+      known < round && (fate === "held" || (isHeld && fate === "verified"));
+    if (next === undefined || !isGone(next)) return;
     for (const range of this.#ranges.slice(this.#head)) {
-      if (range.fate === "held" && range.round < round) this.#makeDue(range);
+      if (range.lastIndex > verifiedIndex && isGone(range)) this.#makeDue(range);
     }
   }
 

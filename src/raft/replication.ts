@@ -43,14 +43,15 @@ export function orderSends(state: CoreState, leadership: Leadership): void {
     const fromIndex = again?.firstIndex ?? peer.nextIndex;
     peer.order = { round, fromIndex };
     if (peer.retryAtMs === Infinity) peer.retryAtMs = state.nowMs + retryMs(peer);
+    const roomBytes = inflightBytesMax(state, peer) - peer.inflight.bytes;
+    // What another state sent has no size here: 0.
+    const bytesMax = again?.bytes || Math.min(state.limits.appendBytesMax, roomBytes);
     state.outbox.send({
       to: peer.id,
       term: state.hard.term,
       round,
       fromIndex,
-      bytesMax:
-        again?.bytes ??
-        Math.min(state.limits.appendBytesMax, inflightBytesMax(state, peer) - peer.inflight.bytes),
+      bytesMax,
       commitIndex: state.commitIndex,
     });
   }
@@ -252,7 +253,9 @@ function handleMatched(
     // What the peer holds and has not synced yet need not be sent again at once.
     const heldIndex = Math.min(reply.hintIndex, state.log.lastIndex);
     becomeReplicate(peer, heldIndex + 1);
-    if (heldIndex > peer.matchIndex) peer.inflight.pushVerified(peer.matchIndex + 1, heldIndex);
+    if (heldIndex > peer.matchIndex) {
+      peer.inflight.pushVerified(peer.matchIndex + 1, heldIndex, reply.round);
+    }
   }
   peer.nextIndex = Math.max(peer.nextIndex, peer.matchIndex + 1);
   if (peer.state === "replicate") {

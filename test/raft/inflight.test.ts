@@ -49,6 +49,31 @@ describe("what is in flight", () => {
     expect(takeDue(inflight, 20)).toEqual([4, 5]);
   });
 
+  it("is due again when a gap shows that what an older reply verified is not there", () => {
+    const inflight = five();
+    // The process before this one had all of it in memory; its reply came late.
+    inflight.heard(15, 5, false);
+    expect(inflight.firstUnknownBytes).toBeNull();
+    inflight.push(6, 6, 100, 16);
+    inflight.heard(16, 2, true);
+    expect(takeDue(inflight, 20)).toEqual([3, 4, 5]);
+    expect(inflight.bytes).toBe(600);
+  });
+
+  it("of unknown size is due as well, and counts nothing before it is sent again", () => {
+    const inflight = new Inflight();
+    inflight.pushVerified(1, 4, 10);
+    inflight.push(5, 5, 100, 11);
+    inflight.heard(11, 0, true);
+    expect(inflight.nextDue()).toMatchObject({ firstIndex: 1, bytes: 0 });
+    inflight.sentAgain(1, 2, 50, 12);
+    expect(inflight.nextDue()).toMatchObject({ firstIndex: 3, bytes: 0 });
+    inflight.sentAgain(3, 4, 60, 13);
+    expect(inflight.bytes).toBe(210);
+    inflight.dropThrough(5);
+    expect(inflight.bytes).toBe(0);
+  });
+
   it("is due again where the peer did not keep what it refused", () => {
     const inflight = five();
     inflight.heard(13, 1, true);
