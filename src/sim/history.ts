@@ -1,5 +1,5 @@
-/** What clients did and what they were told, one operation a line (JSONL), followed by the log as it
- *  was in the end: all that anybody needs to judge whether a cluster kept its promises. The format
+/** What clients did and what they were told, one operation a line (JSONL), followed by the log as
+ *  it was in the end: all that anybody needs to judge whether a cluster kept its promises. The format
  *  is described for others in test/README.md, "Histories". Pure. */
 
 import { createHash } from "node:crypto";

@@ -317,7 +317,8 @@ function happeningOfRequest(request: Request): readonly Happening[] {
   const { line, callNs, returnNs, place, payloads } = request;
   const index = request.index ?? place;
   if (index === null || callNs === Infinity) return [];
-  const text = `added ${payloads.length === 1 ? "entry" : `${payloads.length} entries from`} ${index}`;
+  const what = payloads.length === 1 ? "entry" : `${payloads.length} entries from`;
+  const text = `added ${what} ${index}`;
   const last = 2 * (index + payloads.length - 1);
   return [{ line, text, callNs, returnNs, first: 2 * index, last }];
 }

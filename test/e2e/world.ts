@@ -1,5 +1,5 @@
-/** The machine on which the compiled executable runs in tests and campaigns: one that a `World` makes
- *  for itself. It knows no test runner; `harness.ts` ties a world to a test.
+/** The machine on which the compiled executable runs in tests and campaigns: one that a `World`
+ *  makes for itself. It knows no test runner; `harness.ts` ties a world to a test.
  *
  *  Every `World` has a temporary directory that is HOME, state directory and working directory, and
  *  a cluster name of its own, so that tests neither meet each other nor a person's real cluster.

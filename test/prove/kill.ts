@@ -1,4 +1,4 @@
-/** Measure: `kill -9` of nodes under load, leaders above all, and often in the midst of coming back;
+/** Measure: `kill -9` of nodes under load, leaders above all, and often while they come back;
  *  sometimes all at once. The next kill comes as soon as something was acknowledged after the last
  *  one. Afterwards every acknowledged entry must be in every log once, at its index. */
 import { Campaign, grouped } from "./campaign.ts";

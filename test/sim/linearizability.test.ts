@@ -89,7 +89,7 @@ const planted: readonly [
   [
     "an index below one that was acknowledged before the call",
     [{ ...a, callNs: 35, returnNs: 36 }, b, c],
-    /^line 1 added entry 1, although line 2, which added entry 2, had returned before it was called$/,
+    /^line 1 added entry 1, although line 2, which added entry 2, had returned before it was/,
   ],
   [
     "an unknown outcome below an index acknowledged before its call",
