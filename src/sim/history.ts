@@ -1,6 +1,6 @@
 /** What clients did and what they were told, one operation a line (JSONL), followed by the log as
- *  it was in the end: all that anybody needs to judge whether a cluster kept its promises. The format
- *  is described for others in test/README.md, "Histories". Pure. */
+ *  it was in the end: all that anybody needs to judge whether a cluster kept its promises. The
+ *  format is described for others in test/README.md, "Histories". Pure. */
 
 import { createHash } from "node:crypto";
 import type { LogIndex, NodeId, Term } from "../base/types.ts";

@@ -1,5 +1,5 @@
-/** The nodes of one cluster for a campaign: the compiled executable, one process each, to be killed,
- *  paused and started again without end. */
+/** The nodes of one cluster for a campaign: the compiled executable, one process each, to be
+ *  killed, paused and started again without end. */
 import { readFileSync } from "node:fs";
 import {
   type ClientOptions,
