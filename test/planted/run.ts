@@ -16,6 +16,9 @@ import { SUITES, failingWithoutBugs } from "./suites.ts";
 import type { Suite } from "./suites.ts";
 import { renderRow, showAll, testFilesOf } from "./table.ts";
 
+/** Wall time for all scripted tests without any bug. */
+const HEALTHY_SECONDS = 300;
+
 const { values } = parseArgs({
   options: {
     only: { type: "string" },
@@ -29,7 +32,7 @@ const { values } = parseArgs({
 
 const suites = values.suites?.split(",").map(suiteNamed) ?? SUITES;
 const bugs = values.only?.split(",").map(bugNamed) ?? BUGS;
-const failing = await failingWithoutBugs(testFilesOf(bugs));
+const failing = await failingWithoutBugs(testFilesOf(bugs), HEALTHY_SECONDS);
 for (const name of failing) console.error(`fails without any bug: ${name}`);
 const found = await showAll({
   bugs,

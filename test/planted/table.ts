@@ -31,9 +31,9 @@ export interface Showing {
   readonly onRow: (row: Row) => void;
 }
 
-/** The unit and random test files that these bugs name. */
+/** The scripted test files that these bugs name. */
 export function testFilesOf(bugs: readonly Bug[]): readonly string[] {
-  return [...new Set(bugs.flatMap(({ unit, random }) => [...unit, ...random]))];
+  return [...new Set(bugs.flatMap(({ unit }) => unit))];
 }
 
 /** Shows the bugs to the suites; the rows are in the order of the bugs. */
