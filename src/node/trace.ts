@@ -45,7 +45,8 @@ function detailsOf(message: RaftMessage, records: Uint8Array | undefined): reado
 /** "40..44", "40", or where an empty one asks whether the logs agree. */
 function rangeOf(prevIndex: LogIndex, records: Uint8Array | undefined): string {
   let lastIndex = prevIndex;
-  for (let offset = 0; records !== undefined && offset < records.length;) {
+  let offset = 0;
+  while (records !== undefined && offset < records.length) {
     const head = readHead(records, offset);
     if (typeof head === "string") return "damaged";
     lastIndex = head.lastIndex;

@@ -1,5 +1,5 @@
-/** A simulated cluster: machines, the network between them, and everything that chance decides, each
- *  concern from a stream of its own. */
+/** A simulated cluster: machines, the network between them, and everything that chance decides,
+ *  each concern from a stream of its own. */
 
 import type { Random } from "../base/random.ts";
 import type { MonotonicMs, NodeId } from "../base/types.ts";
@@ -189,6 +189,6 @@ export class Cluster {
    *  chain there is; what would need more goes on after the next event, in every run alike. */
   async #settle(): Promise<void> {
     this.#promises = false;
-    for (let turn = 0; turn < 16; turn++) await null;
+    for (let turn = 0; turn < 16; turn++) await Promise.resolve();
   }
 }

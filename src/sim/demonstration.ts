@@ -28,7 +28,7 @@ export interface Wish {
 }
 
 export interface Audience {
-  /** What happens, at a moment of the world, ms. `detail`: only for those who want every message. */
+  /** What happens, at a moment of the world, ms. `detail`: for those who want every message. */
   readonly tell: (nowMs: number, line: string, detail: boolean) => void;
   /** Awaited every few events: the time to show what was told. Changes nothing in the run. */
   readonly breathe: () => Promise<void>;

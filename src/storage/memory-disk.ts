@@ -1,8 +1,8 @@
 /** The disk's in-memory twin. It knows what is synced and what is not, and is stricter than real
  *  file systems: a power cut keeps any subset of the 512-byte sectors written since the last sync,
  *  now and then only the first bytes of one, with or without the growth of the file; and any subset
- *  of the directory's operations since its last sync. Everything is deterministic under the caller's
- *  dice. */
+ *  of the directory's operations since its last sync. Everything is deterministic under
+ *  the caller's dice. */
 
 import { DiskFailure } from "./disk-error.ts";
 import type { Disk, DiskError, DiskFile } from "./types.ts";

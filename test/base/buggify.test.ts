@@ -1,3 +1,5 @@
+/** Nasty places: off unless the simulator turns them on, and turned on by nobody else. */
+
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";

@@ -1,5 +1,5 @@
-/** Faults of the disk under a running node, injected into its system calls by strace. Needs root and
- *  strace; whoever uses it skips without. */
+/** Faults of the disk under a running node, injected into its system calls by strace. Needs root
+ *  and strace; whoever uses it skips without. */
 import { spawn } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { until, type Running } from "./world.ts";

@@ -77,7 +77,7 @@ async function bundleForNode(directory: string): Promise<string> {
       },
     ],
   });
-  if (!result.success) throw new Error(result.logs.join("\n"));
+  if (!result.success) throw new Error(result.logs.map(String).join("\n"));
   return join(directory, "fingerprints.mjs");
 }
 

@@ -1,8 +1,8 @@
 /** A disk whose power can be cut: ext4 on a loop device, in one file.
  *
- *  A cut is the EXT4_IOC_SHUTDOWN ioctl without a flush of the journal: what was not synced is gone,
- *  and everything after it fails with EIO, as on a disk that died. Mounting it again is the machine
- *  that starts again. Linux, root, `mount` and `mkfs.ext4`. */
+ *  A cut is the EXT4_IOC_SHUTDOWN ioctl without a flush of the journal: what was not synced is
+ *  gone, and everything after it fails with EIO, as on a disk that died. Mounting it again is the
+ *  machine that starts again. Linux, root, `mount` and `mkfs.ext4`. */
 import { dlopen, FFIType } from "bun:ffi";
 import { spawn, spawnSync } from "node:child_process";
 import {

@@ -35,7 +35,7 @@ export const MEASURES: readonly Measure[] = [
   identity,
 ];
 
-/** Their figure is a time or a rate, or they keep both cores busy: nothing else runs beside them. */
+/** Their figure is a time or a rate, or they keep both cores busy: nothing runs beside them. */
 export const ALONE: ReadonlySet<string> = new Set([
   "kill",
   "failover",

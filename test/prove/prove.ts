@@ -5,8 +5,8 @@
  *      npm run prove -- --ci                 the targets of CI, in about ten minutes
  *      npm run prove -- --only kill --seconds 60 --seed 7
  *
- *  Measures that need one core run two at a time; those whose figure is a time run alone. Each runs in
- *  a process of its own. Exit code 1 when a promise was broken. */
+ *  Measures that need one core run two at a time; those whose figure is a time run alone. Each runs
+ *  in a process of its own. Exit code 1 when a promise was broken. */
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";

@@ -1,3 +1,5 @@
+/** What clients meet at a change of leaders, in scripted worlds. */
+
 import { afterEach, describe, expect, it } from "vitest";
 import { CALM } from "../../src/sim/network.ts";
 import { RaftError } from "../../src/client/types.ts";

@@ -1,3 +1,5 @@
+/** Disks that rot, hang, are lost or replaced, in scripted worlds. */
+
 import { afterEach, describe, expect, it } from "vitest";
 import { seededRandom } from "../../src/base/random.ts";
 import { isHardStateAtRest, provenRecords } from "../../src/sim/nemesis/rot.ts";

@@ -1,3 +1,5 @@
+/** Doubled ids and other clusters on the same network, in scripted worlds. */
+
 import { afterEach, describe, expect, it } from "vitest";
 import { diceOf } from "../../src/sim/chance.ts";
 import { seededRandom } from "../../src/base/random.ts";
