@@ -43,10 +43,10 @@ function detailsOf(message: RaftMessage, records: Uint8Array | undefined): reado
 }
 
 /** "40..44", "40", or where an empty one asks whether the logs agree. */
-function rangeOf(prevIndex: LogIndex, records: Uint8Array | undefined): string {
+function rangeOf(prevIndex: LogIndex, records = new Uint8Array(0)): string {
   let lastIndex = prevIndex;
   let offset = 0;
-  while (records !== undefined && offset < records.length) {
+  while (offset < records.length) {
     const head = readHead(records, offset);
     if (typeof head === "string") return "damaged";
     lastIndex = head.lastIndex;
