@@ -43,7 +43,7 @@ function detailsOf(message: RaftMessage, records: Uint8Array | undefined): reado
 }
 
 /** "40..44", "40", or where an empty one asks whether the logs agree. */
-function rangeOf(prevIndex: LogIndex, records = new Uint8Array(0)): string {
+function rangeOf(prevIndex: LogIndex, records: Uint8Array = new Uint8Array(0)): string {
   let lastIndex = prevIndex;
   let offset = 0;
   while (offset < records.length) {
