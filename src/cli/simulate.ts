@@ -95,7 +95,7 @@ function seconds(nowMs: number): string {
 }
 
 /** What came of it, in a few sentences. */
-export function renderVerdict(wish: Wish, verdict: Verdict): string {
+function renderVerdict(wish: Wish, verdict: Verdict): string {
   const { violations, acknowledged, unknown, leaders, lastIndex, faults, events, worldMs } =
     verdict;
   const troubles = [...faults].map(([fault, count]) => `${fault} ${count}`).join(", ");

@@ -1,6 +1,7 @@
 /** A simulated cluster: machines, the network between them, and everything that chance decides,
  *  each concern from a stream of its own. */
 
+import { DISCOVERY_PORT } from "../base/hosts.ts";
 import type { Random } from "../base/random.ts";
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { ClientOptions } from "../client/types.ts";
@@ -15,7 +16,6 @@ import type { Plan } from "./plan.ts";
 import { Schedule } from "./schedule.ts";
 
 const CLUSTER = "sim";
-const DISCOVERY_PORT = 7_400;
 
 /** What looks on while a cluster runs. */
 export interface ClusterWatcher {

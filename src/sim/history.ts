@@ -79,7 +79,7 @@ export function payloadHash(bytes: Uint8Array | string): string {
 const DIGEST_MODULUS = 2 ** 48;
 
 /** 48 bits of SHA-256 over "INDEX PAYLOAD", "INDEX -" for an entry of the cluster itself. */
-export function entryDigest(index: LogIndex, payload: string | null): number {
+function entryDigest(index: LogIndex, payload: string | null): number {
   const hash = createHash("sha256").update(`${index} ${payload ?? "-"}`);
   return hash.digest().readUIntBE(0, 6);
 }
@@ -123,7 +123,7 @@ export function encodeLine(line: Operation | FinalEntry): string {
 }
 
 /** Reads one line; unknown fields are ignored. */
-export function parseLine(text: string): Operation | FinalEntry | { readonly reason: string } {
+function parseLine(text: string): Operation | FinalEntry | { readonly reason: string } {
   let value: unknown;
   try {
     value = JSON.parse(text);

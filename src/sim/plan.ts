@@ -55,7 +55,8 @@ const NASTY_PLACES: readonly NastyPlace[] = [
   "yield",
 ];
 
-/** A heartbeat and the election timeouts that the defaults have for it. */
+/** A heartbeat and election timeouts of 6 to 12 of them: rather wider than the defaults, which are
+ *  5 to 8. */
 export function timingsOf(heartbeatMs: number): RaftTimings {
   return { heartbeatMs, electionMinMs: heartbeatMs * 6, electionMaxMs: heartbeatMs * 12 };
 }

@@ -103,7 +103,7 @@ export class Platters {
   }
 }
 
-export function sameVote(a: Vote, b: Vote): boolean {
+function sameVote(a: Vote, b: Vote): boolean {
   return a.id === b.id && a.incarnation === b.incarnation && a.bootId === b.bootId;
 }
 

@@ -1,5 +1,6 @@
 /** Every invariant can fail: each is shown what must never be, and says so. */
 
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import type { Vote } from "../../src/raft/types.ts";
 import { boundedMemory } from "../../src/sim/invariants/bounded-memory.ts";
@@ -10,6 +11,7 @@ import { durableIndex } from "../../src/sim/invariants/durable-index.ts";
 import { durableVotes } from "../../src/sim/invariants/durable-votes.ts";
 import { electionSafety } from "../../src/sim/invariants/election-safety.ts";
 import { hardState } from "../../src/sim/invariants/hard-state.ts";
+import { INVARIANTS } from "../../src/sim/invariants/index.ts";
 import { leaderAppendOnly } from "../../src/sim/invariants/leader-append-only.ts";
 import { leaderCompleteness } from "../../src/sim/invariants/leader-completeness.ts";
 import { logMatching } from "../../src/sim/invariants/log-matching.ts";
@@ -28,6 +30,14 @@ import {
   recordOf,
   watchDoctored,
 } from "./doctored.ts";
+
+const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+
+test.each(INVARIANTS)("$name stands in the table of test/README.md", ({ name, source, tla }) => {
+  const row = readme.split("\n").find((line) => line.startsWith(`| ${name}`));
+  expect(row).toMatch(/^\| .* \| `[a-z-]+\.ts` \| /);
+  expect(row).toContain(` | ${source} | ${tla === null ? "none" : `\`${tla}\``} |`);
+});
 
 const one = doctoredMachine(1);
 const two = doctoredMachine(2);

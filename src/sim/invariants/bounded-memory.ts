@@ -9,7 +9,7 @@ import type { Invariant } from "./types.ts";
 
 export const boundedMemory: Invariant = {
   name: "Bounded memory",
-  source: "the design, section 1",
+  source: "ours",
   tla: null,
   watch({ cluster: { plan } }) {
     const { sessionsMax, tailBytesMax } = plan.limits;

@@ -27,7 +27,7 @@ interface Window {
 
 export const boundedTraffic: Invariant = {
   name: "Bounded traffic",
-  source: "the design, section 3",
+  source: "ours",
   tla: null,
   watch({ cluster }) {
     const windows = new WeakMap<Core, Window>();

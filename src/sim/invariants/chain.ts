@@ -5,7 +5,7 @@ import type { Invariant } from "./types.ts";
 
 export const chain: Invariant = {
   name: "Chain",
-  source: "the design, section 1",
+  source: "ours",
   tla: null,
   watch({ platters: { tree } }) {
     let looked = 0;

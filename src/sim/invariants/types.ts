@@ -29,7 +29,7 @@ export interface Check {
 
 export interface Invariant {
   readonly name: string;
-  /** §5.2 of the paper, or of the thesis. */
+  /** "§5.2" of the paper, "thesis §3.8", or "ours": test/README.md has the same in its table. */
   readonly source: string;
   /** Its name in the published TLA+ specifications (test/README.md says which); null: none. */
   readonly tla: string | null;

@@ -59,7 +59,7 @@ export function incarnationOf(cluster: Cluster, id: NodeId): string | null {
 }
 
 /** As the newest leader knows it, if it has committed it; else null. */
-export function committedConfiguration(cluster: Cluster): Configuration | null {
+function committedConfiguration(cluster: Cluster): Configuration | null {
   const cores = [...cluster.machines.values()].flatMap(({ process }) => {
     const core = process?.member?.core;
     return core?.role === "leader" ? [core] : [];

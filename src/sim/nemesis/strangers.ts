@@ -1,7 +1,7 @@
 /** Others on the same network: another cluster, one of the same name under another key, a second
  *  machine with an id of this cluster, old datagrams, and noise. */
 
-import type { Address } from "../../base/hosts.ts";
+import { type Address, DISCOVERY_PORT } from "../../base/hosts.ts";
 import type { Random } from "../../base/random.ts";
 import { newKey, openKey } from "../../transport/key.ts";
 import { between, diceOf, pick } from "../chance.ts";
@@ -10,8 +10,6 @@ import type { Machine } from "../machine.ts";
 import { budgetOf } from "./budget.ts";
 import { isFounded } from "./operator.ts";
 import type { Nemesis } from "./types.ts";
-
-const DISCOVERY_PORT = 7_400;
 
 /** A whole cluster of three that shares the wire and the group for a while. */
 export const foreignCluster: Nemesis = {
@@ -87,7 +85,7 @@ export const garbage: Nemesis = {
   strike(cluster, random) {
     const { network } = cluster;
     const hosts = [...cluster.machines.values()].map(({ host }) => host);
-    const from = { host: pick(random, hosts), port: between(random, 7_400, 7_410) };
+    const from = { host: pick(random, hosts), port: DISCOVERY_PORT + between(random, 0, 10) };
     const host = pick(random, hosts);
     const ears: Address[] = [...network.earsOf(host), { host, port: DISCOVERY_PORT }];
     for (let count = between(random, 1, 20); count > 0; count--) {
