@@ -3,7 +3,7 @@
 import { onTestFinished } from "vitest";
 import { type Running, World, type WorldOptions } from "./world.ts";
 
-export { executable, Running, until, World } from "./world.ts";
+export { executable, Running, sleep, until, World } from "./world.ts";
 export type { Result, RunOptions, WorldOptions } from "./world.ts";
 
 /** A world that ends with the current test. */

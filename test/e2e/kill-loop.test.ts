@@ -2,7 +2,7 @@
  *  is killed. */
 import { describe, expect, it } from "vitest";
 import { type RaftClient, RaftError } from "../../src/index.ts";
-import { cluster, type Running, type World } from "./harness.ts";
+import { cluster, type Running, sleep, type World } from "./harness.ts";
 import { clientOf, equalLogs, parseLog } from "./observe.ts";
 
 const CLIENTS = 3;
@@ -94,13 +94,13 @@ async function killLeaders(
   let kills = 0;
   let lastTerm = 0;
   while (!isOver()) {
-    await pause(KILL_EVERY_MS - AWAY_MS);
+    await sleep(KILL_EVERY_MS - AWAY_MS);
     const leader = await watcher.leader({ wait: true, timeoutMs: 15_000 });
     expect(leader.term).toBeGreaterThan(lastTerm);
     lastTerm = leader.term;
     await nodes[leader.id - 1]?.kill();
     kills++;
-    await pause(AWAY_MS);
+    await sleep(AWAY_MS);
     const again = world.up(leader.id);
     nodes[leader.id - 1] = again;
     await again.waitForLine(/\bready:/, 30_000);
@@ -119,7 +119,7 @@ async function sendAll(
   const startedMs = performance.now();
   for (let number = 0; number < ENTRIES_PER_WORKER; number++) {
     const dueMs = startedMs + (RUN_MS * number) / ENTRIES_PER_WORKER;
-    if (performance.now() < dueMs) await pause(dueMs - performance.now());
+    if (performance.now() < dueMs) await sleep(dueMs - performance.now());
     await sendOne(client, `${name}-${number}`, told, impatient);
   }
 }
@@ -180,7 +180,7 @@ async function sendThroughProcess(world: World, name: string, told: Told): Promi
           .map((line) => `${line}\n`)
           .join(""),
       );
-      await pause(batchMs);
+      await sleep(batchMs);
     }
     sender.end();
     const { code } = await sender.exited;
@@ -196,8 +196,4 @@ async function sendThroughProcess(world: World, name: string, told: Told): Promi
     else told.surprises.push(`${name} ended with ${code}: ${sender.stderrLines.join("; ")}`);
   }
   for (const line of lines) told.unknown.add(line);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -7,7 +7,7 @@ import { lan, type Machine, noLanReason } from "./lan.ts";
 /** Longer than the default: what is asked is whether a link makes an election, not whether a busy
  *  machine does. */
 const FLAGS = ["--election", "1500ms"] as const;
-/** Three times the longest election timeout. */
+/** More than three of the longest election timeouts. */
 const QUIET_MS = 9_000;
 
 interface Cluster {

@@ -284,8 +284,13 @@ export async function until<T>(
       return value as NonNullable<Exclude<T, false>>;
     }
     if (performance.now() > deadlineMs) throw new Error(`${what}: not within ${timeoutMs} ms`);
-    await new Promise((resolve) => setTimeout(resolve, everyMs));
+    await sleep(everyMs);
   }
+}
+
+/** Resolves after so many milliseconds. To wait for something there is `until`. */
+export function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms));
 }
 
 /** A UDP port of this machine that nobody uses now. */

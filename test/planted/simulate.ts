@@ -7,15 +7,13 @@
 import { NEMESES } from "../../src/sim/nemesis/index.ts";
 import { swarmPlan } from "../../src/sim/plan.ts";
 import { simulate } from "../../src/sim/simulation.ts";
-
-/** As the other runs of the simulator have them: mostly three nodes. */
-const NODES = [3, 3, 3, 5, 7];
+import { nodesOf } from "../sim/swarm.ts";
 
 const [seconds = "60", only] = process.argv.slice(2);
 const names = NEMESES.map(({ name }) => name);
 let seed = Number(only ?? 1);
 for (; process.cpuUsage().user / 1e6 < Number(seconds); seed++) {
-  const { violations } = await simulate(swarmPlan(seed, NODES[seed % NODES.length] ?? 3, names));
+  const { violations } = await simulate(swarmPlan(seed, nodesOf(seed), names));
   if (violations.length > 0) {
     console.log(`seed ${seed}: ${violations[0]}`);
     process.exitCode = 1;

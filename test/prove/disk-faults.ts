@@ -6,7 +6,7 @@ import { Campaign, grouped } from "./campaign.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
 import { QUICK_FLAGS } from "./nodes.ts";
 import { nowNs } from "./recorder.ts";
-import { runRound, type RoundReport, type Troubled } from "./round.ts";
+import { mustGoOn, runRound, type RoundReport, type Troubled } from "./round.ts";
 
 const LANES = 2;
 const FAULTS_PER_ROUND = 30;
@@ -20,7 +20,6 @@ const FULL_MS = 600;
 const SLOW_US_MIN = 20_000;
 const SLOW_US_MAX = 1_500_000;
 const SLOW_MS = 700;
-const PROGRESS_MS = 60_000;
 const LOAD = { clients: 2, sendersPerClient: 4, readersPerClient: 1, restMsMax: 6 } as const;
 const STOPPED =
   /ended with 7: .*the disk of .* failed: .*(EIO|ENOSPC).*nothing acknowledged is lost/;
@@ -69,7 +68,7 @@ function round(campaign: Campaign, seed: number, tally: Tally): Promise<RoundRep
       const id = random() < LEADER_SHARE ? leader.id : anybody;
       const beganNs = nowNs();
       const what = await strike(troubled, id, tally);
-      await progress(troubled, beganNs, `${what} at node ${id}`);
+      await mustGoOn(troubled, beganNs, `${what} at node ${id}`);
       campaign.count(1, "faults");
       if (nodes.isUp(id)) continue;
       nodes.start(id);
@@ -130,12 +129,4 @@ async function lasting(
   );
   if (at >= 0) nodes.accidents.splice(at, 1);
   return true;
-}
-
-/** Something that was called after the fault began is acknowledged: a minority's disk stops
- *  nobody. */
-async function progress({ recorder }: Troubled, beganNs: number, what: string): Promise<void> {
-  const sent = await recorder.nextSend(({ callNs }) => callNs > beganNs, PROGRESS_MS);
-  if (sent === null)
-    throw new Error(`nothing was acknowledged within ${PROGRESS_MS} ms of ${what}`);
 }

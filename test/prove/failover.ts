@@ -6,6 +6,7 @@
  *  appended. Acknowledgements of the old leader's that were still on their way do not count. The
  *  killed node is started again only afterwards, and the next kill waits until it is ready. */
 import { seededRandom } from "../../src/base/random.ts";
+import { sleep } from "../e2e/world.ts";
 import { Campaign, grouped } from "./campaign.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
 import { nowNs } from "./recorder.ts";
@@ -83,7 +84,7 @@ async function killLeader(
   loop: ClosedLoop,
 ): Promise<number> {
   loop.outstanding = 1 + Math.floor(random() * OUTSTANDING_MAX);
-  await rest(QUIET_MS_MIN + random() * QUIET_MS_SPREAD);
+  await sleep(QUIET_MS_MIN + random() * QUIET_MS_SPREAD);
   const leader = await nodes.leaderAfter(0);
   const next = recorder.nextSend(({ term }) => (term ?? 0) > leader.term, ACKNOWLEDGED_MS_MAX);
   const killedNs = nowNs();
@@ -116,7 +117,7 @@ class ClosedLoop {
     const random = seededRandom(this.#seed);
     const worker = async (at: number): Promise<void> => {
       for (let number = 0; !this.#isOver;) {
-        if (at >= this.outstanding) await rest(10);
+        if (at >= this.outstanding) await sleep(10);
         else {
           const entry = `${at}.${number++}`.padEnd(20 + Math.floor(random() * 100), "x");
           const settings = { timeoutMs: SEND_TIMEOUT_MS };
@@ -132,8 +133,4 @@ class ClosedLoop {
     this.#isOver = true;
     await Promise.all(this.#workers);
   }
-}
-
-function rest(ms: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, ms));
 }

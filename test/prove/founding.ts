@@ -6,14 +6,14 @@
  *  It can fail. With rules of src/node/formation.ts loosened by hand, one wipe suffices:
  *  - a record that a majority has signed makes members: a split after 9,117 states;
  *  - a founder takes a record that names another incarnation of its id: it waits for ever and
- *  cannot
- *    say why, after 96;
+ *    cannot say why, after 96;
  *  - the word of a member is not enough: an acknowledged entry is out of reach, after 14,278;
  *  - a founder never takes a record, or forgets who has signed: not everybody becomes a member. */
 
 import { checkWorld } from "../node/founding-checks.ts";
 import { type SearchResult, search } from "../node/founding-search.ts";
 import { FoundingSpace } from "../node/founding-space.ts";
+import { grouped } from "./campaign.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
 
 /** What may happen beside every order of datagrams, late ones and lost ones included. The promised
@@ -71,10 +71,6 @@ function run(budget: Budget): Figure {
           `${failed.failure}, after ${failed.path.length} steps: ${failed.path.at(-2)}; bun test/prove/founding.ts`,
         ];
   return { done, bad, ok: bad === 0, text, failures };
-}
-
-function grouped(count: number): string {
-  return count.toLocaleString("en-US");
 }
 
 if (import.meta.main) {

@@ -16,6 +16,7 @@ import { ClientFuzz } from "../fuzz/client-fuzz.ts";
 import { MemberFuzz } from "../fuzz/member-fuzz.ts";
 import { RecoveryFuzz } from "../fuzz/recovery-fuzz.ts";
 import { WireFuzz } from "../fuzz/wire-fuzz.ts";
+import { grouped } from "./campaign.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
 
 /** Rounds between two looks at the clock. */
@@ -122,10 +123,6 @@ function renderKinds(wire: WireFuzz): string {
   const inside = `about ${grouped(wire.opened)} sealed bodies read to the end`;
   const through = `${grouped(delivered)} frames came through, ${grouped(decoded)} of them requests or responses that could be read`;
   return `${kinds.join(", ")}; ${inside}, ${through}; slowest round ${Math.round(wire.slowestMs)} ms`;
-}
-
-function grouped(count: number): string {
-  return count.toLocaleString("en-US");
 }
 
 if (import.meta.main) {

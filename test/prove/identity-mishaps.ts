@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import type { Random } from "../../src/base/random.ts";
 import type { NodeId } from "../../src/base/types.ts";
-import { freePort, type Running, until } from "../e2e/world.ts";
+import { freePort, type Running, sleep, until } from "../e2e/world.ts";
 import { Stage } from "./identity-stage.ts";
 
 const SAY_MS = 40_000;
@@ -263,8 +263,4 @@ function withTranscript(error: unknown, ...stages: readonly Stage[]): Error {
 /** 0 to `count` - 1. */
 function upTo(count: number, random: Random): number {
   return Math.floor(random() * count);
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

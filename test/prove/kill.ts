@@ -1,16 +1,15 @@
 /** Measure: `kill -9` of nodes under load, leaders above all, and often while they come back;
  *  sometimes all at once. The next kill comes as soon as something was acknowledged after the last
  *  one. Afterwards every acknowledged entry must be in every log once, at its index. */
+import { sleep } from "../e2e/world.ts";
 import { Campaign, grouped } from "./campaign.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
 import { type Leader, QUICK_FLAGS } from "./nodes.ts";
 import { nowNs } from "./recorder.ts";
-import { runRound, type RoundReport, type Troubled } from "./round.ts";
+import { mustGoOn, runRound, type RoundReport, type Troubled } from "./round.ts";
 
 const LANES = 3;
 const KILLS_PER_ROUND = 120;
-/** With a majority running again, something must be acknowledged within this time, ms. */
-const PROGRESS_MS = 60_000;
 const CALM_MS_MAX = 250;
 const LOAD = { clients: 2, sendersPerClient: 4, readersPerClient: 1, restMsMax: 6 } as const;
 
@@ -51,9 +50,9 @@ function round(campaign: Campaign, seed: number): Promise<RoundReport> {
       const how = await strike(troubled, leader);
       if (!nodes.isUp(leader.id) || how !== "a follower") killedTerm = leader.term;
       campaign.count(nodes.kills - before, "kills");
-      await progress(troubled, killedNs, how);
+      await mustGoOn(troubled, killedNs, `killing ${how}`);
       // Mostly at once, sometimes when the load has grown.
-      await rest(troubled.random() ** 3 * CALM_MS_MAX);
+      await sleep(troubled.random() ** 3 * CALM_MS_MAX);
     }
   });
 }
@@ -79,19 +78,8 @@ async function strike({ nodes, random }: Troubled, leader: Leader): Promise<Stri
   nodes.start(leader.id);
   if (dice < 0.85) return "the leader";
   // Somewhere between the start of the process and its first message.
-  await rest(random() * 250);
+  await sleep(random() * 250);
   await nodes.kill(leader.id);
   nodes.start(leader.id);
   return "the leader, and again";
-}
-
-/** Something that was called after the kill is acknowledged. */
-async function progress({ recorder }: Troubled, killedNs: number, how: Strike): Promise<void> {
-  const sent = await recorder.nextSend(({ callNs }) => callNs > killedNs, PROGRESS_MS);
-  if (sent === null)
-    throw new Error(`nothing was acknowledged within ${PROGRESS_MS} ms of killing ${how}`);
-}
-
-function rest(ms: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, ms));
 }

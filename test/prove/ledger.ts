@@ -3,6 +3,7 @@
  *  nobody sent. Holds one cluster's history; made for real processes whose disks fail. */
 import type { Random } from "../../src/base/random.ts";
 import { type LogEntry, type RaftClient, RaftError } from "../../src/index.ts";
+import { sleep } from "../e2e/world.ts";
 
 /** How long a client waits before it calls an outcome unknown. */
 const SEND_TIMEOUT_MS = 4_000;
@@ -116,7 +117,7 @@ export async function sendUntil(
     const bytesMax = random() * LARGE_EVERY < 1 ? LARGE_BYTES_MAX : SMALL_BYTES_MAX;
     const entry = `${name}-${number} ${"x".repeat(Math.floor(random() * bytesMax))}`;
     await sendOne(isOver, client, entry, ledger, random() < 0.5);
-    await pause(random() * PAUSE_MS_MAX);
+    await sleep(random() * PAUSE_MS_MAX);
   }
 }
 
@@ -152,9 +153,4 @@ async function sendOne(
       }
     }
   }
-}
-
-/** Resolves after so many milliseconds. */
-export function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -2,6 +2,7 @@
  *  again at random, alone, in pairs and all together; written to a file and judged by two
  *  checkers. */
 import type { Random } from "../../src/base/random.ts";
+import { sleep } from "../e2e/world.ts";
 import { Campaign, grouped } from "./campaign.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
 import { type Nodes, QUICK_FLAGS } from "./nodes.ts";
@@ -62,8 +63,8 @@ function round(campaign: Campaign, seed: number, tally: { faults: number }): Pro
 async function peace({ recorder, random }: Troubled): Promise<void> {
   const untilMs = performance.now() + PEACE_MS_MAX;
   const enough = recorder.operations + random() * PEACE_OPERATIONS_MAX;
-  if (random() < NO_PEACE) return rest(random() * AWAY_MS_MAX);
-  while (recorder.operations < enough && performance.now() < untilMs) await rest(10);
+  if (random() < NO_PEACE) return sleep(random() * AWAY_MS_MAX);
+  while (recorder.operations < enough && performance.now() < untilMs) await sleep(10);
 }
 
 type Fault = (troubled: Troubled) => Promise<void>;
@@ -102,7 +103,7 @@ function allBut(nodes: Nodes, spared: number): readonly number[] {
 async function crash(nodes: Nodes, random: Random, ids: readonly number[]): Promise<void> {
   await Promise.all(ids.map((id) => nodes.kill(id)));
   for (const id of ids) {
-    await rest(random() * AWAY_MS_MAX);
+    await sleep(random() * AWAY_MS_MAX);
     nodes.start(id);
   }
 }
@@ -110,14 +111,14 @@ async function crash(nodes: Nodes, random: Random, ids: readonly number[]): Prom
 /** SIGSTOP and, later, SIGCONT. */
 async function freeze(nodes: Nodes, random: Random, ids: readonly number[]): Promise<void> {
   for (const id of ids) await nodes.pause(id);
-  await rest(50 + random() * PAUSE_MS_MAX);
+  await sleep(50 + random() * PAUSE_MS_MAX);
   for (const id of ids) nodes.resume(id);
 }
 
 /** SIGTERM. */
 async function leave(nodes: Nodes, random: Random, id: number): Promise<void> {
   await nodes.stop(id);
-  await rest(random() * AWAY_MS_MAX);
+  await sleep(random() * AWAY_MS_MAX);
   nodes.start(id);
 }
 
@@ -125,13 +126,9 @@ async function leave(nodes: Nodes, random: Random, id: number): Promise<void> {
 async function crashAndFreeze({ nodes, random }: Troubled): Promise<void> {
   const frozen = victim(nodes, random);
   await nodes.pause(frozen);
-  await rest(random() * AWAY_MS_MAX);
+  await sleep(random() * AWAY_MS_MAX);
   const [first = 1, second = 1] = allBut(nodes, frozen);
   await crash(nodes, random, [random() < 0.5 ? first : second]);
-  await rest(random() * PAUSE_MS_MAX);
+  await sleep(random() * PAUSE_MS_MAX);
   nodes.resume(frozen);
-}
-
-function rest(ms: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, ms));
 }

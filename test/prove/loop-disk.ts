@@ -22,6 +22,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import type { Random } from "../../src/base/random.ts";
+import { sleep } from "../e2e/world.ts";
 
 /** `_IOR('X', 125, u32)`. */
 const EXT4_IOC_SHUTDOWN = 0x8004_587dn;
@@ -113,7 +114,7 @@ export class LoopDisk {
       const refusal = (await run("umount", [this.path])) ?? (await this.#mountAgain());
       if (refusal === null) return;
       if (tries === UNMOUNT_TRIES) throw new Error(`${this.path}: ${refusal}`);
-      await new Promise((resolve) => setTimeout(resolve, UNMOUNT_RETRY_MS));
+      await sleep(UNMOUNT_RETRY_MS);
     }
   }
 

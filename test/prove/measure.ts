@@ -48,7 +48,7 @@ export interface Measure {
   readonly title: string;
   /** What `target` counts: "kills", "cluster-hours". */
   readonly unit: string;
-  /** The targets of the issue: in CI and in an hour. */
+  /** How many are wanted in CI and in an hour. */
   readonly targets: { readonly ci: number; readonly hour: number };
   /** The demand in words: "0 lost or doubled", "p50 < 600 ms". */
   readonly demand: string;

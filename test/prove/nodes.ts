@@ -8,6 +8,7 @@ import {
   RaftClient,
   type Term,
 } from "../../src/index.ts";
+import { DEFAULT_TIMINGS } from "../../src/node/types.ts";
 import { freePort, type Running, until, World } from "../e2e/world.ts";
 
 export interface NodesOptions {
@@ -17,9 +18,10 @@ export interface NodesOptions {
 }
 
 /** Short elections: campaigns that count faults, not milliseconds, get through more of them. */
-export const QUICK_FLAGS = ["--heartbeat", "25ms", "--election", "150ms"] as const;
+const QUICK_ELECTION_MS = 150;
+export const QUICK_FLAGS = ["--heartbeat", "25ms", "--election", `${QUICK_ELECTION_MS}ms`] as const;
 /** The longest election timeout under QUICK_FLAGS, ms. */
-export const QUICK_ELECTION_MAX_MS = 300;
+export const QUICK_ELECTION_MAX_MS = electionMaxMs(QUICK_ELECTION_MS);
 
 const LEADS = /(?:node (\d+)|this node) leads in term (\d+)/;
 const READY_TIMEOUT_MS = 60_000;
@@ -113,7 +115,7 @@ export class Nodes {
     slot.running.signal("SIGSTOP");
     if (process.platform !== "linux") return;
     const { pid } = slot.running;
-    await until(`node ${id} is stopped`, () => stateOf(pid) !== "running", 5_000, 1);
+    await until(`node ${id} is stopped`, () => isStopped(pid), 5_000, 1);
   }
 
   resume(id: NodeId): void {
@@ -208,12 +210,17 @@ export class Nodes {
   }
 }
 
-/** Linux: what the kernel says of a process. */
-function stateOf(pid: number): "running" | "stopped" | "gone" {
+/** The longest election timeout of a node that was told `--election` so many ms. */
+export function electionMaxMs(electionMs: number): number {
+  return (electionMs * DEFAULT_TIMINGS.electionMaxMs) / DEFAULT_TIMINGS.electionMinMs;
+}
+
+/** Linux: true once the kernel has stopped a process, traced or not, or there is none. */
+export function isStopped(pid: number): boolean {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T") ? "stopped" : "running";
+    return /^[tT]/.test(stat.slice(stat.lastIndexOf(")") + 2));
   } catch {
-    return "gone";
+    return true;
   }
 }

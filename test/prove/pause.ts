@@ -10,11 +10,12 @@
 import { createSocket } from "node:dgram";
 import { seededRandom, type Random } from "../../src/base/random.ts";
 import type { Address, RaftClient } from "../../src/index.ts";
+import { sleep } from "../e2e/world.ts";
 import { Campaign, grouped } from "./campaign.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
 import { QUICK_ELECTION_MAX_MS, QUICK_FLAGS } from "./nodes.ts";
 import { nowNs, type Recorder } from "./recorder.ts";
-import { runRound, type RoundReport, type Troubled } from "./round.ts";
+import { GOES_ON_MS_MAX, mustGoOn, runRound, type RoundReport, type Troubled } from "./round.ts";
 
 const LANES = 6;
 const PAUSES_PER_ROUND = 25;
@@ -29,7 +30,6 @@ const GARBAGE = [
 ] as const;
 /** A read that waits before a sleeping node must outlast its sleep. */
 const PATIENCE_MS = QUICK_ELECTION_MAX_MS * TIMEOUTS_MAX + 2_000;
-const PROGRESS_MS = 60_000;
 const LOAD = { clients: 2, sendersPerClient: 3, readersPerClient: 1, restMsMax: 10 } as const;
 
 export const measure: Measure = {
@@ -94,8 +94,8 @@ async function pauseLeader(
   const overtaken = recorder.nextSend(({ term }) => (term ?? 0) > leader.term, pauseMs);
   door.reads(leader.id);
   door.sends();
-  const halfway = rest(pauseMs / 2).then(() => door.sends());
-  await rest(pauseMs);
+  const halfway = sleep(pauseMs / 2).then(() => door.sends());
+  await sleep(pauseMs);
   await halfway;
   door.reads(leader.id);
   nodes.resume(leader.id);
@@ -103,9 +103,7 @@ async function pauseLeader(
   door.sends();
   if ((await overtaken) !== null) tally.overtaken++;
   tally.before += await door.closed();
-  const after = await recorder.nextSend(({ callNs }) => callNs > pausedNs, PROGRESS_MS);
-  if (after === null)
-    throw new Error(`nothing was acknowledged within ${PROGRESS_MS} ms of a pause`);
+  await mustGoOn({ recorder }, pausedNs, "a pause");
 }
 
 /** Operations addressed to one node, whether it sleeps or not. */
@@ -129,7 +127,7 @@ class Door {
     const request = { from, node, timeoutMs: PATIENCE_MS };
     await this.#recorder.read(this.#client, "door", request);
     await this.#send();
-    const leader = await this.#client.leader({ wait: true, timeoutMs: PROGRESS_MS });
+    const leader = await this.#client.leader({ wait: true, timeoutMs: GOES_ON_MS_MAX });
     return leader.id === node ? leader.address : null;
   }
 
@@ -170,8 +168,4 @@ async function fillEars({ host, port }: Address): Promise<void> {
       await new Promise<void>((resolve) => socket.send(garbage, port, host, () => resolve()));
   }
   await new Promise<void>((resolve) => void socket.close(() => resolve()));
-}
-
-function rest(ms: number): Promise<void> {
-  return new Promise((resolve) => void setTimeout(resolve, ms));
 }

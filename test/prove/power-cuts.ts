@@ -1,16 +1,16 @@
 /** Power cuts under real nodes: three of one cluster, each on its own loop disk, under load. One
  *  disk or all three lose their power, the machine starts again, the cluster goes on. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Random, seededRandom } from "../../src/base/random.ts";
 import { type LogEntry, openKey, RaftClient, RaftError } from "../../src/index.ts";
 import { inspect, verifyDirectory } from "../../src/storage/inspect.ts";
-import { freePort, type Running, World } from "../e2e/world.ts";
-import { Ledger, pause, sendUntil } from "./ledger.ts";
+import { freePort, type Running, sleep, until, World } from "../e2e/world.ts";
+import { Ledger, sendUntil } from "./ledger.ts";
 import { keepSomeSectors, LoopDisk, loopDisksUnavailable, recentFiles } from "./loop-disk.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
-import { QUICK_FLAGS } from "./nodes.ts";
+import { isStopped, QUICK_FLAGS } from "./nodes.ts";
 
 const IDS = [1, 2, 3] as const;
 const MAJORITY = 2;
@@ -225,7 +225,7 @@ class CutCluster {
     const random = this.#random;
     if (!(await this.#ledger.progress(PROGRESS_ENTRIES, PROGRESS_MS_MAX)))
       throw new Error(`nothing was acknowledged for ${PROGRESS_MS_MAX} ms`);
-    await pause(random() * AIM_MS_MAX);
+    await sleep(random() * AIM_MS_MAX);
     const whole = random() < 0.5;
     const victims = whole ? this.#machines : [await this.#aim()];
     const dies = random() < DIES_WITH_ITS_DISK;
@@ -274,7 +274,7 @@ class CutCluster {
       let left = victims.length;
       for (const end of ending) void end.then(() => --left <= 1 && resolve());
     });
-    await Promise.race([Promise.all(ending), pause(LEFT_ALONE_MS)]);
+    await Promise.race([Promise.all(ending), sleep(LEFT_ALONE_MS)]);
     for (const { node } of victims) if (node.isRunning) node.signal("SIGKILL");
   }
 
@@ -345,11 +345,7 @@ class CutCluster {
 /** Stops a process without its knowledge, and waits until it does stand still. */
 async function standsStill(node: Running): Promise<void> {
   node.signal("SIGSTOP");
-  for (;;) {
-    const stat = readFileSync(`/proc/${node.pid}/stat`, "utf8");
-    if (/^[tT]/.test(stat.slice(stat.lastIndexOf(")") + 2))) return;
-    await pause(1);
-  }
+  await until("a node stands still", () => isStopped(node.pid), READY_MS_MAX, 1);
 }
 
 /** Everything up to `index` that node `id` itself has committed. */
@@ -367,6 +363,6 @@ async function wholeLog(client: RaftClient, id: number, index: number): Promise<
     if (log.length >= index) return log;
     if (performance.now() > deadlineMs)
       throw new Error(`node ${id} has ${log.length} of ${index} entries`);
-    await pause(100);
+    await sleep(100);
   }
 }

@@ -16,7 +16,7 @@
  *  Which fault is made where: loss, duplication (at once and much later), delay, jitter,
  *  reordering, damage, truncation, one-way cuts and a bandwidth limit are made here, in a process
  *  of its own (relay-process.ts). Topologies of network namespaces with nftables are in
- *  namespaces.ts: there the kernel cuts, and multicast works. */
+ *  partial.ts: there the kernel cuts, and multicast works. */
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import type { Address } from "../../src/base/hosts.ts";

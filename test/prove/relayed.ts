@@ -3,7 +3,6 @@
 import type { NodeId } from "../../src/base/types.ts";
 import { openKey, RaftClient } from "../../src/index.ts";
 import { freePort, type Running, until, World } from "../e2e/world.ts";
-
 import { Relay, type RelayedNode } from "./relay.ts";
 
 const READY_MS = 60_000;

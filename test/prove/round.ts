@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { type Random, seededRandom } from "../../src/base/random.ts";
 import type { RaftClient } from "../../src/index.ts";
 import { checkHistoryText } from "../../src/sim/linearizability.ts";
+import { sleep } from "../e2e/world.ts";
 import { independentVerdict } from "./check-history.ts";
 import { Nodes } from "./nodes.ts";
 import { Recorder } from "./recorder.ts";
@@ -37,6 +38,8 @@ export interface RoundReport {
   readonly kills: number;
 }
 
+/** With a majority running again, something must be acknowledged within this time, ms. */
+export const GOES_ON_MS_MAX = 60_000;
 /** How long a node may take to answer a read of its whole log once everything runs again, ms. */
 const FINAL_READ_MS = 60_000;
 const READ_ATTEMPT_MS = 5_000;
@@ -72,6 +75,18 @@ export async function runRound(
   }
 }
 
+/** Throws unless something that was called after `sinceNs` is acknowledged in time: what happens to
+ *  a minority stops nobody. */
+export async function mustGoOn(
+  { recorder }: Pick<Troubled, "recorder">,
+  sinceNs: number,
+  what: string,
+): Promise<void> {
+  const sent = await recorder.nextSend(({ callNs }) => callNs > sinceNs, GOES_ON_MS_MAX);
+  if (sent === null)
+    throw new Error(`nothing was acknowledged within ${GOES_ON_MS_MAX} ms of ${what}`);
+}
+
 /** Every node's whole log becomes a read of the history, the last one the final log. */
 async function readAll(nodes: Nodes, recorder: Recorder): Promise<readonly string[]> {
   const client = await nodes.client();
@@ -96,7 +111,7 @@ async function readWhole(
     const request = { from: 1, node, timeoutMs: READ_ATTEMPT_MS };
     const { operation, saw } = await recorder.read(client, "last", request);
     if (operation.outcome === "ok") return saw;
-    await new Promise((resolve) => void setTimeout(resolve, 20));
+    await sleep(20);
   }
   return null;
 }

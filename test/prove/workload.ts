@@ -5,6 +5,7 @@
 import { seededRandom, type Random } from "../../src/base/random.ts";
 import type { RaftClient } from "../../src/index.ts";
 import type { SendOperation } from "../../src/sim/history.ts";
+import { sleep } from "../e2e/world.ts";
 import type { Nodes } from "./nodes.ts";
 import type { Recorder } from "./recorder.ts";
 
@@ -127,9 +128,8 @@ export class Workload {
   }
 
   #rest(random: Random): Promise<void> {
-    const ms = random() * this.#options.restMsMax;
     // Refusals that come at once must not keep this process from its timers.
-    return new Promise((resolve) => void setTimeout(resolve, ms));
+    return sleep(random() * this.#options.restMsMax);
   }
 }
 

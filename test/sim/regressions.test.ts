@@ -3,7 +3,6 @@
 import { expect, test } from "vitest";
 import { runSeed, type SeedWish } from "./swarm.ts";
 
-/** Seeds that once found something, and what it was. */
 const REGRESSIONS: readonly (readonly [seed: number, what: string, wish: SeedWish])[] = [
   [28, "a seal whose own sync failed is passed over by a reader of the disk", { elections: 8 }],
   [310, "what a disk held before it was lost counts as it was", { elections: 10 }],
