@@ -17,7 +17,7 @@ import { parseArgs } from "node:util";
 import { FOUND_BUGS } from "./found-bugs.ts";
 import type { Figure, Measure } from "./measure.ts";
 import { ALONE, MEASURES } from "./measures.ts";
-import { figureText, renderScoreboard, verdictOf, type Line } from "./scoreboard.ts";
+import { figureText, renderScoreboard, VERDICTS, verdictOf, type Line } from "./scoreboard.ts";
 
 const HOUR_MINUTES = 60;
 const CI_MINUTES = 12;
@@ -55,6 +55,7 @@ async function prove(): Promise<number> {
   // Another seed each day: what was tried yesterday need not be tried again.
   const seed = Number(values.seed ?? Math.floor(Date.now() / 86_400_000) * 1_000_000);
   const endsMs = performance.now() + minutes * 60_000;
+  console.log(`measures: ${wanted.length}; minutes in all: ${minutes}; seed: ${seed}`);
   const lines: Line[] = [];
   for (const alone of [true, false]) {
     const queue = wanted.filter(({ name }) => ALONE.has(name) === alone);
@@ -80,6 +81,10 @@ async function prove(): Promise<number> {
 function report(lines: readonly Line[], minutes: number, whole: boolean): void {
   for (const { figure } of lines) {
     if (typeof figure !== "string") for (const failure of figure.failures) console.log(failure);
+  }
+  for (const [verdict, meaning] of Object.entries(VERDICTS)) {
+    const count = lines.filter((line) => verdictOf(line) === verdict).length;
+    if (count > 0) console.log(`${count} ${verdict}: ${meaning}`);
   }
   if (values.json !== undefined) {
     const plain = lines.map((line) => ({

@@ -37,9 +37,11 @@ export function renderScoreboard({ minutes, lines, found }: Scoreboard): string 
     `Commit ${commit()}, ${new Date().toISOString().slice(0, 10)}, ${machine()},`,
     `Bun ${Bun.version}; ${minutes} minutes in all.`,
     "",
-    "| measure | demand | asked | reached | |",
+    "| measure | demand | asked | reached | verdict |",
     "|---|---|---|---|---|",
     ...lines.map(renderLine),
+    "",
+    ...Object.entries(VERDICTS).map(([verdict, meaning]) => `- ${verdict}: ${meaning}`),
     "",
     "## How to see a line again",
     "",
@@ -68,22 +70,29 @@ export function renderScoreboard({ minutes, lines, found }: Scoreboard): string 
 }
 
 /** The command that repeats one line for as long. */
-export function commandOf({ measure, seconds, seed }: Line): string {
+function commandOf({ measure, seconds, seed }: Line): string {
   return `npm run prove -- --only ${measure.name} --seconds ${Math.ceil(seconds)} --seed ${seed}`;
 }
 
-/** "ok", "BROKEN", "not measured": the last column. */
-export function verdictOf({ figure, target }: Line): string {
+/** The last column, and what it says. */
+export const VERDICTS = {
+  ok: "what was asked was reached, and nothing broke",
+  "ok so far": "nothing broke, and the time was over before what was asked was reached",
+  BROKEN: "a promise was broken, or the demand was not met",
+  "not measured": "this machine lacks what it needs",
+} as const;
+
+export function verdictOf({ figure, target }: Line): keyof typeof VERDICTS {
   if (typeof figure === "string") return "not measured";
   if (!figure.ok || figure.bad > 0) return "BROKEN";
   return figure.done >= target ? "ok" : "ok so far";
 }
 
-/** The figure with its upper bound. */
-export function figureText({ figure, measure }: Line): string {
+/** The figure, how far it went, and its upper bound. */
+export function figureText({ figure, measure, target }: Line): string {
   if (typeof figure === "string") return figure;
   const bound = figure.bad === 0 && figure.done > 0 ? `; bad < ${percent(3 / figure.done)}` : "";
-  return `${figure.text} (${round(figure.done)} ${measure.unit}${bound})`;
+  return `${figure.text} (${round(figure.done)} of ${round(target)} ${measure.unit}${bound})`;
 }
 
 function renderLine(line: Line): string {
