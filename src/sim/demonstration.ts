@@ -91,8 +91,10 @@ export async function demonstrate(wish: Wish, audience: Audience): Promise<Verdi
   const client = sendEntries(cluster, wish.entries, say);
   const troubledMs = FIRST_ENTRY_MS + wish.entries * BETWEEN_ENTRIES_MS;
   const random = cluster.stream("trouble");
-  scheduleCrashes(cluster, wish.crashes, troubledMs, random, say);
-  schedulePartitions(cluster, wish.partitions, troubledMs, random, say);
+  const schedule = (count: number, strike: () => void): void =>
+    scheduleTroubles(cluster, count, troubledMs, random, strike);
+  schedule(wish.crashes, () => crash(cluster, random, say));
+  schedule(wish.partitions, () => partition(cluster, random, say));
   const stop = (): boolean => isOver() || violations.length > 0;
   const calmMs = troubledMs + DOWN_MS;
   const settled = (): boolean =>
@@ -195,49 +197,42 @@ function sendEntries(cluster: Cluster, entries: number, say: Say): Sending {
   return sending;
 }
 
-function scheduleCrashes(
+/** So many troubles, each at a moment between the first entry and `untilMs`. */
+function scheduleTroubles(
   cluster: Cluster,
   count: number,
   untilMs: number,
   random: Random,
-  say: Say,
+  strike: () => void,
 ): void {
-  for (let crash = 0; crash < count; crash++) {
-    cluster.schedule.at(FIRST_ENTRY_MS + random() * (untilMs - FIRST_ENTRY_MS), () => {
-      const machine = victim(cluster, random);
-      if (!machine.running) return;
-      cluster.count("kill", `node ${machine.id} is killed`);
-      machine.kill();
-      cluster.schedule.at(cluster.nowMs + DOWN_MS * random(), () => startMachine(machine, say));
-    });
-  }
+  for (let trouble = 0; trouble < count; trouble++)
+    cluster.schedule.at(FIRST_ENTRY_MS + random() * (untilMs - FIRST_ENTRY_MS), strike);
 }
 
-function schedulePartitions(
-  cluster: Cluster,
-  count: number,
-  untilMs: number,
-  random: Random,
-  say: Say,
-): void {
-  for (let partition = 0; partition < count; partition++) {
-    cluster.schedule.at(FIRST_ENTRY_MS + random() * (untilMs - FIRST_ENTRY_MS), () => {
-      const alone = victim(cluster, random);
-      const others = [...cluster.machines.values()].filter((machine) => machine !== alone);
-      cluster.count("partition", `node ${alone.id} is cut off from the other nodes`);
-      for (const { host } of others) {
-        cluster.network.cut(alone.host, host);
-        cluster.network.cut(host, alone.host);
-      }
-      cluster.schedule.at(cluster.nowMs + DOWN_MS * (0.5 + random() / 2), () => {
-        say(`node ${alone.id} is connected again`, false);
-        for (const { host } of others) {
-          cluster.network.mend(alone.host, host);
-          cluster.network.mend(host, alone.host);
-        }
-      });
-    });
+function crash(cluster: Cluster, random: Random, say: Say): void {
+  const machine = victim(cluster, random);
+  if (!machine.running) return;
+  cluster.count("kill", `node ${machine.id} is killed`);
+  machine.kill();
+  cluster.schedule.at(cluster.nowMs + DOWN_MS * random(), () => startMachine(machine, say));
+}
+
+function partition(cluster: Cluster, random: Random, say: Say): void {
+  const { network } = cluster;
+  const alone = victim(cluster, random);
+  const others = [...cluster.machines.values()].filter((machine) => machine !== alone);
+  cluster.count("partition", `node ${alone.id} is cut off from the other nodes`);
+  for (const { host } of others) {
+    network.cut(alone.host, host);
+    network.cut(host, alone.host);
   }
+  cluster.schedule.at(cluster.nowMs + DOWN_MS * (0.5 + random() / 2), () => {
+    say(`node ${alone.id} is connected again`, false);
+    for (const { host } of others) {
+      network.mend(alone.host, host);
+      network.mend(host, alone.host);
+    }
+  });
 }
 
 /** The leader more often than not: it is the one worth watching. */

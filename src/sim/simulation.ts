@@ -12,7 +12,7 @@ import { judge } from "./verdict.ts";
 import { Watch } from "./watch.ts";
 import { Workload } from "./workload.ts";
 
-export interface Outcome {
+export interface RunOutcome {
   readonly seed: number;
   /** What broke, as sentences; empty: nothing. */
   readonly violations: readonly string[];
@@ -36,7 +36,7 @@ export interface RunWatcher {
 }
 
 /** Runs a plan to its end or to the first violation. */
-export async function simulate(plan: Plan, watcher: RunWatcher = {}): Promise<Outcome> {
+export async function simulate(plan: Plan, watcher: RunWatcher = {}): Promise<RunOutcome> {
   const violations: string[] = [];
   const isBroken = (): boolean => violations.length > 0;
   const cluster: Cluster = new Cluster(plan, {

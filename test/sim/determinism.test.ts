@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { NEMESES } from "../../src/sim/nemesis/index.ts";
 import { swarmPlan, timingsOf, type Plan } from "../../src/sim/plan.ts";
-import { simulate, type Outcome } from "../../src/sim/simulation.ts";
+import { type RunOutcome, simulate } from "../../src/sim/simulation.ts";
 
 const SEEDS = Number(process.env["RAFT_SEEDS"] ?? 12);
 const NAMES = NEMESES.map(({ name }) => name);
@@ -23,7 +23,7 @@ function planOf(seed: number): Plan {
   });
 }
 
-const digest = ({ fingerprint, events, worldMs, faults, violations }: Outcome): unknown => ({
+const digest = ({ fingerprint, events, worldMs, faults, violations }: RunOutcome): unknown => ({
   fingerprint,
   events,
   worldMs,

@@ -2,7 +2,7 @@
 
 import { NEMESES } from "../../src/sim/nemesis/index.ts";
 import { swarmPlan, type Plan } from "../../src/sim/plan.ts";
-import { simulate, type Outcome, type RunWatcher } from "../../src/sim/simulation.ts";
+import { type RunOutcome, type RunWatcher, simulate } from "../../src/sim/simulation.ts";
 
 export interface SeedWish {
   readonly nodes?: number;
@@ -14,7 +14,7 @@ export interface SeedWish {
 }
 
 /** A run, and how it was asked for. */
-export type SeedOutcome = Outcome & {
+export type SeedOutcome = RunOutcome & {
   readonly nodes: number;
   /** The longest election timeout, ms. */
   readonly electionMs: number;
