@@ -31,10 +31,10 @@ export const KEY = openKey("test");
 export const TAG = clusterTag(KEY);
 const WINDOW_BYTES = 425_984;
 
-export const NODE: Address = { host: "10.0.0.1", port: 7_401 };
-export const FRIEND: Address = { host: "10.0.0.2", port: 7_402 };
+const NODE: Address = { host: "10.0.0.1", port: 7_401 };
+const FRIEND: Address = { host: "10.0.0.2", port: 7_402 };
 export const CLIENT: Address = { host: "10.0.0.3", port: 50_000 };
-export const ENEMY: Address = { host: "10.0.0.9", port: 7_409 };
+const ENEMY: Address = { host: "10.0.0.9", port: 7_409 };
 
 /** One endpoint under test and what came out of it. */
 export interface Party {

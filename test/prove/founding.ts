@@ -25,7 +25,7 @@ const STAGES = [
   { wipes: 2, crashes: 1 },
 ] as const;
 
-export const founding: Measure = {
+export const measure: Measure = {
   name: "founding",
   title: "founding searched: states with up to two wipes",
   unit: "states",
@@ -74,9 +74,9 @@ function run(budget: Budget): Figure {
 }
 
 if (import.meta.main) {
-  const [seconds = 60, target = founding.targets.ci] = process.argv.slice(2).map(Number);
+  const [seconds = 60, target = measure.targets.ci] = process.argv.slice(2).map(Number);
   const progress = (text: string): void => console.error(text);
-  const figure = await founding.run({ target, seconds, seed: 1, progress });
+  const figure = await measure.run({ target, seconds, seed: 1, progress });
   console.log(figure.text);
   for (const failure of figure.failures) console.log(failure);
 }

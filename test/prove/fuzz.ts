@@ -31,7 +31,7 @@ const ROUND_MS_MAX = 5_000;
 const BESIDE_SHARE = 0.2;
 const BESIDE_SECONDS_MAX = 300;
 
-export const fuzz: Measure = {
+export const measure: Measure = {
   name: "fuzz",
   title: "datagrams fuzzed, crashes",
   unit: "datagrams",
@@ -126,8 +126,8 @@ function renderKinds(wire: WireFuzz): string {
 }
 
 if (import.meta.main) {
-  const [seconds = 60, seed = 1, target = fuzz.targets.ci] = process.argv.slice(2).map(Number);
-  const figure = await fuzz.run({
+  const [seconds = 60, seed = 1, target = measure.targets.ci] = process.argv.slice(2).map(Number);
+  const figure = await measure.run({
     target,
     seconds,
     seed,

@@ -9,7 +9,7 @@ import type { Budget, Figure, Measure } from "./measure.ts";
 const LANES = 3;
 const KINDS = Object.keys(MISHAPS);
 
-export const identity: Measure = {
+export const measure: Measure = {
   name: "identity",
   title:
     "wiped disk, doubled id, foreign cluster, all started at once, a founder wiped in mid-founding",

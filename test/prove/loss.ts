@@ -42,7 +42,7 @@ interface Round {
   readonly terms: { readonly at10: number; readonly at30: number };
 }
 
-export const loss: Measure = {
+export const measure: Measure = {
   name: "loss",
   title: "throughput kept at 10% and at 30% loss with duplication and reordering",
   unit: "rounds of two loads",
@@ -65,7 +65,7 @@ async function run(budget: Budget): Promise<Figure> {
       const load = new Load(cluster.client, ENTRY_BYTES);
       for (let at = 0; at < ROUNDS_PER_CLUSTER && done < budget.target; at++) {
         for (const outstanding of OUTSTANDING) {
-          const round = await measure(cluster, load, outstanding, levelS);
+          const round = await measureRound(cluster, load, outstanding, levelS);
           rounds.push(round);
           budget.progress(
             `${outstanding} outstanding: ${JSON.stringify(round.perSecond)} entries/s`,
@@ -85,7 +85,7 @@ async function run(budget: Budget): Promise<Figure> {
   return judge(rounds, done, failures, budget.target >= HOUR_ROUNDS);
 }
 
-async function measure(
+async function measureRound(
   cluster: RelayedCluster,
   load: Load,
   outstanding: number,

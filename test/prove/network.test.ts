@@ -5,7 +5,7 @@ import { seededRandom } from "../../src/base/random.ts";
 import { Load } from "../bench/load.ts";
 import { noLanReason } from "../e2e/lan.ts";
 import { MISHAPS } from "./identity-mishaps.ts";
-import { loss, lossy } from "./loss.ts";
+import { lossy, measure as loss } from "./loss.ts";
 import { PartialCluster } from "./partial.ts";
 import { RelayedCluster } from "./relayed.ts";
 

@@ -42,7 +42,7 @@ interface Topology {
   readonly hears: Hears;
 }
 
-export const partial: Measure = {
+export const measure: Measure = {
   name: "partial",
   title:
     "partly connected topologies with a majority of which every pair exchanges datagrams (bridges, one-way links, flapping around it)",
