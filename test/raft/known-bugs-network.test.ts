@@ -169,14 +169,7 @@ describe("H: what breaks on UDP", () => {
 
   it("H16: answers to old rounds move nothing back", () => {
     const solo = leading(4);
-    const rounds: number[] = [];
-    while (solo.sends.some((send) => send.to === 2))
-      rounds.push(
-        ...solo
-          .sendAll()
-          .filter((s) => s.to === 2)
-          .map((s) => s.round),
-      );
+    const rounds = solo.sendAllTo(2);
     conflict(solo, 2, rounds[1] ?? 0, 2, 1, 1);
     while (solo.sends.length > 0) solo.sendAll();
     for (const round of rounds) conflict(solo, 2, round, 3, 1, 1);
@@ -185,14 +178,7 @@ describe("H: what breaks on UDP", () => {
 
   it("H16: nor do those that name another term than the leader's, once one has led to a probe", () => {
     const solo = leading(4);
-    const rounds: number[] = [];
-    while (solo.sends.some((send) => send.to === 2))
-      rounds.push(
-        ...solo
-          .sendAll()
-          .filter((s) => s.to === 2)
-          .map((s) => s.round),
-      );
+    const rounds = solo.sendAllTo(2);
     conflict(solo, 2, rounds[1] ?? 0, 2, 1, 0);
     expect(solo.core.status().peers[0]).toMatchObject({ state: "probe" });
     while (solo.sends.length > 0) solo.sendAll();

@@ -212,14 +212,7 @@ describe("§5.3 the leader", () => {
     solo.ack(2, 1);
     for (let i = 0; i < 6; i++) solo.core.propose(1, 100);
     solo.settle();
-    const rounds: number[] = [];
-    while (solo.sends.some((send) => send.to === 2))
-      rounds.push(
-        ...solo
-          .sendAll()
-          .filter((s) => s.to === 2)
-          .map((s) => s.round),
-      );
+    const rounds = solo.sendAllTo(2);
     expect(rounds).toHaveLength(6);
     const gap = (round: number, prevIndex: number): void => {
       solo.step(2, {

@@ -165,6 +165,14 @@ export class Solo {
     return this;
   }
 
+  /** Sends all that is ordered for `to`; the round of each append. */
+  sendAllTo(to: NodeId): readonly number[] {
+    const rounds: number[] = [];
+    while (this.sends.some((send) => send.to === to))
+      rounds.push(...this.sendAll().flatMap((send) => (send.to === to ? [send.round] : [])));
+    return rounds;
+  }
+
   /** Reports every open order as sent: one record of one entry each. */
   sendAll(bytes = 100): readonly SendOrder[] {
     const orders = this.sends;
