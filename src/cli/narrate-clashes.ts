@@ -1,7 +1,7 @@
 /** Events that a person has to settle: an id claimed twice, founders that disagree, data from
  *  another past, a node that nobody let in, a disk that lost something. */
 
-import type { NodeId } from "../base/types.ts";
+import type { LogIndex, NodeId } from "../base/types.ts";
 import { foundersFlag } from "../client/founders.ts";
 import type { PeerName } from "../node/events.ts";
 import type { Hints } from "./hints.ts";
@@ -27,6 +27,7 @@ type ClashEvent = EventOf<
   | "two foundings"
   | "admitted"
   | "diverged"
+  | "lost data"
   | "healed"
 >;
 
@@ -68,10 +69,10 @@ export function clashLines(event: ClashEvent, memory: Memory): readonly string[]
         `this log and that of node ${event.peer} differ at entry ${event.index}, which both hold as committed: ` +
           `${event.selfStops ? "this node" : "that node"} stops voting and keeps every file`,
       ];
+    case "lost data":
+      return lostDataLines(event, memory);
     case "healed":
-      return [
-        `${event.from === event.to ? `entry ${event.from}` : `entries ${event.from} to ${event.to}`} repaired with the copy of node ${event.by}`,
-      ];
+      return [`${rangeText(event)} repaired with the copy of node ${event.by}`];
   }
 }
 
@@ -99,6 +100,9 @@ export function differentSizeLine(
     "Stop one with Ctrl-C and start it with the other's size."
   );
 }
+
+/** Where the commands begin that let a node with lost data back in. */
+const LET_IN_COLUMNS = 38;
 
 /** Commands of one block begin in one column. */
 function columns(text: string, command: string, width = 46): string {
@@ -218,6 +222,35 @@ function goOnLines(
   const others = otherMembers.length === 0 ? "other nodes" : nodesText(otherMembers, "or");
   const replace = hints.command(`members replace ${renewed}`);
   return [columns(heading, `start its ${others} with ${whose} data; then ${replace}`, 30)];
+}
+
+/** Seen by that very node, and by the leader that told it or that it told. */
+function lostDataLines(event: EventOf<"lost data">, memory: Memory): readonly string[] {
+  const { hints, self } = memory;
+  const { peer } = event;
+  const id = peer?.id ?? self;
+  const [whose, who] =
+    peer === null
+      ? ["this disk", "this node"]
+      : [`the disk of ${introduce(peer, memory)}`, "that node"];
+  return [
+    `${whose} lost ${rangeText(event)}, which ${who} had acknowledged: an older copy of its data, or a disk that loses what was written. ` +
+      `${who === "this node" ? "This" : "That"} node stops voting and appending and keeps every file`,
+    columns(
+      `To let it back in, ${peer === null ? "here" : onHost(peer)}:`,
+      `Ctrl-C, ${hints.command(`wipe ${id}`)}, then ${hints.up(id)}`,
+      LET_IN_COLUMNS,
+    ),
+    columns(
+      "Then, on any node of the cluster:",
+      hints.command(`members replace ${id}`),
+      LET_IN_COLUMNS,
+    ),
+  ];
+}
+
+function rangeText({ from, to }: { readonly from: LogIndex; readonly to: LogIndex }): string {
+  return from === to ? `entry ${from}` : `entries ${from} to ${to}`;
 }
 
 function twoFoundingLines(event: EventOf<"two foundings">, memory: Memory): readonly string[] {

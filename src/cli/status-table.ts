@@ -170,7 +170,7 @@ function adviceLines(
       if (!strangers.has(row.id)) lines.push(missingLine(row, hints, nowMs));
     } else if (status.lost.includes(row.id)) continue;
     else if (row.member === "none") lines.push(strangerLine(row, rows, hints));
-    else if (row.mute !== null) lines.push(`  node ${row.id} does not vote: ${row.mute}`);
+    else if (row.mute !== null) lines.push(...muteLines(row, row.mute, hints));
   }
   const shared = rows.filter((row) => row.networkDisk).map((row) => row.id);
   if (shared.length > 1) {
@@ -222,6 +222,17 @@ function lostLines({ lost, voters, rows }: ClusterStatus, hints: Hints): string[
   return lines;
 }
 
+function muteLines(row: StatusRow, mute: string, hints: Hints): readonly string[] {
+  const line = `  node ${row.id} does not vote: ${mute}`;
+  if (!row.lostData) return [line];
+  const renew = `${hints.command(`wipe ${row.id}`)}, then ${hints.up(row.id)}`;
+  return [
+    line,
+    `    ${placeText(row)}  Ctrl-C, ${renew}`,
+    `    then, on any node  ${hints.command(`members replace ${row.id}`)}`,
+  ];
+}
+
 function missingLine(row: StatusRow, hints: Hints, nowMs: WallMs): string {
   const since =
     row.lastHeardWallMs === null
@@ -229,9 +240,13 @@ function missingLine(row: StatusRow, hints: Hints, nowMs: WallMs): string {
       : `silent since ${momentOf(row.lastHeardWallMs, nowMs)}`;
   if (hints.local !== null)
     return `  node ${row.id} ${since}: ${hints.up(row.id)} starts those that are missing`;
-  const address = row.address === null ? "" : ` (${row.address.host})`;
-  const place = row.host === null ? `on its machine${address}` : `on ${row.host}${address}`;
-  return `  node ${row.id} ${since}: ${place}  ${hints.up(row.id)}`;
+  return `  node ${row.id} ${since}: ${placeText(row)}  ${hints.up(row.id)}`;
+}
+
+/** "on lab-08 (10.0.0.8)" */
+function placeText({ address, host }: StatusRow): string {
+  const where = address === null ? "" : ` (${address.host})`;
+  return host === null ? `on its machine${where}` : `on ${host}${where}`;
 }
 
 function strangerLine(row: StatusRow, rows: readonly StatusRow[], hints: Hints): string {

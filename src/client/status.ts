@@ -157,6 +157,7 @@ function reachableRow(
     version: report.version,
     firstIndex: founded ? report.firstIndex : null,
     mute: report.mute,
+    lostData: report.lostData,
     networkDisk: report.networkDisk,
   };
 }
@@ -253,6 +254,7 @@ function emptyRow(id: NodeId, member: StatusRow["member"], role: StatusRow["role
     version: null,
     firstIndex: null,
     mute: null,
+    lostData: false,
     networkDisk: false,
   };
 }

@@ -99,6 +99,8 @@ export interface StatusRow {
   readonly version: string | null;
   readonly firstIndex: LogIndex | null;
   readonly mute: string | null;
+  /** Its disk lost what it had acknowledged: it must be wiped and replaced. */
+  readonly lostData: boolean;
   readonly networkDisk: boolean;
 }
 

@@ -174,6 +174,13 @@ export type NodeEvent =
       /** False on the leader that is told so by that peer: it goes on with the others. */
       readonly selfStops: boolean;
     }
+  /** Gone from a disk, though its node had acknowledged it; `peer` null: this node's own. */
+  | {
+      readonly type: "lost data";
+      readonly peer: PeerName | null;
+      readonly from: LogIndex;
+      readonly to: LogIndex;
+    }
   | { readonly type: "healed"; readonly from: LogIndex; readonly to: LogIndex; readonly by: NodeId }
   /** -v: one line of the wire or the core. */
   /** verbose: a message that was taken in, or what the core did. */

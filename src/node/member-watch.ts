@@ -3,7 +3,8 @@
 
 import type { Incarnation, LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import { majorityOf } from "../raft/membership.ts";
-import type { CoreEvent, CoreStatus, Member } from "../raft/types.ts";
+import type { CoreStatus } from "../raft/status.ts";
+import type { CoreEvent, Member } from "../raft/types.ts";
 import type { Connection } from "../transport/types.ts";
 import type { NodeEvent, PeerName } from "./events.ts";
 import { type PeerSight, PeerWatch } from "./peer-watch.ts";
@@ -61,6 +62,11 @@ export class MemberWatch {
         else events.push({ type: "handed over", to: heir });
         this.#leader = null;
       }
+    }
+    if (event.type === "lostData") {
+      const peer = event.peer === around.self ? null : around.nameOf(event.peer);
+      const range = { from: event.durableIndex + 1, to: event.matchIndex };
+      events.push({ type: "lost data", peer, ...range });
     }
     if (event.type === "transfer") this.#heir = event.outcome === "ordered" ? event.to : null;
     if (event.type === "leader" && event.leader !== null && event.leader !== around.self) {

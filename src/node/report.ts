@@ -1,7 +1,8 @@
 /** A node's own view of itself and of the others, as `raft status` and GET /status show it. */
 
 import type { Incarnation, LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
-import type { Configuration, CoreStatus, Role } from "../raft/types.ts";
+import type { CoreStatus } from "../raft/status.ts";
+import type { Configuration, Role } from "../raft/types.ts";
 import type { NodeReport, PeerReport } from "../transport/requests.ts";
 import type { Seen } from "./member.ts";
 import type { Connection, NodeHello } from "../transport/types.ts";
@@ -25,6 +26,7 @@ export type ReportBasis = Omit<
   | "commitIndex"
   | "configuration"
   | "mute"
+  | "lostData"
   | "peers"
 >;
 
@@ -48,6 +50,7 @@ export function reportOf(
     commitIndex: status?.commitIndex ?? 0,
     configuration,
     mute: status?.mute ?? null,
+    lostData: status?.lostData ?? false,
     peers,
   };
 }

@@ -35,6 +35,8 @@ function detailsOf(message: RaftMessage, records: Uint8Array | undefined): reado
       return [`commit ${message.commitIndex}`];
     case "heartbeatReply":
       return [`has ${message.durableIndex}`, `commit ${message.commitIndex}`];
+    case "lostData":
+      return [`had ${message.matchIndex}`];
     case "installSnapshot":
       return [`up to ${message.lastIndex}`];
     case "timeoutNow":

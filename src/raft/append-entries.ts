@@ -60,6 +60,7 @@ export function handleAppend(
   chainDiffersAt: LogIndex | null,
 ): AppendOrder | null {
   if (!heedLeader(state, from, append)) return refuse(state, from, append, "conflict", 0);
+  if (state.lost !== null) return refuse(state, from, append, "lost data", state.lost.lastIndex);
   if (chainDiffersAt !== null) return diverge(state, from, append, chainDiffersAt);
   if (state.divergedAt !== null) return refuse(state, from, append, "diverged", state.divergedAt);
   if (!isWellFormed(append)) return null;
@@ -95,6 +96,7 @@ export function handleAppend(
 export function takeAcknowledgement(state: CoreState): void {
   const { following } = state;
   if (!following.ackDue || state.hard.pending || following.ackTo === null) return;
+  if (state.lost !== null) return;
   following.ackDue = false;
   const { durableIndex } = state.durability;
   following.ackedIndex = Math.min(following.verifiedIndex, durableIndex);

@@ -14,6 +14,7 @@ import {
 import { advanceCommitIndex } from "./commit.ts";
 import { handleVoteReply, handleVoteRequest } from "./election.ts";
 import { proposeConfiguration } from "./configuration-change.ts";
+import { handleLostData } from "./lost-data.ts";
 import { handlePreVoteReply, handlePreVoteRequest } from "./pre-vote.ts";
 import { acceptRead } from "./read-index.ts";
 import {
@@ -25,7 +26,9 @@ import {
 } from "./replication.ts";
 import { becomeCandidate, becomeFollower, countOwnVote } from "./roles.ts";
 import { handleInstallSnapshot } from "./snapshot.ts";
-import { canCampaign, createState, isSelfVoter, muteReason, resetElectionTimer } from "./state.ts";
+import { statusOf } from "./status.ts";
+import type { CoreStatus } from "./status.ts";
+import { canCampaign, createState, isSelfVoter, resetElectionTimer } from "./state.ts";
 import type { CoreState } from "./state.ts";
 import { votersOf } from "./membership.ts";
 import { nextDeadlineMs, tick } from "./timers.ts";
@@ -36,7 +39,6 @@ import type {
   ConfigurationResult,
   Core,
   CoreOptions,
-  CoreStatus,
   MembershipChange,
   ProposeResult,
   RaftMessage,
@@ -295,27 +297,7 @@ class RaftCore implements Core {
   }
 
   status(): CoreStatus {
-    const state = this.#state;
-    const peers = [...(state.leadership?.peers.values() ?? [])].map((peer) => ({
-      id: peer.id,
-      state: peer.state,
-      matchIndex: peer.matchIndex,
-      nextIndex: peer.nextIndex,
-      lastContactMs: peer.lastContactMs,
-    }));
-    return {
-      role: state.role,
-      term: state.hard.term,
-      votedFor: state.hard.votedFor,
-      leader: this.leader,
-      lastIndex: state.log.lastIndex,
-      durableIndex: state.durability.durableIndex,
-      commitIndex: state.commitIndex,
-      configuration: this.configuration,
-      configurationCommitted: this.configuration.index <= state.commitIndex,
-      peers,
-      mute: muteReason(state),
-    };
+    return statusOf(this.#state);
   }
 
   /** Time never runs backwards here, whatever the caller's clock does. */
@@ -377,6 +359,9 @@ function dispatch(
       return null;
     case "heartbeatReply":
       handleHeartbeatReply(state, from, message);
+      return null;
+    case "lostData":
+      handleLostData(state, from, message);
       return null;
     case "timeoutNow":
       handleTimeoutNow(state, from, message);

@@ -28,6 +28,8 @@ export interface Progress {
   /** The round echoed by the reply that raised matchIndex: older replies say nothing about lost
    *  data. */
   matchRound: number;
+  /** What a peer that lost data had acknowledged, to this leader or to an earlier one. */
+  lostIndex: LogIndex;
   nextIndex: LogIndex;
   /** Sent and not acknowledged. */
   readonly inflight: Inflight;
@@ -72,6 +74,7 @@ export function createProgress(
     state: "probe",
     matchIndex: 0,
     matchRound: 0,
+    lostIndex: 0,
     nextIndex,
     inflight: new Inflight(),
     order: null,

@@ -4,6 +4,7 @@ import { assert } from "../base/assert.ts";
 import type { LogIndex, MonotonicMs, NodeId, NodeIdentity, Term } from "../base/types.ts";
 import { advanceCommitIndex } from "./commit.ts";
 import { sendHeartbeat } from "./heartbeat.ts";
+import { noteLostData, showsLoss, tellLostData } from "./lost-data.ts";
 import {
   askMs,
   becomeProbe,
@@ -102,6 +103,9 @@ export function handleAppendReply(state: CoreState, from: NodeIdentity, reply: A
       becomeSilent(peer, "diverged");
       state.outbox.event({ type: "diverged", peer: peer.id, index: reply.matchIndex });
     }
+  } else if (reply.result === "lost data") {
+    noteLostData(state, peer, reply.matchIndex, reply.durableIndex);
+    tellLostData(state, peer, from, reply);
   } else if (reply.result === "matched") {
     handleMatched(state, leadership, peer, reply);
   } else {
@@ -214,17 +218,17 @@ function heedReply(
     return null;
   }
   if (reply.term < state.hard.term || reply.round > state.round) return null;
-  if (peer.state === "lost data") return null;
+  if (peer.state === "lost data") {
+    tellLostData(state, peer, from, reply);
+    return null;
+  }
   if (reply.round > peer.ackedRound) {
     peer.ackedRound = reply.round;
     peer.lastContactMs = state.nowMs;
   }
-  // Only an answer made after the one that raised matchIndex can tell that something is gone since.
-  const { matchIndex } = peer;
-  if (reply.durableIndex >= matchIndex || reply.round <= peer.matchRound) return peer;
-  becomeSilent(peer, "lost data");
-  const { durableIndex } = reply;
-  state.outbox.event({ type: "lostData", peer: peer.id, matchIndex, durableIndex });
+  if (!showsLoss(peer, peer.matchIndex, reply)) return peer;
+  noteLostData(state, peer, peer.matchIndex, reply.durableIndex);
+  tellLostData(state, peer, from, reply);
   return null;
 }
 

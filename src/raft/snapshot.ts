@@ -15,14 +15,16 @@ export function handleInstallSnapshot(
   snapshot: InstallSnapshot,
 ): AppendOrder | null {
   const { log, durability } = state;
-  if (!heedLeader(state, from, snapshot)) {
+  const isHeeded = heedLeader(state, from, snapshot);
+  const lost = isHeeded ? state.lost : null;
+  if (!isHeeded || lost !== null) {
     reply(state, from, {
       type: "appendReply",
       term: state.hard.term,
       round: snapshot.round,
-      result: "conflict",
+      result: lost === null ? "conflict" : "lost data",
       prevIndex: snapshot.lastIndex,
-      matchIndex: 0,
+      matchIndex: lost?.lastIndex ?? 0,
       hintIndex: 0,
       hintTerm: 0,
       durableIndex: durability.durableIndex,

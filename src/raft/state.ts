@@ -19,7 +19,7 @@ import type { Progress } from "./progress.ts";
 import type { RangeQueue } from "./range-queue.ts";
 import { TermRuns } from "./term-runs.ts";
 import type { CoreOptions, RaftLimits, RaftMessage, RaftTimings, Role, WriteId } from "./types.ts";
-import { renderMs } from "./words.ts";
+import { renderMs, renderRange } from "./words.ts";
 
 /** What a follower knows of the leader of the current term; begins anew with every term. */
 export interface Following {
@@ -111,6 +111,8 @@ export interface CoreState {
   voteFromCommitIndex: LogIndex;
   membersKnown: boolean;
   divergedAt: LogIndex | null;
+  /** What this disk lost of what this node had acknowledged, as its leader told it. */
+  lost: { readonly firstIndex: LogIndex; readonly lastIndex: LogIndex } | null;
   /** The newest committed configuration without this node that it was shown; 0: none. */
   leftOutAt: LogIndex;
   /** Rises with every request of this process. */
@@ -151,6 +153,7 @@ export function createState(options: CoreOptions): CoreState {
     voteFromCommitIndex: options.voteFromCommitIndex,
     membersKnown,
     divergedAt: null,
+    lost: null,
     leftOutAt: 0,
     round: 0,
     lastWriteId: 0,
@@ -197,6 +200,8 @@ export function isSelfVoter(state: CoreState): boolean {
 
 /** Why this node neither votes nor campaigns, as a sentence, or null. */
 export function muteReason(state: CoreState): string | null {
+  if (state.lost !== null)
+    return `this disk lost ${renderRange(state.lost)}, which this node had acknowledged`;
   if (state.divergedAt !== null)
     return `this log differs from the leader's at committed index ${state.divergedAt}`;
   if (!state.membersKnown) {

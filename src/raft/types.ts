@@ -9,6 +9,7 @@ import type {
   NodeIdentity,
   Term,
 } from "../base/types.ts";
+import type { CoreStatus } from "./status.ts";
 
 /** One node of a configuration (§6; learners: thesis §4.2.1). Counted by (id, incarnation). */
 export interface Member {
@@ -112,12 +113,13 @@ export interface Append {
 
 /** matched: everything up to matchIndex is verified against this leader's log AND durable here.
  *  conflict: nothing matched at prevIndex; hint = where this log may agree (fast backtracking, §5.3
- *  end). Sent only once durable; the node never acknowledges from memory. */
+ *  end). Sent only once durable; the node never acknowledges from memory. lost data: this disk no
+ *  longer holds what this node acknowledged, up to matchIndex; it appends nothing any more. */
 export interface AppendReply {
   readonly type: "appendReply";
   readonly term: Term;
   readonly round: number;
-  readonly result: "matched" | "conflict" | "diverged";
+  readonly result: "matched" | "conflict" | "diverged" | "lost data";
   /** conflict: echo of the request's prevIndex, so a late conflict for another probe is ignored.
    *  matched: equal to matchIndex. */
   readonly prevIndex: LogIndex;
@@ -151,6 +153,16 @@ export interface HeartbeatReply {
   readonly commitIndex: LogIndex;
 }
 
+/** Answers a reply whose durable index is below what that member acknowledged to this leader, or
+ *  itself said that it had acknowledged: it must not vote any more. Echoes the reply's round. */
+export interface LostData {
+  readonly type: "lostData";
+  readonly term: Term;
+  readonly round: number;
+  /** What it acknowledged; it checks its own disk against that. */
+  readonly matchIndex: LogIndex;
+}
+
 /** Leadership transfer: campaign at once (thesis §3.10). */
 export interface TimeoutNow {
   readonly type: "timeoutNow";
@@ -180,6 +192,7 @@ export type RaftMessage =
   | AppendReply
   | Heartbeat
   | HeartbeatReply
+  | LostData
   | TimeoutNow
   | InstallSnapshot;
 
@@ -236,6 +249,7 @@ export type CoreEvent =
       readonly to: NodeId;
       readonly outcome: "ordered" | "done" | "timed out" | "given up";
     }
+  /** `peer` may be this node itself: its leader told it. */
   | {
       readonly type: "lostData";
       readonly peer: NodeId;
@@ -340,30 +354,6 @@ export type ConfigurationResult =
       readonly reason: string;
       readonly leader: NodeId | null;
     };
-
-/** What `status` shows of one peer, as the leader sees it. */
-export interface PeerProgress {
-  readonly id: NodeId;
-  readonly state: "probe" | "replicate" | "snapshot" | "diverged" | "lost data";
-  readonly matchIndex: LogIndex;
-  readonly nextIndex: LogIndex;
-  readonly lastContactMs: MonotonicMs;
-}
-
-export interface CoreStatus {
-  readonly role: Role;
-  readonly term: Term;
-  readonly votedFor: Vote | null;
-  readonly leader: NodeId | null;
-  readonly lastIndex: LogIndex;
-  readonly durableIndex: LogIndex;
-  readonly commitIndex: LogIndex;
-  readonly configuration: Configuration;
-  readonly configurationCommitted: boolean;
-  readonly peers: readonly PeerProgress[];
-  /** Why this node does not vote, or null. */
-  readonly mute: string | null;
-}
 
 /** The core, as the node and the simulator use it; implemented by `createCore` in core.ts. */
 export interface Core {

@@ -90,9 +90,10 @@ const MESSAGES = [
   "heartbeatReply",
   "timeoutNow",
   "installSnapshot",
+  "lostData",
 ] as const;
 const ANSWERS = ["granted", "refused", "withheld"] as const;
-const RESULTS = ["matched", "conflict", "diverged"] as const;
+const RESULTS = ["matched", "conflict", "diverged", "lost data"] as const;
 const ROLES = ["voter", "learner"] as const;
 const NO_BYTES = new Uint8Array(0);
 
@@ -267,6 +268,8 @@ function encodeMessage(m: RaftMessage, prevChain: number, bytes: Uint8Array): re
       return [...head, m.commitIndex];
     case "heartbeatReply":
       return [...head, m.durableIndex, m.commitIndex];
+    case "lostData":
+      return [...head, m.matchIndex];
     case "timeoutNow":
       return head;
     case "installSnapshot":
@@ -318,6 +321,8 @@ function readMessage(reader: FieldReader): Frame {
       return raft({ type, term, round, commitIndex: reader.count() });
     case "heartbeatReply":
       return raft({ type, term, round, durableIndex: reader.count(), commitIndex: reader.count() });
+    case "lostData":
+      return raft({ type, term, round, matchIndex: reader.count() });
     case "timeoutNow":
       return raft({ type, term, round });
     case "installSnapshot": {

@@ -54,6 +54,7 @@ function readReport(reader: JsonReader): NodeReport {
     uptimeMs: reader.number("uptimeMs"),
     executable: reader.text("executable"),
     mute: reader.maybe("mute", (name) => reader.text(name)),
+    lostData: reader.flag("lostData"),
     networkDisk: reader.flag("networkDisk"),
     acceptsEntries: reader.flag("acceptsEntries"),
     dataDir: reader.text("dataDir"),

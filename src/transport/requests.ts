@@ -175,8 +175,10 @@ export interface NodeReport {
   readonly userHost: string;
   readonly uptimeMs: number;
   readonly executable: string;
-  /** Why it does not vote (damage, divergence, fenced), or null. */
+  /** Why it does not vote (damage, divergence, lost data), or null. */
   readonly mute: string | null;
+  /** It does not vote because its disk lost what it had acknowledged: it must be replaced. */
+  readonly lostData: boolean;
   readonly networkDisk: boolean;
   readonly acceptsEntries: boolean;
   readonly dataDir: string;

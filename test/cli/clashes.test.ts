@@ -224,6 +224,25 @@ describe("the disk", () => {
     );
   });
 
+  it("tells whose entries are gone that it had acknowledged, and how it comes back", () => {
+    const lost = { type: "lost data", peer: null, from: 6, to: 10 } as const;
+    expect(told(3, [[at(14, 6), lost]])).toBe(
+      lines(
+        "14:06:00  this disk lost entries 6 to 10, which this node had acknowledged: an older copy of its data, or a disk that loses what was written. This node stops voting and appending and keeps every file",
+        "          To let it back in, here:              Ctrl-C, ./raft wipe 3, then ./raft up --id 3",
+        "          Then, on any node of the cluster:     ./raft members replace 3",
+      ),
+    );
+    const peerLost = { ...lost, peer: lab[3], from: 10 };
+    expect(told(1, [[at(14, 6), peerLost]])).toBe(
+      lines(
+        "14:06:00  the disk of node 3 (ana@lab-09) lost entry 10, which that node had acknowledged: an older copy of its data, or a disk that loses what was written. That node stops voting and appending and keeps every file",
+        "          To let it back in, on lab-09:         Ctrl-C, ./raft wipe 3, then ./raft up --id 3",
+        "          Then, on any node of the cluster:     ./raft members replace 3",
+      ),
+    );
+  });
+
   it("tells whose log stops counting when two differ", () => {
     const differ = { type: "diverged", peer: 3, index: 12 } as const;
     const head = "this log and that of node 3 differ at entry 12, which both hold as committed";

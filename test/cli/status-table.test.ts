@@ -28,6 +28,7 @@ function row(id: number, changes: Partial<StatusRow>): StatusRow {
     version: "1.0.0",
     firstIndex: 1,
     mute: null,
+    lostData: false,
     networkDisk: false,
     ...changes,
   };
@@ -171,6 +172,18 @@ describe("raft status", () => {
       ),
     );
     expect(checkExitCode(degraded)).toBe(6);
+  });
+
+  it("with one that lost data, and how it comes back", () => {
+    const mute = "this disk lost entries 43 to 57, which this node had acknowledged";
+    const rows = [row(1, {}), row(2, leads), row(3, { mute, lostData: true })];
+    const shown = rendered(status(rows, { healthy: false, reachableVoters: 2, canLose: 0 }));
+    expect(shown.split("\n").slice(5)).toEqual([
+      "degraded: cluster raft (open), 2 of 3 voters, leader 2 for 7m, can lose none",
+      `  node 3 does not vote: ${mute}`,
+      "    on lab-09 (10.0.0.9)  Ctrl-C, ./raft wipe 3, then ./raft up --id 3",
+      "    then, on any node  ./raft members replace 3",
+    ]);
   });
 
   it("without a leader", () => {

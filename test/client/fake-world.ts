@@ -407,6 +407,7 @@ export class FakeCluster {
       uptimeMs: 10,
       executable: "./raft",
       mute: null,
+      lostData: false,
       networkDisk: false,
       acceptsEntries: true,
       dataDir: "/x",

@@ -38,6 +38,7 @@ function report(id: number, fields: Partial<NodeReport> = {}): NodeReport {
     uptimeMs: 1_000,
     executable: "./raft",
     mute: null,
+    lostData: false,
     networkDisk: false,
     acceptsEntries: true,
     dataDir: "/x",

@@ -40,6 +40,7 @@ export function raftMessages(rolls: Rolls): readonly RaftMessage[] {
     },
     { type: "heartbeat", ...at, commitIndex: index },
     { type: "heartbeatReply", ...at, durableIndex: index, commitIndex: index },
+    { type: "lostData", ...at, matchIndex: index },
     { type: "timeoutNow", ...at },
     { type: "installSnapshot", ...at, lastIndex: index, lastTerm: 1, configuration: CONFIGURATION },
   ];
@@ -105,6 +106,7 @@ export const REPORT: NodeReport = {
   uptimeMs: 12_000,
   executable: "./raft",
   mute: null,
+  lostData: false,
   networkDisk: false,
   acceptsEntries: true,
   dataDir: "/home/ana/.local/state/raft/test/1",

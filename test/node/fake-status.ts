@@ -1,6 +1,6 @@
 /** What the core of a leader of three says of itself, for tests of what is made of that. */
 
-import type { CoreStatus } from "../../src/raft/types.ts";
+import type { CoreStatus } from "../../src/raft/status.ts";
 
 const members = [1, 2, 3].map((id) => ({ id, incarnation: `${id}a`, role: "voter" as const }));
 
@@ -16,4 +16,5 @@ export const leaderOfThree: CoreStatus = {
   configurationCommitted: true,
   peers: [],
   mute: null,
+  lostData: false,
 };

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { Contacts } from "../../src/node/contacts.ts";
+import type { PeerName } from "../../src/node/events.ts";
 import { MemberWatch, type MemberSurroundings } from "../../src/node/member-watch.ts";
 import { type PeerSight, PeerWatch } from "../../src/node/peer-watch.ts";
 import { Repeat } from "../../src/node/repeat.ts";
@@ -130,6 +131,22 @@ describe("a leader that leads no more", () => {
   it("says what was lost when the transfer was given up", () => {
     const events = [role("leader"), transfer("ordered"), transfer("given up"), role("follower")];
     expect(said(...events).at(-1)).toBe("leadership lost");
+  });
+});
+
+describe("a disk that lost what its node had acknowledged", () => {
+  const nameOf = (id: number): PeerName => ({ id, userHost: "rui@lab-09", address: null });
+  const around = { status: leaderOfThree, memories: new Map(), nameOf, isOutside: false };
+  const lost: CoreEvent = { type: "lostData", peer: 3, matchIndex: 10, durableIndex: 5 };
+
+  it.each([
+    [1, nameOf(3)],
+    [3, null],
+  ])("is told by node %d", (self, peer) => {
+    const watch = new MemberWatch(600, 0);
+    const surroundings = { ...around, self, connectionTo: () => undefined };
+    const said = watch.take(lost, surroundings, 5_000);
+    expect(said).toEqual([{ type: "lost data", peer, from: 6, to: 10 }]);
   });
 });
 

@@ -161,34 +161,3 @@ describe("divergence on committed ground", () => {
     expect(leader.events).toContainEqual({ type: "diverged", peer: 2, index: 1 });
   });
 });
-
-describe("lost data", () => {
-  it("a member that reports less durable than it acknowledged is no longer counted", () => {
-    const solo = new Solo({ voters: [1, 2, 3] }).lead();
-    solo.ack(2, 1);
-    solo.core.propose(1, 100);
-    solo.settle();
-    solo.pass(50);
-    const round = solo.lastRound();
-    solo.step(2, { type: "heartbeatReply", term: 1, round, durableIndex: 0, commitIndex: 0 });
-    expect(solo.events).toContainEqual({
-      type: "lostData",
-      peer: 2,
-      matchIndex: 1,
-      durableIndex: 0,
-    });
-    expect(solo.core.status().peers[0]?.state).toBe("lost data");
-    solo.ack(2, 2);
-    expect(solo.core.commitIndex).toBe(1);
-    expect(solo.core.holdersOf(1)).toEqual([1]);
-  });
-
-  it("an answer older than the acknowledgement is no proof of it", () => {
-    const solo = new Solo().lead();
-    const old = solo.lastRound();
-    solo.pass(50);
-    solo.ack(2, 1);
-    solo.step(2, { type: "heartbeatReply", term: 1, round: old, durableIndex: 0, commitIndex: 0 });
-    expect(solo.core.status().peers[0]?.state).not.toBe("lost data");
-  });
-});

@@ -163,6 +163,9 @@ class Run {
       cluster.finishLogWrite(node.id);
     }
     cluster.run(8000);
+    // No disk of these runs forgets what it synced.
+    const events = [...cluster.nodes.values()].flatMap((node) => node.events);
+    expect(events.filter(({ type }) => type === "lostData")).toEqual([]);
     const leaders = [...cluster.nodes.values()].filter((node) => node.core.role === "leader");
     const leader = leaders.sort((a, b) => b.core.term - a.core.term)[0];
     if (leader === undefined)

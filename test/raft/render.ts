@@ -26,6 +26,8 @@ export function renderMessage(m: RaftMessage): string {
       return `${head} commit ${m.commitIndex}`;
     case "heartbeatReply":
       return `${head} durable ${m.durableIndex} commit ${m.commitIndex}`;
+    case "lostData":
+      return `${head} had ${m.matchIndex}`;
     case "timeoutNow":
       return head;
     case "installSnapshot":

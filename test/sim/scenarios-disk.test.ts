@@ -100,7 +100,7 @@ describe("a disk", () => {
     for (const id of [1, 2]) expect(stage.entries(id).slice(0, 12)).toEqual(numbered(12));
   });
 
-  it("that is replaced by an older copy of itself is noticed, and no entry is lost", async () => {
+  it("that is replaced by an older copy of itself is noticed, and its node told", async () => {
     stage = await Stage.founded();
     await sendSome(1, 5);
     await stage.pass(3);
@@ -116,8 +116,35 @@ describe("a disk", () => {
     const seen = (): string | undefined =>
       leader?.core.status().peers.find(({ id }) => id === machine.id)?.state;
     await stage.until("the leader notices", () => seen() === "lost data");
+    const mute = (): string | null => machine.process?.member?.core.status().mute ?? null;
+    await stage.until("its node is told", () => mute() !== null);
+    expect(mute()).toMatch(/^this disk lost entries \d+ to \d+, which this node had acknowledged$/);
+    const held = stage.member(machine.id).log.lastIndex;
+    // Alone with another one it would win no election, nor help anybody to win one.
+    const [first, second] = [...stage.cluster.machines.values()].filter((at) => at !== machine);
+    if (first === undefined || second === undefined) throw new Error("a founder is missing");
     await sendSome(11, 15);
-    expect(stage.entries(stage.leader()?.id ?? 0)).toEqual(numbered(15));
+    for (const away of [first, second]) {
+      stage.heldDown.add(away);
+      away.kill();
+      await stage.pass(10);
+      expect(stage.leader()?.running ?? false).toBe(false);
+      away.start();
+      stage.heldDown.delete(away);
+      await stage.until("another leads", () => stage.leader() !== null);
+      expect(stage.leader()).not.toBe(machine);
+    }
+    await sendSome(16, 20);
+    expect(stage.entries(stage.leader()?.id ?? 0)).toEqual(numbered(20));
+    expect([mute() === null, stage.member(machine.id).log.lastIndex]).toEqual([false, held]);
+    // What its sentence says to type makes it a voter again.
+    expect(budgetOf(stage.cluster).take(machine.id, "wiped")).toBe(true);
+    machine.kill();
+    machine.wipe();
+    machine.start();
+    bringBack(stage.cluster, seededRandom(1), machine.id);
+    await stage.until("it votes again", () => budgetOf(stage.cluster).spoiled.size === 0);
+    expect([mute(), stage.entries(machine.id)]).toEqual([null, numbered(20)]);
   });
 
   it("that hangs under a leader stops nobody for long", async () => {

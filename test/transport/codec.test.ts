@@ -55,7 +55,7 @@ const message: fc.Arbitrary<RaftMessage> = fc.oneof(
   fc.record({
     type: k("appendReply" as const),
     ...at,
-    result: fc.constantFrom("matched", "conflict", "diverged"),
+    result: fc.constantFrom("matched", "conflict", "diverged", "lost data"),
     prevIndex: count,
     matchIndex: count,
     hintIndex: count,
@@ -64,6 +64,7 @@ const message: fc.Arbitrary<RaftMessage> = fc.oneof(
   }),
   fc.record({ type: k("heartbeat" as const), ...at, commitIndex: count }),
   fc.record({ type: k("heartbeatReply" as const), ...at, durableIndex: count, commitIndex: count }),
+  fc.record({ type: k("lostData" as const), ...at, matchIndex: count }),
   fc.record({ type: k("timeoutNow" as const), ...at }),
 );
 

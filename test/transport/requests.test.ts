@@ -102,6 +102,7 @@ const report: NodeReport = {
   uptimeMs: 1000,
   executable: "./raft",
   mute: null,
+  lostData: false,
   networkDisk: false,
   acceptsEntries: true,
   dataDir: "/x",
