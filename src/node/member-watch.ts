@@ -203,7 +203,9 @@ export class MemberWatch {
         const connection = around.connectionTo(member.id, member.incarnation);
         const memory = memoryOf(around, member);
         const progress = status.peers.find((peer) => peer.id === member.id);
-        const matchIndex: LogIndex | null = progress?.matchIndex ?? null;
+        // What it acknowledged and lost since says nothing of how far it is.
+        const isHeld = progress !== undefined && progress.state !== "lost data";
+        const matchIndex: LogIndex | null = isHeld ? progress.matchIndex : null;
         const lastHeardMs =
           connection?.lastHeardMs ?? memory?.lastHeardMs ?? this.#neverHeard(nowMs);
         return {

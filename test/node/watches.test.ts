@@ -7,6 +7,7 @@ import { MemberWatch, type MemberSurroundings } from "../../src/node/member-watc
 import { type PeerSight, PeerWatch } from "../../src/node/peer-watch.ts";
 import { Repeat } from "../../src/node/repeat.ts";
 import type { CoreEvent, Role } from "../../src/raft/types.ts";
+import { helloOf } from "../transport/harness.ts";
 import { leaderOfThree } from "./fake-status.ts";
 
 const sight = (id: number, change: Partial<PeerSight> = {}): PeerSight => ({
@@ -147,6 +148,36 @@ describe("a disk that lost what its node had acknowledged", () => {
     const surroundings = { ...around, self, connectionTo: () => undefined };
     const said = watch.take(lost, surroundings, 5_000);
     expect(said).toEqual([{ type: "lost data", peer, from: 6, to: 10 }]);
+  });
+
+  it.each([
+    ["replicate", ["peer back", "peer caught up"]],
+    ["lost data", ["peer back"]],
+  ] as const)("has caught up only where its peer counts: %s", (state, types) => {
+    const hello = helloOf({ id: 3, incarnation: "3a", bootId: "b3" });
+    const address = { host: "10.0.0.9", port: 7_403 };
+    const memory = { hello, address, lastHeardMs: 0, lastHeardWallMs: 0 };
+    const peer = { id: 3, state, matchIndex: 9, nextIndex: 10, lastContactMs: 0 };
+    const surroundings: MemberSurroundings = {
+      ...around,
+      self: 1,
+      memories: new Map([[3, memory]]),
+      status: { ...leaderOfThree, peers: [peer] },
+      connectionTo: () => undefined,
+    };
+    const watch = new MemberWatch(600, 0);
+    const said: string[] = [];
+    for (const [nowMs, heardMs] of [
+      [5_000, 0],
+      [5_100, 5_050],
+      [5_200, 5_150],
+    ] as const) {
+      memory.lastHeardMs = heardMs;
+      for (const event of watch.look(surroundings, nowMs, nowMs))
+        if ("peer" in event && typeof event.peer === "object" && event.peer?.id === 3)
+          said.push(event.type);
+    }
+    expect(said).toEqual(["peer unreachable", ...types]);
   });
 });
 
