@@ -1,5 +1,6 @@
 /** After the faults: does what is left go on? First a random quorum is healed and the rest stays
- *  dead or cut one way for ever; then everything is healed. */
+ *  dead or cut one way for ever; then everything is healed, and nobody may be missing whom no fault
+ *  has cost its disk. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import type { Random } from "../base/random.ts";
@@ -148,19 +149,55 @@ export class Healer {
   // ------------------------------------------------------------------------------------------
   // Everything.
 
+  /** Every machine that must be there is a member, one leads, entries are taken, logs are equal. */
   async #healAll(problems: string[]): Promise<void> {
-    const { machines, nowMs } = this.#cluster;
+    const cluster = this.#cluster;
     this.#calmNetwork();
     this.heldDown.clear();
-    for (const machine of machines.values()) this.#calm(machine);
-    const members = (): readonly Machine[] => this.#members();
-    const isEqual = (): boolean => this.#areEqual(members());
-    if ((await this.#until(isEqual, nowMs, EQUAL_WITHIN)) || this.#stop()) return;
-    problems.push(`liveness: all are healed, their logs differ: ${this.#describe(members())}`);
+    for (const machine of cluster.machines.values()) this.#calm(machine);
+    const areThere = (): boolean => this.#missing().length === 0;
+    const isLed = (): boolean => this.#members().some((machine) => this.#leads(machine));
+    const areEqual = (): boolean => areThere() && isLed() && this.#areEqual(this.#members());
+    const demands: readonly (readonly [demand: string, meets: () => Promise<boolean>])[] = [
+      ["all are members", () => this.#soon(areThere)],
+      ["one leads", () => this.#soon(isLed)],
+      ["a send succeeds", () => this.#sends()],
+      ["their logs are equal", () => this.#soon(areEqual)],
+    ];
+    for (const [demand, meets] of demands) {
+      const isMet = await meets();
+      if (this.#stop()) return;
+      if (isMet) continue;
+      const missing = this.#missing().map(({ id }) => id);
+      const who = missing.length === 0 ? "" : ` (missing: ${missing.join(", ")})`;
+      const all = this.#describe([...cluster.machines.values()]);
+      problems.push(
+        `liveness: all are healed; it does not come about that ${demand}${who}: ${all}`,
+      );
+      return;
+    }
   }
 
-  /** Those that run, belong to the cluster by what is committed, and hold no damage that nobody can
-   *  fill. */
+  #soon(holds: () => boolean): Promise<boolean> {
+    return this.#until(holds, this.#cluster.nowMs, EQUAL_WITHIN);
+  }
+
+  /** Those that belong to the cluster by what is committed, before anything is: the founders. */
+  #missing(): readonly Machine[] {
+    const { committed, platters } = this.#evidence;
+    const { machines, plan } = this.#cluster;
+    const { spoiled } = budgetOf(this.#cluster);
+    const members = committed.tip?.configuration?.members ?? null;
+    const inForce = new Map(members?.map(({ id, incarnation }) => [id, incarnation]));
+    return [...machines.values()].filter((machine) => {
+      const { id, process } = machine;
+      if (spoiled.has(id) || !(members === null ? id <= plan.nodes : inForce.has(id))) return false;
+      if ((process?.member ?? null) === null) return true;
+      return members !== null && platters.of(machine).incarnation !== inForce.get(id);
+    });
+  }
+
+  /** Those that run and belong to the cluster by what is committed, spoiled or not. */
   #members(): readonly Machine[] {
     const { committed, platters } = this.#evidence;
     const members = committed.tip?.configuration?.members ?? [];
