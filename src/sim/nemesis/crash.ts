@@ -1,6 +1,7 @@
 /** Processes that end at any instant, and machines that lose their power. */
 
 import { between, pick } from "../chance.ts";
+import { later } from "./later.ts";
 import type { Nemesis } from "./types.ts";
 
 /** A kill between two events of the loop: the page cache stays. */
@@ -13,7 +14,7 @@ export const crash: Nemesis = {
     machine.kill();
     cluster.count("kill", `node ${machine.id} is killed`);
     const downMs = cluster.electionMs * random() * 4;
-    cluster.schedule.at(cluster.nowMs + downMs, () => machine.start());
+    later(cluster, downMs, () => machine.start());
   },
 };
 
@@ -29,7 +30,7 @@ export const powerCut: Nemesis = {
       machine.cutPower(random, pick(random, [0, 0.5, 0.9, 1]));
       cluster.count("power cut", `node ${machine.id} loses its power`);
       const downMs = cluster.electionMs * random() * 4;
-      cluster.schedule.at(cluster.nowMs + downMs, () => machine.start());
+      later(cluster, downMs, () => machine.start());
     }
   },
 };
@@ -49,7 +50,7 @@ export const crashInTurn: Nemesis = {
       else machine.kill();
       cluster.count("end within a turn", `node ${machine.id} ends within a turn`);
       const downMs = cluster.electionMs * random() * 4;
-      cluster.schedule.at(cluster.nowMs + downMs, () => machine.start());
+      later(cluster, downMs, () => machine.start());
     };
     if (random() < 0.5) machine.operationsLeft = between(random, 1, 20);
     else {

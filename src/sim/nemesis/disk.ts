@@ -2,6 +2,7 @@
  *  synced is lost here: see rot.ts and wipe.ts. */
 
 import { between, pick } from "../chance.ts";
+import { later } from "./later.ts";
 import type { Nemesis } from "./types.ts";
 
 /** A read, a write or a sync that is refused once. What a failed sync was to make durable is gone:
@@ -35,7 +36,7 @@ export const killThenPower: Nemesis = {
     machine.start();
     cluster.count("kill, then power", `node ${machine.id} is killed, and its power goes soon`);
     const keep = pick(random, [0, 0, 0.5]);
-    cluster.schedule.at(cluster.nowMs + cluster.electionMs * random() * 0.5, () => {
+    later(cluster, cluster.electionMs * random() * 0.5, () => {
       machine.cutPower(random, keep);
       machine.start();
     });
@@ -50,7 +51,7 @@ export const fullDisk: Nemesis = {
     const { id, disk } = pick(random, [...cluster.machines.values()]);
     disk.capacityBytes = disk.usedBytes() + between(random, 0, 40_000);
     cluster.count("full disk", `node ${id}'s disk is nearly full`);
-    cluster.schedule.at(cluster.nowMs + cluster.electionMs * (1 + random() * 15), () => {
+    later(cluster, cluster.electionMs * (1 + random() * 15), () => {
       disk.capacityBytes = Number.MAX_SAFE_INTEGER;
     });
   },
@@ -71,7 +72,7 @@ export const slowDisk: Nemesis = {
     machine.diskQuality = { ...cluster.plan.disk, syncMinMs: syncMaxMs / 3, syncMaxMs };
     const what = hangs ? "hung disk" : "slow disk";
     cluster.count(what, `node ${machine.id} has a ${what}`);
-    cluster.schedule.at(cluster.nowMs + electionMs * (1 + random() * 10), () => {
+    later(cluster, electionMs * (1 + random() * 10), () => {
       machine.diskQuality = cluster.plan.disk;
     });
   },

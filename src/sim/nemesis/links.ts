@@ -3,6 +3,7 @@
 import type { Random } from "../../base/random.ts";
 import { between, pick } from "../chance.ts";
 import type { LinkQuality } from "../network.ts";
+import { later } from "./later.ts";
 import type { Nemesis } from "./types.ts";
 
 /** How a link can be bad. Delays are in heartbeats. */
@@ -47,7 +48,7 @@ export const badLinks: Nemesis = {
     };
     set(quality);
     cluster.count(`bad links: ${name}`, `the links of ${host} are bad (${name})`);
-    cluster.schedule.at(cluster.nowMs + cluster.electionMs * (1 + random() * 12), () => set(null));
+    later(cluster, cluster.electionMs * (1 + random() * 12), () => set(null));
   },
   relent: (cluster) => cluster.network.resetQualities(),
 };

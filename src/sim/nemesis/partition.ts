@@ -4,6 +4,7 @@
 import type { Random } from "../../base/random.ts";
 import { between, pick } from "../chance.ts";
 import type { Cluster } from "../cluster.ts";
+import { later } from "./later.ts";
 import type { Nemesis } from "./types.ts";
 
 type Link = readonly [from: string, to: string];
@@ -69,7 +70,7 @@ export const partition: Nemesis = {
     cut(cluster, links);
     cluster.count(`partition: ${name}`, `the network is cut (${name}): ${links.length} links`);
     const lastsMs = cluster.electionMs * (0.5 + random() * 12);
-    cluster.schedule.at(cluster.nowMs + lastsMs, () => {
+    later(cluster, lastsMs, () => {
       mend(cluster, links);
       cluster.count("mended", `the cut (${name}) is mended`);
     });
@@ -88,16 +89,15 @@ export const flapping: Nemesis = {
     const eachMs = cluster.electionMs * (0.1 + random() * 2);
     cluster.count(`flapping: ${name}`, `links flap (${name}), ${times} times`);
     for (let time = 0; time < times; time++) {
-      const atMs = cluster.nowMs + time * eachMs;
-      cluster.schedule.at(atMs, () => cut(cluster, links));
-      cluster.schedule.at(atMs + eachMs * (0.2 + random() * 0.7), () => mend(cluster, links));
+      const inMs = time * eachMs;
+      later(cluster, inMs, () => cut(cluster, links));
+      later(cluster, inMs + eachMs * (0.2 + random() * 0.7), () => mend(cluster, links));
     }
   },
   relent: (cluster) => cluster.network.mendAll(),
 };
 
 function cut(cluster: Cluster, links: readonly Link[]): void {
-  if (cluster.nowMs >= cluster.plan.faultsMs) return;
   for (const [from, to] of links) cluster.network.cut(from, to);
 }
 

@@ -1,6 +1,7 @@
 /** Processes that stand still, stop in order, and live by clocks that are wrong. */
 
 import { pick } from "../chance.ts";
+import { later } from "./later.ts";
 import type { Nemesis } from "./types.ts";
 
 /** SIGSTOP and SIGCONT: for 2 to 20 election timeouts mostly, at times for a blink. */
@@ -16,7 +17,7 @@ export const pause: Nemesis = {
     life.pause();
     cluster.count("pause", `node ${machine.id} stands still`);
     const elections = random() < 0.3 ? random() : 2 + random() * 18;
-    cluster.schedule.at(cluster.nowMs + elections * cluster.electionMs, () => life.resume());
+    later(cluster, elections * cluster.electionMs, () => life.resume());
   },
   relent(cluster) {
     for (const { life } of cluster.machines.values()) life?.resume();
@@ -32,7 +33,7 @@ export const orderlyStop: Nemesis = {
     if (!machine.running) return;
     machine.stop();
     cluster.count("stop", `node ${machine.id} is told to stop`);
-    cluster.schedule.at(cluster.nowMs + cluster.electionMs * random() * 6, () => machine.start());
+    later(cluster, cluster.electionMs * random() * 6, () => machine.start());
   },
 };
 

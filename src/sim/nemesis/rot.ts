@@ -13,6 +13,7 @@ import { between, pick } from "../chance.ts";
 import type { Cluster } from "../cluster.ts";
 import type { Machine } from "../machine.ts";
 import { budgetOf } from "./budget.ts";
+import { later } from "./later.ts";
 import { bringBack, isFounded } from "./operator.ts";
 import type { Nemesis } from "./types.ts";
 
@@ -81,7 +82,7 @@ export const bitRot: Nemesis = {
     const place = random() < 0.3 ? places.at(-1) : places[between(random, 0, places.length - 1)];
     if (place === undefined) budgetOf(cluster).release(machine.id);
     else spoil(cluster, random, machine, place);
-    cluster.schedule.at(cluster.nowMs + cluster.electionMs * random() * 3, () => machine.start());
+    later(cluster, cluster.electionMs * random() * 3, () => machine.start());
   },
 };
 
@@ -118,7 +119,9 @@ export const headRot: Nemesis = {
     machine.disk.flipBit(file, between(random, 0, 60) * 8 + between(random, 0, 7));
     cluster.count("head rot", `${file} of node ${id} rots`);
     machine.start();
-    cluster.schedule.at(cluster.nowMs + cluster.electionMs * (1 + random() * 4), () => {
+    // When the faults end, at the latest: what starts then is the healer's to say.
+    const atMs = cluster.nowMs + cluster.electionMs * (1 + random() * 4);
+    cluster.schedule.at(Math.min(atMs, cluster.plan.faultsMs), () => {
       machine.wipe();
       cluster.count("wiped by hand", `node ${id} is wiped by hand`);
       machine.start();

@@ -3,6 +3,7 @@
 
 import { pick } from "../chance.ts";
 import { budgetOf } from "./budget.ts";
+import { later } from "./later.ts";
 import { bringBack, isFounded } from "./operator.ts";
 import type { Nemesis } from "./types.ts";
 
@@ -16,9 +17,10 @@ export const wipe: Nemesis = {
     if (!budgetOf(cluster).take(id, "wiped")) return;
     machine.wipe();
     cluster.count("wiped disk", `node ${id} loses its disk`);
-    const { electionMs, schedule } = cluster;
-    const startMs = cluster.nowMs + electionMs * random() * 6;
-    schedule.at(startMs, () => machine.start());
-    schedule.at(startMs + electionMs * random() * 10, () => bringBack(cluster, random, id));
+    const { electionMs, schedule, nowMs } = cluster;
+    const downMs = electionMs * random() * 6;
+    later(cluster, downMs, () => machine.start());
+    const toldMs = nowMs + downMs + electionMs * random() * 10;
+    schedule.at(toldMs, () => bringBack(cluster, random, id));
   },
 };
