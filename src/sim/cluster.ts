@@ -40,7 +40,9 @@ export class Cluster {
   readonly strangers: Machine[] = [];
   readonly customers: Customer[] = [];
   readonly fingerprint = new Fingerprint();
-  /** How often each kind of fault struck. */
+  /** How often each kind of trouble befell machines or links on purpose. */
+  readonly strikes = new Map<string, number>();
+  /** How often each kind of fault befell one datagram, one sync, one call, one program. */
   readonly faults = new Map<string, number>();
   readonly #watcher: ClusterWatcher;
   #promises = true;
@@ -161,8 +163,14 @@ export class Cluster {
 
   /** Notes that a kind of fault struck; `sentence` says what happened, for people. */
   count(fault: string, sentence?: string): void {
-    this.faults.set(fault, (this.faults.get(fault) ?? 0) + 1);
-    if (sentence !== undefined) this.#watcher.onFault?.(sentence);
+    const counts = sentence === undefined ? this.faults : this.strikes;
+    counts.set(fault, (counts.get(fault) ?? 0) + 1);
+    if (sentence !== undefined) this.tell(sentence);
+  }
+
+  /** What happened and is no fault, as a sentence. */
+  tell(sentence: string): void {
+    this.#watcher.onFault?.(sentence);
   }
 
   /** Runs until `done`, which is asked after each event, or until the moment `untilMs`. */

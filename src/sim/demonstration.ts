@@ -111,7 +111,7 @@ export async function demonstrate(wish: Wish, audience: Audience): Promise<Verdi
     unknown: client.unknown,
     leaders: leaders.size,
     lastIndex: commonIndex(cluster),
-    faults: cluster.faults,
+    faults: new Map([...cluster.strikes, ...cluster.faults]),
     fingerprint: cluster.fingerprint.text(),
     events: cluster.schedule.ran,
     worldMs: cluster.nowMs,
@@ -148,6 +148,7 @@ function planOf(wish: Wish): Plan {
 }
 
 type Say = (line: string, detail: boolean) => void;
+    strikes: 1,
 
 function tellEvent(id: number, event: NodeEvent, say: Say): void {
   if (event.type !== "trace") return;

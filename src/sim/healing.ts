@@ -226,7 +226,7 @@ export class Healer {
     machine.life?.setRate(1);
     if (machine.life?.paused === true) machine.life.resume();
     // A sync that hangs goes on hanging, for longer than anybody waits here.
-    if (this.#cluster.faults.has("hung disk")) machine.kill();
+    if (this.#cluster.strikes.has("hung disk")) machine.kill();
     machine.start();
   }
 

@@ -27,6 +27,8 @@ export interface Plan {
   readonly receiveBufferBytes: number;
   /** Names of the nemeses that strike in this run. */
   readonly nemeses: readonly string[];
+  /** How many times as often as they say of themselves. */
+  readonly strikes: number;
   readonly customers: number;
   /** Each customer's requests at a time. */
   readonly outstanding: number;
@@ -82,6 +84,7 @@ export function swarmPlan(
     nasty: maybe(random, 0.5) ? NASTY_PLACES.filter(() => maybe(random, 0.5)) : [],
     receiveBufferBytes: pick(random, [1_048_576, 1_048_576, 16_384]),
     nemeses: someOf(random, nemeses),
+    strikes: 1,
     customers: between(random, 1, 4),
     outstanding: pick(random, [1, 4, 16]),
     thinkMs: timings.heartbeatMs * pick(random, [0.5, 4, 20]),

@@ -21,6 +21,9 @@ export interface RunOutcome {
   readonly events: number;
   /** How much time of the world passed, ms. */
   readonly worldMs: number;
+  /** What nemeses did, by kind. */
+  readonly strikes: ReadonlyMap<string, number>;
+  /** What befell single datagrams, syncs, calls and programs, by kind. */
   readonly faults: ReadonlyMap<string, number>;
   /** Entries acknowledged. */
   readonly acknowledged: number;
@@ -71,6 +74,7 @@ export async function simulate(plan: Plan, watcher: RunWatcher = {}): Promise<Ru
     fingerprint: cluster.fingerprint.text(),
     events: cluster.schedule.ran,
     worldMs: cluster.nowMs,
+    strikes: cluster.strikes,
     faults: cluster.faults,
     acknowledged: workload.acknowledged,
     operations: workload.operations.length + workload.staleReads.length,

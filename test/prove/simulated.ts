@@ -28,12 +28,14 @@ async function run({ target, seconds, seed, progress }: Budget): Promise<Figure>
     ({ seeds, worldHours, violations }) =>
       progress(`${seeds} seeds, ${worldHours.toFixed(2)} hours, ${violations} violations`),
   );
-  const { seeds, worldHours, events, faults, operations, violations: bad, failures } = total;
+  const { seeds, worldHours, events, strikes, faults, operations } = total;
+  const { violations: bad, failures } = total;
   const perSecond = events / ((performance.now() - startedMs) / 1_000);
   const hours = [3, 5, 7].map((nodes) => (total.hours[nodes] ?? 0).toFixed(2)).join(" / ");
   const text =
     `${bad} violations in ${worldHours.toFixed(2)} h (${hours}) of ${seeds} seeds: ` +
-    `${faults.toLocaleString("en")} faults, ${operations.toLocaleString("en")} operations, ` +
+    `${strikes.toLocaleString("en")} strikes of nemeses, ${faults.toLocaleString("en")} faults of ` +
+    `single datagrams and syncs, ${operations.toLocaleString("en")} operations, ` +
     `${Math.round(perSecond).toLocaleString("en")} events/s; ` +
     "heartbeats of 50, 200 or 1,000 ms, election timeouts of 6 to 12 of them";
   return { done: worldHours, bad, ok: bad === 0, text, failures };

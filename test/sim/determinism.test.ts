@@ -30,6 +30,14 @@ const digest = ({ fingerprint, events, worldMs, faults, violations }: RunOutcome
   faults: Object.fromEntries(faults),
   violations,
 });
+  strikes,
+  faults,
+  violations,
+}: RunOutcome): unknown => ({
+  fingerprint,
+  events,
+  worldMs,
+  strikes: Object.fromEntries(strikes),
 
 describe("a seed", () => {
   it(`gives the same run twice, for ${SEEDS} seeds`, { timeout: 120_000 }, async () => {

@@ -35,6 +35,7 @@ const PLAN: Plan = {
   nasty: [],
   receiveBufferBytes: 1_048_576,
   nemeses: [],
+  strikes: 1,
   customers: 0,
   outstanding: 1,
   thinkMs: 0,

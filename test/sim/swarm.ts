@@ -8,6 +8,8 @@ export interface SeedWish {
   readonly nodes?: number;
   /** How long faults strike, election timeouts. */
   readonly elections?: number;
+  /** How many times as often as usual nemeses strike. */
+  readonly strikes?: number;
   readonly verbose?: boolean;
   /** Few customers, who think for long: for tests that must be quick. */
   readonly quiet?: boolean;
@@ -39,12 +41,14 @@ export async function runSeed(
   const plan: Plan = {
     ...drawn,
     ...(wish.elections !== undefined && { faultsMs: electionMaxMs * wish.elections }),
+    ...(wish.strikes !== undefined && { strikes: wish.strikes }),
     ...(wish.quiet === true && { customers: 1, outstanding: 2, thinkMs: heartbeatMs * 2 }),
   };
   const flags = [
     `--seed ${seed}`,
     ...(wish.nodes === undefined ? [] : [`--nodes ${nodes}`]),
     ...(wish.elections === undefined ? [] : [`--elections ${wish.elections}`]),
+    ...(wish.strikes === undefined ? [] : [`--strikes ${wish.strikes}`]),
     ...(wish.quiet === true ? ["--quiet"] : []),
   ];
   const outcome = await simulate(plan, watcher);
@@ -59,9 +63,13 @@ export interface Summary {
   /** By the number of nodes. */
   readonly hours: Readonly<Record<string, number>>;
   readonly events: number;
+  /** What nemeses did. */
+  readonly strikes: number;
+  /** What befell single datagrams, syncs, calls and programs. */
   readonly faults: number;
   readonly operations: number;
   readonly acknowledged: number;
+  /** Runs that were struck, and of which a random quorum was healed. */
   readonly healed: number;
   readonly livenessOk: number;
   /** The slowest election after the healing of a quorum, in election timeouts. */
@@ -83,10 +91,12 @@ export class Tally {
   readonly hours = new Map<number, number>();
   seeds = 0;
   events = 0;
+  /** What nemeses did, by kind. */
+  readonly strikes = new Map<string, number>();
   faults = 0;
   operations = 0;
   acknowledged = 0;
-  /** Runs in which a random quorum was healed, and those in which it went on. */
+  /** Runs in which nemeses struck and a random quorum was healed, and those in which it went on. */
   healed = 0;
   livenessOk = 0;
   /** In election timeouts. */
@@ -100,8 +110,10 @@ export class Tally {
     this.acknowledged += outcome.acknowledged;
     this.operations += outcome.operations;
     this.hours.set(nodes, (this.hours.get(nodes) ?? 0) + worldMs / 3_600_000);
-    for (const count of outcome.faults.values()) this.faults += count;
-    if (liveness !== null) {
+    for (const [name, count] of outcome.strikes)
+      this.strikes.set(name, (this.strikes.get(name) ?? 0) + count);
+    this.faults += sum(outcome.faults.values());
+    if (liveness !== null && outcome.strikes.size > 0) {
       this.healed += 1;
       if (liveness.ok) this.livenessOk += 1;
       const elections = (liveness.electedAfterMs ?? 0) / outcome.electionMs;
@@ -113,7 +125,7 @@ export class Tally {
   }
 
   get worldHours(): number {
-    return [...this.hours.values()].reduce((sum, hours) => sum + hours, 0);
+    return sum(this.hours.values());
   }
 
   summary(): Summary {
@@ -123,6 +135,7 @@ export class Tally {
       worldHours: this.worldHours,
       hours: Object.fromEntries(this.hours),
       events,
+      strikes: sum(this.strikes.values()),
       faults,
       operations,
       acknowledged,
@@ -135,4 +148,10 @@ export class Tally {
       ),
     };
   }
+}
+
+function sum(numbers: Iterable<number>): number {
+  let all = 0;
+  for (const number of numbers) all += number;
+  return all;
 }

@@ -61,7 +61,8 @@ export function unleash(cluster: Cluster, untilMs: number): void {
     if (!cluster.plan.nemeses.includes(nemesis.name)) continue;
     const random = cluster.stream(nemesis.name);
     const again = (): void => {
-      const pauseMs = -Math.log(1 - random()) * nemesis.everyElections * cluster.electionMs;
+      const everyMs = (nemesis.everyElections * cluster.electionMs) / cluster.plan.strikes;
+      const pauseMs = -ln(1 - random()) * everyMs;
       const atMs = cluster.nowMs + pauseMs;
       if (atMs >= untilMs) return;
       cluster.schedule.at(atMs, () => {

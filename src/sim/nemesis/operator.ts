@@ -42,7 +42,7 @@ export function bringBack(cluster: Cluster, random: Random, id: NodeId): void {
   const member = configuration.members.find((each) => each.id === id);
   if (member?.incarnation === incarnation && member.role === "voter") {
     budgetOf(cluster).release(id);
-    return cluster.count("brought back", `node ${id} is a voter again`);
+    return cluster.tell(`node ${id} is a voter again`);
   }
   void command(cluster, random, id, (client, timeoutMs) => {
     if (member === undefined) return client.addMember(id, { timeoutMs });

@@ -72,7 +72,7 @@ export const partition: Nemesis = {
     const lastsMs = cluster.electionMs * (0.5 + random() * 12);
     later(cluster, lastsMs, () => {
       mend(cluster, links);
-      cluster.count("mended", `the cut (${name}) is mended`);
+      cluster.tell(`the cut (${name}) is mended`);
     });
   },
   relent: (cluster) => cluster.network.mendAll(),

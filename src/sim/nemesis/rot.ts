@@ -123,7 +123,7 @@ export const headRot: Nemesis = {
     const atMs = cluster.nowMs + cluster.electionMs * (1 + random() * 4);
     cluster.schedule.at(Math.min(atMs, cluster.plan.faultsMs), () => {
       machine.wipe();
-      cluster.count("wiped by hand", `node ${id} is wiped by hand`);
+      cluster.tell(`node ${id} is wiped by hand`);
       machine.start();
       bringBack(cluster, random, id);
     });
