@@ -11,15 +11,23 @@ import {
 } from "../storage/record.ts";
 import { RECORD_KIND, type LogStore } from "../storage/types.ts";
 import type { Clock } from "../transport/clock.ts";
-import type { AppendRequest, LeaderHint } from "../transport/requests.ts";
+import type { AppendRequest, LeaderHint, Response } from "../transport/requests.ts";
 import type { AppendHost } from "./append-queue.ts";
+import type { Reads } from "./reads.ts";
+
+export interface AppendHostOptions {
+  readonly clock: Clock;
+  readonly leaderHint: () => LeaderHint | null;
+  /** Asks the loop for another turn. */
+  readonly wake: () => void;
+}
 
 /** The record is made once, here: the payloads are copied into it and never again. */
 export function createAppendHost(
   core: Core,
   log: LogStore,
-  clock: Clock,
-  leaderHint: () => LeaderHint | null,
+  { clock, leaderHint, wake }: AppendHostOptions,
+  reads: () => Reads,
 ): AppendHost {
   return {
     get commitIndex() {
@@ -57,6 +65,13 @@ export function createAppendHost(
       const fields = { firstIndex, term, kind: RECORD_KIND.user, timeMs, clientId, firstSequence };
       log.append(encodeRecord(fields, payloads, log.lastChain));
       return { ok: true, firstIndex, term, timeMs };
+    },
+    readIndex(done) {
+      const answer = (response: Response): void => {
+        done(response.type === "readIndex" ? response.index : null, clock.monotonicMs());
+        wake();
+      };
+      reads().offer(null, answer, clock.monotonicMs());
     },
   };
 }

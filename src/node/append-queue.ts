@@ -7,6 +7,7 @@
  *        │                           └──leadership lost, still open after a second──> "unknown"
  *        ├──already in the log───────^
  *        ├──later in order, or --if-last not decided──> held ──its turn──> appended
+ *        │                                                ├──a round confirmed──> "if last"
  *        │                                                └──time over──> "expected" / "busy"
  *        └──anything else──> refused at once
  *
@@ -60,6 +61,9 @@ export interface AppendHost {
   leaderHint(): LeaderHint | null;
   /** Proposes to the core and appends the record; `request.payloads` is copied. */
   append(request: AppendRequest): HostAppend;
+  /** Asks the members, in a round sent from now on, whether this node still leads. `done` is called
+   *  once: everything that was acknowledged before is at or below `index`; null: nobody knows. */
+  readIndex(done: (index: LogIndex | null, nowMs: MonotonicMs) => void): void;
 }
 
 export interface Answer<Requester> {
@@ -168,8 +172,13 @@ export class AppendQueue<Requester> {
   }
 
   /** True when the request entered the log now. */
-  #take(request: AppendRequest, requester: Requester, nowMs: MonotonicMs): boolean {
-    const decision = this.#decide(request);
+  #take(
+    request: AppendRequest,
+    requester: Requester,
+    nowMs: MonotonicMs,
+    readIndex: LogIndex | null = null,
+  ): boolean {
+    const decision = this.#decide(request, readIndex);
     switch (decision.type) {
       case "append":
         return this.#append(request, requester);
@@ -177,7 +186,7 @@ export class AppendQueue<Requester> {
         this.#duplicate(request, requester, decision.lastSequence);
         return false;
       case "hold":
-        if (!this.#held.add(request, requester, nowMs)) this.#refuseHeld({ request, requester });
+        this.#hold(request, requester, nowMs);
         return false;
       case "refuse":
         this.#refuse(requester, decision.code, decision.text, decision.number);
@@ -185,9 +194,27 @@ export class AppendQueue<Requester> {
     }
   }
 
+  /** What is compared with the last entry asks at once for the round that a refusal needs. */
+  #hold(request: AppendRequest, requester: Requester, nowMs: MonotonicMs): void {
+    const held = this.#held.add(request, requester, nowMs);
+    if (held === null) this.#refuseHeld({ request, requester });
+    else if (request.ifLast !== null)
+      this.#host.readIndex((index, thenMs) => this.#confirmed(held, index, thenMs));
+  }
+
+  #confirmed(held: Held<Requester>, index: LogIndex | null, nowMs: MonotonicMs): void {
+    if (!this.#held.has(held)) return;
+    held.readIndex = index;
+    if (index === null) {
+      this.#held.remove(held);
+      this.#refuse(held.requester, "busy", "nobody confirmed the leader in time");
+    }
+    this.#releaseHeld(held.request.clientId, nowMs);
+  }
+
   /** The rules of a session, in the order that matters: a duplicate is recognised before anything
-   *  refuses it. */
-  #decide(request: AppendRequest): Decision {
+   *  refuses it. `readIndex`: see Held. */
+  #decide(request: AppendRequest, readIndex: LogIndex | null): Decision {
     const host = this.#host;
     const row = host.session(request.clientId);
     const last = row?.lastSequence ?? 0;
@@ -206,14 +233,18 @@ export class AppendQueue<Requester> {
     if (first > last + 1) return { type: "hold" };
     if (!host.acceptsEntries) return refuse("disk full", "the leader's disk is full");
     if (this.sizes.waiting >= WAITERS_MAX || nasty("busy append")) return refuse("busy", "");
-    return request.ifLast === null ? { type: "append" } : this.#decideIfLast(request.ifLast);
+    return request.ifLast === null
+      ? { type: "append" }
+      : this.#decideIfLast(request.ifLast, readIndex);
   }
 
-  /** Compares with the last user entry in the log, but refuses only on a committed one. */
-  #decideIfLast(ifLast: LogIndex): Decision {
+  /** Compares with the last user entry in the log, but refuses only on a committed one, and only
+   *  after a round: a leader that was deposed unawares does not know of what came since. */
+  #decideIfLast(ifLast: LogIndex, readIndex: LogIndex | null): Decision {
     const host = this.#host;
     const last = host.lastUserIndex;
     if (last === ifLast) return { type: "append" };
+    if (readIndex === null || readIndex > host.commitIndex) return { type: "hold" };
     const committed = host.lastUserIndexAt(host.commitIndex);
     // After a restart the log tells of entries that nobody has said to be committed.
     const isKnown = committed <= host.commitIndex;
@@ -309,9 +340,11 @@ export class AppendQueue<Requester> {
   #releaseHeld(clientId: string, nowMs: MonotonicMs): void {
     for (;;) {
       const next = this.#held.first(clientId);
-      if (next === undefined || this.#decide(next.request).type === "hold") return;
+      if (next === undefined) return;
+      const { request, requester, readIndex } = next;
+      if (this.#decide(request, readIndex).type === "hold") return;
       this.#held.remove(next);
-      this.#take(next.request, next.requester, nowMs);
+      this.#take(request, requester, nowMs, readIndex);
     }
   }
 

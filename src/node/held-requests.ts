@@ -1,7 +1,7 @@
 /** Append requests that wait for their turn: later in the order of their client, or compared with
  *  an entry whose fate is open. Bounded per client, in all, and in time. */
 
-import type { MonotonicMs } from "../base/types.ts";
+import type { LogIndex, MonotonicMs } from "../base/types.ts";
 import type { AppendRequest } from "../transport/requests.ts";
 
 /** Later requests of one client kept until the earlier ones arrive. */
@@ -15,6 +15,8 @@ export interface Held<Requester> {
   readonly request: AppendRequest;
   readonly requester: Requester;
   readonly untilMs: MonotonicMs;
+  /** What was acknowledged before it arrived ends here, at the latest; null: not known yet. */
+  readIndex: LogIndex | null;
 }
 
 export class HeldRequests<Requester> {
@@ -33,23 +35,28 @@ export class HeldRequests<Requester> {
     return this.#deadlineMs;
   }
 
-  /** False when there is no room. */
-  add(request: AppendRequest, requester: Requester, nowMs: MonotonicMs): boolean {
+  /** null when there is no room. */
+  add(request: AppendRequest, requester: Requester, nowMs: MonotonicMs): Held<Requester> | null {
     const queue = this.#byClient.get(request.clientId) ?? [];
     const bytes = request.payloads.length;
     const full = this.#count >= HELD_MAX || this.#bytes + bytes > HELD_BYTES_MAX;
-    if (full || queue.length >= HELD_PER_CLIENT_MAX) return false;
+    if (full || queue.length >= HELD_PER_CLIENT_MAX) return null;
     const at = queue.findIndex((other) => other.request.firstSequence > request.firstSequence);
     // The payloads alias a datagram whose buffer is used again (and a Buffer's slice would alias it
     // too).
     const copy = { ...request, payloads: new Uint8Array(request.payloads) };
     const untilMs = nowMs + HOLD_MS;
-    queue.splice(at < 0 ? queue.length : at, 0, { request: copy, requester, untilMs });
+    const held = { request: copy, requester, untilMs, readIndex: null };
+    queue.splice(at < 0 ? queue.length : at, 0, held);
     this.#byClient.set(request.clientId, queue);
     this.#count++;
     this.#bytes += bytes;
     this.#deadlineMs = Math.min(this.#deadlineMs, untilMs);
-    return true;
+    return held;
+  }
+
+  has(held: Held<Requester>): boolean {
+    return this.#byClient.get(held.request.clientId)?.includes(held) ?? false;
   }
 
   /** The next one of a client. */

@@ -126,7 +126,7 @@ export class Member {
       nowMs: clock.monotonicMs(),
     });
     this.#appends = new AppendQueue(
-      createAppendHost(this.core, this.log, clock, options.leaderHint),
+      createAppendHost(this.core, this.log, options, () => this.reads),
     );
     this.#healer = new Healer(this.log);
     this.#chainCheck = new ChainCheck(this.core, this.log);

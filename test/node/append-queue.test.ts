@@ -3,60 +3,9 @@
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { holdsPayloads } from "../../src/node/append-host.ts";
-import { AppendQueue } from "../../src/node/append-queue.ts";
 import { encodePayloads, encodeRecord } from "../../src/storage/record.ts";
 import { RECORD_KIND } from "../../src/storage/types.ts";
-import type { AppendRequest, Response } from "../../src/transport/requests.ts";
-import { FakeHost } from "./fake-host.ts";
-
-const A = "a".repeat(32);
-const B = "b".repeat(32);
-
-function setUp(): {
-  readonly host: FakeHost;
-  readonly queue: AppendQueue<string>;
-  readonly offer: (
-    clientId: string,
-    first: number,
-    options?: Partial<AppendRequest> & { name?: string; nowMs?: number },
-  ) => void;
-  readonly commit: (index?: number, nowMs?: number) => void;
-  readonly answers: () => string[];
-} {
-  const host = new FakeHost();
-  const queue = new AppendQueue<string>(host);
-  return {
-    host,
-    queue,
-    offer(clientId, firstSequence, { name, nowMs = 0, ...rest } = {}) {
-      const request: AppendRequest = {
-        type: "append",
-        clientId,
-        firstSequence,
-        count: 1,
-        bornAt: 1,
-        ifLast: null,
-        payloads: new Uint8Array(8),
-        ...rest,
-      };
-      queue.offer(request, name ?? `${clientId[0]}${firstSequence}`, nowMs);
-    },
-    commit(index = host.lastIndex, nowMs = 0) {
-      host.commitIndex = index;
-      queue.committed(index, nowMs);
-    },
-    answers: () =>
-      queue.takeAnswers().map(({ requester, response }) => `${requester} ${render(response)}`),
-  };
-}
-
-function render(response: Response): string {
-  if (response.type === "appended")
-    return `at ${response.index}${response.count > 1 ? `+${response.count}` : ""} t${response.term}${response.duplicate ? " again" : ""}`;
-  if (response.type === "refused")
-    return response.code + (response.number === null ? "" : ` ${response.number}`);
-  return response.type;
-}
+import { A, B, setUp } from "./queue-stage.ts";
 
 describe("the leader's append queue", () => {
   it("answers an append only when it is committed (B22)", () => {
@@ -225,75 +174,6 @@ describe("the leader's append queue", () => {
     host.acceptsEntries = false;
     offer(A, 1, { name: "x" });
     expect(answers()).toEqual(["x disk full"]);
-  });
-
-  describe("--if-last", () => {
-    it("appends behind the entry it names, committed or not, and not counting no-ops", () => {
-      const { host, offer } = setUp();
-      host.noop();
-      offer(A, 1, { ifLast: 0 });
-      host.noop();
-      offer(B, 1, { ifLast: 2 });
-      expect(host.lastIndex).toBe(4);
-    });
-
-    it("refuses when a later user entry is committed", () => {
-      const { offer, commit, answers } = setUp();
-      offer(A, 1);
-      commit();
-      answers();
-      offer(B, 1, { ifLast: 0 });
-      expect(answers()).toEqual(["b1 if last 1"]);
-    });
-
-    it("waits while the later entry is not committed, then refuses", () => {
-      const { offer, commit, answers } = setUp();
-      offer(A, 1);
-      offer(B, 1, { ifLast: 0 });
-      expect(answers()).toEqual([]);
-      commit();
-      expect(answers()).toEqual(["a1 at 1 t1", "b1 if last 1"]);
-    });
-
-    it("waits after a restart until the entries of the last head are known to be committed", () => {
-      const { host, offer, commit, answers } = setUp();
-      for (const first of [1, 2, 3]) host.push(A, first, 1);
-      // The segment's head tells of entry 2, and nothing older; a new leader knows of no commit
-      // yet.
-      const lastUserIndexAt = host.lastUserIndexAt.bind(host);
-      host.lastUserIndexAt = (index) => Math.max(2, lastUserIndexAt(index));
-      offer(B, 1, { ifLast: 1 });
-      expect(answers()).toEqual([]);
-      commit(2);
-      expect(answers()).toEqual(["b1 if last 2"]);
-    });
-
-    it("refuses an index that no committed entry has reached", () => {
-      const { offer, commit, answers } = setUp();
-      offer(A, 1);
-      commit();
-      answers();
-      offer(B, 1, { ifLast: 9 });
-      expect(answers()).toEqual(["b1 if last 1"]);
-    });
-
-    it("recognises a duplicate first", () => {
-      const { offer, commit, answers } = setUp();
-      offer(A, 1, { ifLast: 0 });
-      offer(B, 1);
-      commit();
-      answers();
-      offer(A, 1, { ifLast: 0, name: "again" });
-      expect(answers()).toEqual(["again at 1 t1 again"]);
-    });
-
-    it("says busy when the earlier entry stays undecided", () => {
-      const { queue, offer, answers } = setUp();
-      offer(A, 1);
-      offer(B, 1, { ifLast: 0 });
-      queue.tick(200);
-      expect(answers()).toEqual(["b1 busy"]);
-    });
   });
 
   describe("when leadership is lost", () => {

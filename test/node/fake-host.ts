@@ -53,6 +53,15 @@ export class FakeHost implements AppendHost {
   leaderHint(): LeaderHint | null {
     return this.hint;
   }
+  /** Rounds that nobody has answered. */
+  readonly rounds: ((index: number | null, nowMs: number) => void)[] = [];
+  readIndex(done: (index: number | null, nowMs: number) => void): void {
+    this.rounds.push(done);
+  }
+  /** A majority confirms this leader, or (null) nobody does. */
+  answerRounds(index: number | null = this.commitIndex, nowMs = 0): void {
+    for (const done of this.rounds.splice(0)) done(index, nowMs);
+  }
   append(request: AppendRequest): HostAppend {
     if (this.refuse !== null) return { ok: false, reason: this.refuse };
     return this.push(request.clientId, request.firstSequence, request.count);

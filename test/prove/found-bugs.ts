@@ -90,4 +90,10 @@ export const FOUND_BUGS: readonly FoundBug[] = [
     what: "the simulator drew pauses by a logarithm, on whose last bit Bun and Node differ",
     foundBy: "`npm run prove -- --only determinism`, the first run",
   },
+  {
+    what:
+      "a leader that was deposed unawares refused a conditional send for good, from its own " +
+      "old log",
+    foundBy: "review; the schedule is in test/sim/scenarios-clients.test.ts now",
+  },
 ];

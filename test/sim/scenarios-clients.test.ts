@@ -3,6 +3,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { CALM } from "../../src/sim/network.ts";
 import { RaftError } from "../../src/client/types.ts";
+import type { Machine } from "../../src/sim/machine.ts";
 import { LIMITS, Stage } from "./stage.ts";
 
 let stage: Stage;
@@ -102,7 +103,44 @@ describe("a client", () => {
     expect(held).toEqual(["entry 1", "entry 3", "entry 4", "entry 5", "entry 6"]);
     expect(kept.length).toBeGreaterThan(0);
   });
+
+  it("that is cut off with a deposed leader is not refused for good by its old log", async () => {
+    stage = await Stage.founded();
+    const { network, machines } = stage.cluster;
+    const near = "10.0.1.201";
+    const far = "10.0.1.202";
+    const cutOff = await stage.client(near);
+    const other = await stage.client(far);
+    await stage.send(cutOff, "entry 1");
+    const before = await stage.send(other, "entry 2");
+    const old = stage.leader();
+    if (old === null) throw new Error("nobody leads");
+    await stage.until("its log is known to be committed", () => committed(old) >= before);
+    const hosts = [...machines.values()]
+      .filter((machine) => machine !== old)
+      .map(({ host }) => host);
+    const cuts = hosts.flatMap((host) => [old.host, near].map((at) => [at, host] as const));
+    for (const [a, b] of [...cuts, [old.host, far] as const]) {
+      network.cut(a, b);
+      network.cut(b, a);
+    }
+    // It may not take part in the election, and it does not notice: its process stood still.
+    old.life?.pause();
+    await stage.until("another leads", () => stage.leader() !== old && stage.leader() !== null);
+    const last = await stage.send(other, "entry 3");
+    const receipt = cutOff.send("entry 4", { ifLast: last });
+    old.life?.resume();
+    expect(old.process?.member?.core.role).toBe("leader");
+    await stage.pass(1);
+    network.mendAll();
+    const { index } = await stage.settled("it is added", receipt);
+    expect(index).toBe(last + 1);
+  });
 });
+
+function committed(machine: Machine): number {
+  return machine.process?.member?.core.commitIndex ?? 0;
+}
 
 async function inTurn<T>(count: number, make: () => Promise<T>): Promise<readonly T[]> {
   const made: T[] = [];

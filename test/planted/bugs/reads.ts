@@ -5,6 +5,7 @@ const RANDOM = ["test/raft/random.test.ts"];
 const READ_INDEX = ["test/raft/read-index.test.ts"];
 const MEMBERS = ["test/raft/known-bugs-members.test.ts"];
 const QUEUE = ["test/node/append-queue.test.ts"];
+const IF_LAST = ["test/node/if-last.test.ts"];
 const READS = ["test/node/reads.test.ts"];
 const SEND = ["test/client/send-together.test.ts", "test/client/send.test.ts"];
 const NONE: readonly string[] = [];
@@ -168,7 +169,17 @@ const rows: readonly Row[] = [
     find: `    if (!isKnown || (committed <= ifLast && committed !== last)) return { type: "hold" };\n`,
     replace: "",
     sentence: "--if-last is refused because of an entry that may yet be lost.",
-    unit: QUEUE,
+    unit: IF_LAST,
+    random: NONE,
+  },
+  {
+    name: "if-last-refused-without-round",
+    knownBug: "own",
+    file: "src/node/append-queue.ts",
+    find: `    if (readIndex === null || readIndex > host.commitIndex) return { type: "hold" };\n`,
+    replace: "",
+    sentence: "A leader that was deposed unawares refuses --if-last for good, by its old log.",
+    unit: ["test/sim/scenarios-clients.test.ts", ...IF_LAST],
     random: NONE,
   },
   {
