@@ -19,13 +19,15 @@ export function renderShortScreen(
 ): string {
   const also = commandNames.filter((name) => !SHOWN_FIRST.includes(name)).join(" ");
   const more = `${executable} COMMAND --help`;
-  const shown = (rest: string, width: number): string => `${executable} ${rest}`.padEnd(width);
+  // The columns fit "./raft"; a longer path keeps a gap.
+  const shown = (rest: string, width: number): string =>
+    `${executable} ${rest}`.padEnd(Math.max(width, executable.length + rest.length + 3));
   return [
     `raft ${version}: the same log on a few machines`,
     "",
     `  ${shown("up --id 1", 24)}a node here; then --id 2 and --id 3 on other machines or in other terminals`,
     `  ${shown("up --local 3", 24)}three nodes in this terminal, to try it`,
-    `  ${shown('send "hello"', 24)}${shown("log", 16)}${shown("status", 19)}${shown("leader", 0)}`,
+    `  ${shown('send "hello"', 24)}${shown("log", 16)}${shown("status", 19)}${shown("leader", 0).trimEnd()}`,
     "",
     `  also: ${also}          ${more}`,
   ].join("\n");

@@ -158,7 +158,7 @@ function notFounderLines(founders: readonly NodeId[], memory: Memory): readonly 
   return [
     `node ${self} is not a founder of ${clusterText(memory)} (founders: ${founders.join(", ")}). ` +
       `When they have founded it, let it in with ${hints.command(`members add ${self}`)}.`,
-    `To found with these machines instead, on each of them:    ${hints.up(self, ` --voters ${mine.join(",")}`)}`,
+    `To found with these machines instead, on each of them with its own --id:    ${hints.up(self, ` --voters ${mine.join(",")}`)}`,
   ];
 }
 

@@ -95,15 +95,15 @@ export const FLAGS = {
   learner: toggle("keep it a learner: it copies the log and has no vote"),
   yes: toggle("do not ask"),
   // simulate
-  seed: value("N", "the run's seed; the same one gives the same run; printed when not typed"),
+  seed: value("N", "the run's seed, 0 to 4294967295; the same one gives the same run"),
   nodes: value("N", "how many nodes, 1 to 9; 3 unless typed"),
-  entries: value("N", "how many entries are sent; 10 unless typed"),
+  entries: value("N", "how many entries are sent, 0 to 100000; 10 unless typed"),
   loss: value("PART", "how many datagrams are lost: 10%, or 0.1"),
   duplicate: value("PART", "how many datagrams arrive twice: 10%, or 0.1"),
   reorder: value("PART", "how many datagrams are overtaken by others: 10%, or 0.1"),
-  crash: value("N", "how often a node is killed and started again"),
-  partition: value("N", "how often a node is cut off from the others for a while"),
-  trace: toggle("tell every message too"),
+  crash: value("N", "how often a node is killed and started again, 0 to 1000"),
+  partition: value("N", "how often a node is cut off from the others for a while, 0 to 1000"),
+  trace: toggle("tell every message as it arrives, and every datagram that is lost"),
 } as const;
 
 /** The common flags that the environment may give as well. */

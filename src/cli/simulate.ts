@@ -1,7 +1,7 @@
 /** `raft simulate`: a cluster on virtual time in this process, told line by line. No second machine
  *  is needed to see an election, a partition or a lost datagram. */
 
-import { demonstrate, type Verdict, type Wish } from "../sim/demonstration.ts";
+import { DATAGRAM_FAULTS, demonstrate, type Verdict, type Wish } from "../sim/demonstration.ts";
 import type { RaftCommand } from "./command.ts";
 import { FLAGS, parsePart, parseWhole, SettingsReader } from "./settings.ts";
 
@@ -29,12 +29,19 @@ export const simulateCommand: RaftCommand = {
   },
   examples: [
     ["simulate", "three nodes are founded, elect a leader and take ten entries"],
-    ["simulate --trace --entries 1", "every message of an election and of one entry"],
+    [
+      "simulate --trace --entries 1",
+      "every message of an election and of one entry, and heartbeats",
+    ],
     ["simulate --crash 2 --partition 2 --loss 10%", "trouble, and how it is overcome"],
     ["simulate --nodes 5 --seed 4711", "the same run, event for event, each time"],
   ],
   notes: [
     "Time, network and disks are simulated; the nodes and the client are this very program.",
+    "With --trace a message is told where it arrives, and a datagram where it is lost. For example",
+    "`1 -> 2  append  term 3  40..44  commit 39`: node 2 hears from leader 1 of term 3 the entries 40",
+    "to 44, and that all up to 39 are committed; `2 -> 1  appendReply  term 3  has 44`: they are on",
+    "the disk of node 2. In front stands the moment, in seconds of the simulated world.",
     "Invariants of the Raft paper are checked after every event: a broken one is exit 1.",
   ],
   exits: [130],
@@ -62,7 +69,7 @@ export const simulateCommand: RaftCommand = {
     });
     const text = json
       ? JSON.stringify(asJson(wish, verdict, trace ? trail : null))
-      : `\n${renderVerdict(wish, verdict)}\n${again(wish, executable)}`;
+      : `\n${renderVerdict(wish, verdict)}\n${again(wish, executable, trace)}`;
     await terminal.out(`${text}\n`);
     if (verdict.violations.length > 0) return 1;
     return verdict.finished ? 0 : 130;
@@ -71,9 +78,9 @@ export const simulateCommand: RaftCommand = {
 
 function readWish(reader: SettingsReader, wallMs: number): Wish {
   const whole = (name: "nodes" | "entries" | "crash" | "partition", min: number, max: number) =>
-    reader.read(name, (text) => parseWhole(text, "this", min, max), null);
+    reader.read(name, (text) => parseWhole(text, "a number here", min, max), null);
   const part = (name: "loss" | "duplicate" | "reorder"): number => reader.read(name, parsePart, 0);
-  return {
+  const wish = {
     seed: reader.read(
       "seed",
       (text) => parseWhole(text, "a seed", 0, SEED_MAX),
@@ -87,6 +94,9 @@ function readWish(reader: SettingsReader, wallMs: number): Wish {
     duplicate: part("duplicate"),
     reorder: part("reorder"),
   };
+  if (wish.nodes === 1 && wish.partitions > 0)
+    reader.problems.push("--partition: a single node cannot be cut off from others");
+  return wish;
 }
 
 /** "   1.612": seconds of the simulated world. */
@@ -98,7 +108,6 @@ function seconds(nowMs: number): string {
 function renderVerdict(wish: Wish, verdict: Verdict): string {
   const { violations, acknowledged, unknown, leaders, lastIndex, faults, events, worldMs } =
     verdict;
-  const troubles = [...faults].map(([fault, count]) => `${fault} ${count}`).join(", ");
   const logs =
     lastIndex === null
       ? "the nodes do not hold the same log (yet)"
@@ -106,7 +115,7 @@ function renderVerdict(wish: Wish, verdict: Verdict): string {
   const fate = unknown === 0 ? "" : `, ${unknown} of unknown outcome`;
   return [
     `${acknowledged} of ${counted(wish.entries, "entry", "entries")} acknowledged${fate}; ${logs}`,
-    `${counted(leaders, "term", "terms")} with a leader; faults: ${troubles === "" ? "none" : troubles}`,
+    `${counted(leaders, "term", "terms")} with a leader; ${troublesText(faults)}`,
     `${counted(events, "event", "events")} in ${(worldMs / 1_000).toFixed(1)} s of simulated time` +
       (verdict.finished ? "" : ", then interrupted"),
     violations.length === 0
@@ -115,24 +124,40 @@ function renderVerdict(wish: Wish, verdict: Verdict): string {
   ].join("\n");
 }
 
+/** "2 kills, 1 partition; of the datagrams 38 lost, 12 stopped at a cut". */
+function troublesText(faults: ReadonlyMap<string, number>): string {
+  const datagrams = Object.entries(DATAGRAM_FAULTS).flatMap(([fault, befell]) => {
+    const count = faults.get(fault) ?? 0;
+    return count === 0 ? [] : [`${count} ${befell}`];
+  });
+  const words = [
+    counted(faults.get("kill") ?? 0, "kill", "kills"),
+    counted(faults.get("partition") ?? 0, "partition", "partitions"),
+  ];
+  const last =
+    datagrams.length === 0 ? "every datagram arrived" : `datagrams: ${datagrams.join(", ")}`;
+  return `${words.join(", ")}; ${last}`;
+}
+
 function counted(count: number, one: string, many: string): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
 /** The command that repeats this run. */
-function again(wish: Wish, executable: string): string {
+function again(wish: Wish, executable: string, trace: boolean): string {
   const share = (name: string, value: number): string =>
     value === 0 ? "" : ` --${name} ${Number((value * 100).toPrecision(12))}%`;
   const count = (name: string, value: number): string => (value === 0 ? "" : ` --${name} ${value}`);
   return (
     `seed ${wish.seed}; again: ${executable} simulate --seed ${wish.seed} --nodes ${wish.nodes} ` +
     `--entries ${wish.entries}${share("loss", wish.loss)}${share("duplicate", wish.duplicate)}` +
-    `${share("reorder", wish.reorder)}${count("crash", wish.crashes)}${count("partition", wish.partitions)}`
+    `${share("reorder", wish.reorder)}${count("crash", wish.crashes)}${count("partition", wish.partitions)}` +
+    (trace ? " --trace" : "")
   );
 }
 
 function asJson(wish: Wish, verdict: Verdict, lines: readonly string[] | null): object {
   const faults = Object.fromEntries(verdict.faults);
   const trace = lines === null ? {} : { trace: lines.map((line) => line.trimStart()) };
-  return { ...wish, ...verdict, faults, ok: verdict.violations.length === 0, ...trace };
+  return { ...wish, ...verdict, faults, sound: verdict.violations.length === 0, ...trace };
 }

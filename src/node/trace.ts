@@ -63,11 +63,12 @@ export function coreEventLine(event: CoreEvent): string {
   switch (event.type) {
     case "role": {
       const { role, term, reason } = event;
-      return `${ROLES[role]} in term ${term}: ${reason}`;
+      // A pre-candidate stays in its term and asks about the next one (thesis §9.6).
+      return `${ROLES[role]} in term ${role === "pre-candidate" ? term + 1 : term}: ${reason}`;
     }
     case "leader":
       return event.leader === null
-        ? `knows no leader of term ${event.term}`
+        ? `has no leader in term ${event.term}`
         : `follows leader ${event.leader} of term ${event.term}`;
     case "configuration": {
       const { configuration, reason } = event;

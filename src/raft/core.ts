@@ -30,7 +30,7 @@ import { statusOf } from "./status.ts";
 import type { CoreStatus } from "./status.ts";
 import { canCampaign, createState, isSelfVoter, resetElectionTimer } from "./state.ts";
 import type { CoreState } from "./state.ts";
-import { votersOf } from "./membership.ts";
+import { majorityOf, votersOf } from "./membership.ts";
 import { nextDeadlineMs, tick } from "./timers.ts";
 import { beginTransfer } from "./transfer.ts";
 import type {
@@ -273,13 +273,13 @@ class RaftCore implements Core {
 
   holdersOf(index: LogIndex): readonly NodeId[] {
     const { leadership, self } = this.#state;
-    return votersOf(this.configuration)
-      .filter((voter) => {
-        if (voter.id === self.id) return this.durableIndex >= index;
-        const peer = leadership?.peers.get(voter.id);
-        return peer !== undefined && peer.state !== "lost data" && peer.matchIndex >= index;
-      })
-      .map((voter) => voter.id);
+    const voters = votersOf(this.configuration);
+    const holders = voters.filter((voter) => {
+      if (voter.id === self.id) return this.durableIndex >= index;
+      const peer = leadership?.peers.get(voter.id);
+      return peer !== undefined && peer.state !== "lost data" && peer.matchIndex >= index;
+    });
+    return holders.length < majorityOf(voters.length) ? [] : holders.map(({ id }) => id);
   }
 
   takeReady(): Ready {

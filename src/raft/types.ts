@@ -429,8 +429,9 @@ export interface Core {
   ): void;
   /** The term of a retained entry (or of baseIndex); undefined when unknown here. */
   termAt(index: LogIndex): Term | undefined;
-  /** Members of the configuration in force that a majority could not do without: used for receipts.
-   *  Ids whose durable log holds `index`. */
+  /** Ids of the voters whose durable log holds `index`, for receipts. Empty while fewer than a
+   *  majority are known to: a new leader may know that an older entry is committed before it has
+   *  heard who holds it. */
   holdersOf(index: LogIndex): readonly NodeId[];
   /** What this leader counts as matched and durable at that peer; null: it does not lead, or there
    *  is no such peer. */

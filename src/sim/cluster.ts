@@ -11,7 +11,7 @@ import type { ClusterKey } from "../transport/types.ts";
 import { Fingerprint, stream } from "./chance.ts";
 import { Customer } from "./customer.ts";
 import { Machine, type MachineOptions, type ProcessEnd } from "./machine.ts";
-import { Network } from "./network.ts";
+import { Network, type NetworkFault } from "./network.ts";
 import type { Plan } from "./plan.ts";
 import { Schedule } from "./schedule.ts";
 
@@ -28,6 +28,8 @@ export interface ClusterWatcher {
   readonly onSync?: (machine: Machine, path: string) => void;
   /** One fault of the many, as a sentence. Datagrams' faults are only counted. */
   readonly onFault?: (sentence: string) => void;
+  /** A fault of one datagram on a directed link, "from>to" by host. */
+  readonly onDatagramFault?: (fault: NetworkFault, link: string) => void;
 }
 
 export class Cluster {
@@ -53,7 +55,10 @@ export class Cluster {
     const { schedule, fingerprint } = this;
     this.network = new Network(schedule, this.stream("network"), {
       onClose: () => this.#mustSettle(),
-      onFault: (fault) => this.count(fault),
+      onFault: (fault, link) => {
+        this.count(fault);
+        watcher.onDatagramFault?.(fault, link);
+      },
       onArrival: (_from, _to, datagram) => {
         fingerprint.add(schedule.nowMs);
         fingerprint.addEnd(datagram);
@@ -161,7 +166,7 @@ export class Cluster {
     return customer;
   }
 
-  /** Notes that a kind of fault struck; `sentence` says what happened, for people. */
+  /** Notes a fault; with a `sentence`, which says what happened for people, it is a strike. */
   count(fault: string, sentence?: string): void {
     const counts = sentence === undefined ? this.faults : this.strikes;
     counts.set(fault, (counts.get(fault) ?? 0) + 1);

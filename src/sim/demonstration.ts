@@ -4,12 +4,13 @@
 import type { Random } from "../base/random.ts";
 import { RaftError } from "../client/types.ts";
 import type { NodeEvent } from "../node/events.ts";
+import { payloadAt } from "../storage/record.ts";
 import { pick } from "./chance.ts";
 import { Cluster } from "./cluster.ts";
 import { FAST_DISK } from "./disk.ts";
 import { INVARIANTS } from "./invariants/index.ts";
 import type { Machine } from "./machine.ts";
-import { CALM } from "./network.ts";
+import { CALM, type NetworkFault } from "./network.ts";
 import { timingsOf, type Plan } from "./plan.ts";
 import { Watch } from "./watch.ts";
 
@@ -63,6 +64,8 @@ const SEND_TIMEOUT_MS = 10_000;
 /** After the last fault: a cluster that has not agreed by then never will. */
 const AGREE_MS = 60_000;
 const SLICE_MS = 20;
+/** A trouble that finds nobody to befall waits so long. */
+const TRY_AGAIN_MS = 250;
 
 /** Runs to the end, or until it is over for the audience. */
 export async function demonstrate(wish: Wish, audience: Audience): Promise<Verdict> {
@@ -81,6 +84,10 @@ export async function demonstrate(wish: Wish, audience: Audience): Promise<Verdi
     },
     onSync: (machine, path) => watch.synced(machine, path),
     onFault: (sentence) => say(sentence, false),
+    onDatagramFault: (fault, link) => {
+      const ends = link.split(">").map((host) => NODE_HOST.exec(host)?.[1] ?? "client");
+      say(`${ends.join(" -> ")}  (a datagram is ${DATAGRAM_FAULTS[fault]})`, true);
+    },
   });
   const say = (line: string, detail: boolean): void => audience.tell(cluster.nowMs, line, detail);
   const watch = new Watch(cluster, INVARIANTS, (name, sentence) =>
@@ -91,23 +98,24 @@ export async function demonstrate(wish: Wish, audience: Audience): Promise<Verdi
   const client = sendEntries(cluster, wish.entries, say);
   const troubledMs = FIRST_ENTRY_MS + wish.entries * BETWEEN_ENTRIES_MS;
   const random = cluster.stream("trouble");
-  const schedule = (count: number, strike: () => void): void =>
-    scheduleTroubles(cluster, count, troubledMs, random, strike);
-  schedule(wish.crashes, () => crash(cluster, random, say));
-  schedule(wish.partitions, () => partition(cluster, random, say));
+  const troubles = new Troubles(cluster, random, say);
+  troubles.schedule(wish.crashes, troubledMs, () => troubles.crash());
+  troubles.schedule(wish.partitions, troubledMs, () => troubles.partition());
   const stop = (): boolean => isOver() || violations.length > 0;
-  const calmMs = troubledMs + DOWN_MS;
   const settled = (): boolean =>
-    cluster.nowMs >= calmMs && client.settled() && commonIndex(cluster) !== null;
+    troubles.left === 0 && client.settled() && commonIndex(cluster) !== null;
   const done = (): boolean => stop() || settled();
+  let calmMs = 0;
   while (!done() && cluster.nowMs < calmMs + AGREE_MS) {
     await cluster.run(cluster.nowMs + SLICE_MS, done);
+    if (troubles.left > 0 || cluster.nowMs < troubledMs) calmMs = cluster.nowMs;
     await audience.breathe();
   }
   if (!isOver() && violations.length === 0) watch.ended();
+  if (settled()) violations.push(...missing(cluster, client.acknowledged));
   const verdict: Verdict = {
     violations,
-    acknowledged: client.acknowledged,
+    acknowledged: client.acknowledged.size,
     unknown: client.unknown,
     leaders: leaders.size,
     lastIndex: commonIndex(cluster),
@@ -140,6 +148,7 @@ function planOf(wish: Wish): Plan {
     nasty: [],
     receiveBufferBytes: 1_048_576,
     nemeses: [],
+    strikes: 1,
     customers: 1,
     outstanding: 1,
     thinkMs: BETWEEN_ENTRIES_MS,
@@ -148,13 +157,13 @@ function planOf(wish: Wish): Plan {
 }
 
 type Say = (line: string, detail: boolean) => void;
-    strikes: 1,
 
 function tellEvent(id: number, event: NodeEvent, say: Say): void {
+  if (event.type === "founded") say(`node ${id} has met all founders: it is a member now`, false);
   if (event.type !== "trace") return;
-  if (event.of === "message") say(event.text, true);
-  // Whom a node follows is seen in the messages; what it becomes is the story.
-  else say(`node ${id} ${event.text}`, event.text.startsWith("follows"));
+  if (event.of === "message") return say(event.text, true);
+  // That a leader follows itself is no news.
+  if (!event.text.startsWith(`follows leader ${id} `)) say(`node ${id} ${event.text}`, false);
 }
 
 function startMachine(machine: Machine, say: Say): void {
@@ -164,7 +173,8 @@ function startMachine(machine: Machine, say: Say): void {
 }
 
 interface Sending {
-  acknowledged: number;
+  /** By index. */
+  readonly acknowledged: ReadonlyMap<number, string>;
   unknown: number;
   readonly settled: () => boolean;
 }
@@ -173,13 +183,15 @@ interface Sending {
 function sendEntries(cluster: Cluster, entries: number, say: Say): Sending {
   const customer = cluster.addCustomer({ timeoutMs: SEND_TIMEOUT_MS });
   let settled = 0;
-  const sending: Sending = { acknowledged: 0, unknown: 0, settled: () => settled === entries };
+  const acknowledged = new Map<number, string>();
+  const sending: Sending = { acknowledged, unknown: 0, settled: () => settled === entries };
   const send = async (client: Awaited<ReturnType<typeof customer.connect>>, number: number) => {
     const text = `entry ${number}`;
+    say(`client: sends "${text}"`, true);
     try {
       const { index, term, holders, tookMs } = await client.send(text);
-      sending.acknowledged += 1;
-      const where = `index ${index} of term ${term}, on the disks of ${holders.join(" and ")}`;
+      acknowledged.set(index, text);
+      const where = `index ${index} of term ${term}, on ${disksOf(holders)}`;
       say(`client: "${text}" is acknowledged: ${where} (${tookMs.toFixed(1)} ms)`, false);
     } catch (error) {
       if (!(error instanceof RaftError)) throw error;
@@ -198,49 +210,124 @@ function sendEntries(cluster: Cluster, entries: number, say: Say): Sending {
   return sending;
 }
 
-/** So many troubles, each at a moment between the first entry and `untilMs`. */
-function scheduleTroubles(
-  cluster: Cluster,
-  count: number,
-  untilMs: number,
-  random: Random,
-  strike: () => void,
-): void {
-  for (let trouble = 0; trouble < count; trouble++)
-    cluster.schedule.at(FIRST_ENTRY_MS + random() * (untilMs - FIRST_ENTRY_MS), strike);
+/** "the disks of 1 and 3". A new leader may not have heard yet who holds an older entry. */
+function disksOf(holders: readonly number[]): string {
+  if (holders.length === 0) return "the disks of a majority";
+  const last = holders.at(-1);
+  const others = holders.slice(0, -1);
+  if (others.length === 0) return `the disk of ${last}`;
+  return `the disks of ${others.join(", ")} and ${last}`;
 }
 
-function crash(cluster: Cluster, random: Random, say: Say): void {
-  const machine = victim(cluster, random);
-  if (!machine.running) return;
-  cluster.count("kill", `node ${machine.id} is killed`);
-  machine.kill();
-  cluster.schedule.at(cluster.nowMs + DOWN_MS * random(), () => startMachine(machine, say));
-}
+/** Machines are 10.0.0.ID. */
+const NODE_HOST = /^10\.0\.0\.(\d+)$/;
 
-function partition(cluster: Cluster, random: Random, say: Say): void {
-  const { network } = cluster;
-  const alone = victim(cluster, random);
-  const others = [...cluster.machines.values()].filter((machine) => machine !== alone);
-  cluster.count("partition", `node ${alone.id} is cut off from the other nodes`);
-  for (const { host } of others) {
-    network.cut(alone.host, host);
-    network.cut(host, alone.host);
+/** What befell a datagram, as a participle. */
+export const DATAGRAM_FAULTS: Readonly<Record<NetworkFault, string>> = {
+  lost: "lost",
+  doubled: "doubled",
+  "doubled late": "doubled, one of them late",
+  "held back": "held back",
+  damaged: "damaged",
+  "cut short": "cut short",
+  "too large": "too large",
+  "queue full": "one too many",
+  partitioned: "stopped at a cut",
+};
+
+/** Crashes and partitions: each struck as soon as a node is there that it can befall. */
+class Troubles {
+  /** Not over yet. */
+  left = 0;
+  readonly #cluster: Cluster;
+  readonly #random: Random;
+  readonly #say: Say;
+  readonly #cutOff = new Set<Machine>();
+
+  constructor(cluster: Cluster, random: Random, say: Say) {
+    this.#cluster = cluster;
+    this.#random = random;
+    this.#say = say;
   }
-  cluster.schedule.at(cluster.nowMs + DOWN_MS * (0.5 + random() / 2), () => {
-    say(`node ${alone.id} is connected again`, false);
+
+  /** So many, each at a moment between the first entry and `untilMs`, or as soon after it as
+   *  `strike` does anything: it says so. */
+  schedule(count: number, untilMs: number, strike: () => boolean): void {
+    const { schedule } = this.#cluster;
+    this.left += count;
+    const attempt = (): void => {
+      if (!strike()) schedule.at(schedule.nowMs + TRY_AGAIN_MS, attempt);
+    };
+    for (let trouble = 0; trouble < count; trouble++)
+      schedule.at(FIRST_ENTRY_MS + this.#random() * (untilMs - FIRST_ENTRY_MS), attempt);
+  }
+
+  crash(): boolean {
+    const machine = this.#victim((candidate) => candidate.running);
+    if (machine === null) return false;
+    this.#cluster.count("kill", `${this.#named(machine)} is killed`);
+    machine.kill();
+    this.#after(DOWN_MS * this.#random(), () => startMachine(machine, this.#say));
+    return true;
+  }
+
+  partition(): boolean {
+    const { network, machines } = this.#cluster;
+    const alone = this.#victim((candidate) => !this.#cutOff.has(candidate));
+    if (alone === null) return false;
+    this.#cluster.count("partition", `${this.#named(alone)} is cut off from the other nodes`);
+    this.#cutOff.add(alone);
+    const others = [...machines.values()].filter((machine) => machine !== alone);
     for (const { host } of others) {
-      network.mend(alone.host, host);
-      network.mend(host, alone.host);
+      network.cut(alone.host, host);
+      network.cut(host, alone.host);
     }
-  });
+    this.#after(DOWN_MS * (0.5 + this.#random() / 2), () => {
+      this.#say(`node ${alone.id} is connected again`, false);
+      this.#cutOff.delete(alone);
+      for (const other of others) {
+        if (this.#cutOff.has(other)) continue;
+        network.mend(alone.host, other.host);
+        network.mend(other.host, alone.host);
+      }
+    });
+    return true;
+  }
+
+  #after(delayMs: number, undo: () => void): void {
+    const { schedule } = this.#cluster;
+    schedule.at(schedule.nowMs + delayMs, () => {
+      undo();
+      this.left -= 1;
+    });
+  }
+
+  #named(machine: Machine): string {
+    return `node ${machine.id}${leads(machine) ? ", the leader," : ""}`;
+  }
+
+  /** The leader more often than not: it is the one worth watching. Null: nobody fits. */
+  #victim(fits: (machine: Machine) => boolean): Machine | null {
+    const machines = [...this.#cluster.machines.values()].filter(fits);
+    if (machines.length === 0) return null;
+    const leader = machines.find(leads);
+    return leader !== undefined && this.#random() < 0.6 ? leader : pick(this.#random, machines);
+  }
 }
 
-/** The leader more often than not: it is the one worth watching. */
-function victim(cluster: Cluster, random: Random): Machine {
-  const machines = [...cluster.machines.values()];
-  const leader = machines.find(({ process }) => process?.member?.core.role === "leader");
-  return leader !== undefined && random() < 0.6 ? leader : pick(random, machines);
+function leads({ process }: Machine): boolean {
+  return process?.member?.core.role === "leader";
+}
+
+/** What was acknowledged and is not in the logs, which agree, at its index. */
+function missing(cluster: Cluster, acknowledged: ReadonlyMap<number, string>): readonly string[] {
+  const log = [...cluster.machines.values()][0]?.process?.member?.log;
+  return [...acknowledged].flatMap(([index, text]) => {
+    const read = log?.read(index, 0) ?? null;
+    const payload = read === null ? null : payloadAt(read.bytes, 0, index);
+    const held = payload === null ? null : new TextDecoder().decode(payload);
+    return held === text ? [] : [`"${text}" was acknowledged at ${index}; there is ${held}`];
+  });
 }
 
 /** The last index, where all nodes run and hold the same log, all of it committed; else null. */

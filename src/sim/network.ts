@@ -62,7 +62,8 @@ export type NetworkFault =
 export interface NetworkWatcher {
   /** A socket was closed: whoever waits for that goes on. */
   readonly onClose: () => void;
-  readonly onFault: (fault: NetworkFault) => void;
+  /** `link`: the hosts of a directed link, "from>to". */
+  readonly onFault: (fault: NetworkFault, link: string) => void;
   /** A datagram is about to be taken in at `to`. */
   readonly onArrival: (from: Address, to: Address, datagram: Uint8Array) => void;
 }
@@ -246,34 +247,35 @@ export class Network {
     if (!life.alive) return;
     if (from.host === to.address.host) return this.#arriveAfter(0.01, from, to, sent.slice());
     const link = `${from.host}>${to.address.host}`;
-    if (this.#cuts.size > 0 && this.#cuts.has(link)) return this.#watcher.onFault("partitioned");
+    if (this.#cuts.size > 0 && this.#cuts.has(link))
+      return this.#watcher.onFault("partitioned", link);
     const quality = this.#qualities.get(link) ?? this.quality;
-    if (this.#happens(quality.loss, "lost")) return;
-    if (sent.length > quality.datagramBytesMax) return this.#watcher.onFault("too large");
+    if (this.#happens(quality.loss, "lost", link)) return;
+    if (sent.length > quality.datagramBytesMax) return this.#watcher.onFault("too large", link);
     let delayMs = this.#delay(quality);
     if (quality.bytesPerMs !== Infinity) {
       const queueMs = this.#queue(link, sent.length, quality.bytesPerMs);
-      if (queueMs > QUEUE_MS) return this.#watcher.onFault("queue full");
+      if (queueMs > QUEUE_MS) return this.#watcher.onFault("queue full", link);
       delayMs += queueMs;
     }
-    if (this.#happens(quality.duplicate, "doubled")) {
+    if (this.#happens(quality.duplicate, "doubled", link)) {
       this.#arriveAfter(this.#delay(quality), from, to, sent.slice());
     }
-    if (this.#happens(quality.lateDuplicate, "doubled late")) {
+    if (this.#happens(quality.lateDuplicate, "doubled late", link)) {
       this.#arriveAfter(this.#random() * quality.lateMaxMs, from, to, sent.slice());
     }
-    if (this.#happens(quality.reorder, "held back")) delayMs += this.#random() * REORDER_MS;
-    this.#arriveAfter(delayMs, from, to, this.#harmed(sent, quality));
+    if (this.#happens(quality.reorder, "held back", link)) delayMs += this.#random() * REORDER_MS;
+    this.#arriveAfter(delayMs, from, to, this.#harmed(sent, quality, link));
   }
 
-  #harmed(sent: Uint8Array, quality: LinkQuality): Uint8Array {
+  #harmed(sent: Uint8Array, quality: LinkQuality, link: string): Uint8Array {
     // A copy always: the sender may use its buffer again, and two receivers may not share one.
     let datagram = sent.slice();
-    if (this.#happens(quality.damage, "damaged") && datagram.length > 0) {
+    if (this.#happens(quality.damage, "damaged", link) && datagram.length > 0) {
       const at = Math.floor(this.#random() * datagram.length);
       datagram[at] = (datagram[at] ?? 0) ^ (1 + Math.floor(this.#random() * 255));
     }
-    if (this.#happens(quality.truncate, "cut short")) {
+    if (this.#happens(quality.truncate, "cut short", link)) {
       datagram = datagram.slice(0, Math.floor(this.#random() * datagram.length));
     }
     return datagram;
@@ -287,7 +289,8 @@ export class Network {
       if (receiver === undefined) return;
       if (receiver.life.paused) {
         if (receiver.waitingBytes + datagram.length > this.receiveBufferBytes) {
-          return this.#watcher.onFault("queue full");
+          const link = `${from.host}>${receiver.address.host}`;
+          return this.#watcher.onFault("queue full", link);
         }
         receiver.waitingBytes += datagram.length;
       }
@@ -311,9 +314,9 @@ export class Network {
     return delayMinMs + this.#random() * (delayMaxMs - delayMinMs);
   }
 
-  #happens(probability: number, fault: NetworkFault): boolean {
+  #happens(probability: number, fault: NetworkFault, link: string): boolean {
     if (probability === 0 || this.#random() >= probability) return false;
-    this.#watcher.onFault(fault);
+    this.#watcher.onFault(fault, link);
     return true;
   }
 }

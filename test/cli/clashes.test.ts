@@ -53,7 +53,7 @@ describe("an id", () => {
     expect(told(17, [[at(14, 6), { type: "not a founder", founders: [1, 2, 3] }]])).toBe(
       lines(
         "14:06:00  node 17 is not a founder of cluster raft (founders: 1, 2, 3). When they have founded it, let it in with ./raft members add 17.",
-        "          To found with these machines instead, on each of them:    ./raft up --id 17 --voters 15,16,17",
+        "          To found with these machines instead, on each of them with its own --id:    ./raft up --id 17 --voters 15,16,17",
       ),
     );
   });

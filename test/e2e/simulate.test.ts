@@ -57,14 +57,14 @@ describe("raft simulate", () => {
   it("gives one object with --json", async () => {
     const { stdout } = await world().run(["simulate", "--seed", "5", "--json"]);
     const verdict: unknown = JSON.parse(stdout);
-    expect(verdict).toMatchObject({ seed: 5, nodes: 3, ok: true, acknowledged: 10, lastIndex: 11 });
+    expect(verdict).toMatchObject({ seed: 5, nodes: 3, sound: true, acknowledged: 10, lastIndex: 11 });
   });
 
   it.each([
     [["--loss", "110%"], "--loss 110%: this is a part of all, such as 10% or 0.1"],
-    [["--nodes", "0"], "--nodes 0: this is 1 to 9"],
-    [["--crash", "often"], "--crash often: this is"],
-    [["--seed", "-1"], "--seed"],
+    [["--nodes", "0"], "--nodes 0: a number here is 1 to 9"],
+    [["--crash", "often"], "--crash often: a number here is 0 to 1000"],
+    [["--nodes", "1", "--partition", "1"], "--partition: a single node cannot be cut off"],
   ])("refuses %j and says why", async (typed, why) => {
     const { code, stdout, stderr } = await world().run(["simulate", ...typed]);
     expect(code).toBe(2);
