@@ -365,7 +365,7 @@ export class Member {
       round,
       lastIndex,
       lastTerm,
-      configuration: this.#options.recovered.configurations[0] ?? this.core.configuration,
+      configuration: this.log.configurations[0] ?? this.core.configuration,
     };
     this.#options.endpoint.send(connection, {
       type: "raft",
