@@ -3,6 +3,7 @@
 
 import type { NastyPlace } from "../base/buggify.ts";
 import type { Random } from "../base/random.ts";
+import { DEFAULT_TIMINGS } from "../node/types.ts";
 import type { RaftTimings } from "../raft/types.ts";
 import type { LogLimits } from "../storage/limits.ts";
 import { between, pick, stream } from "./chance.ts";
@@ -57,10 +58,14 @@ const NASTY_PLACES: readonly NastyPlace[] = [
   "yield",
 ];
 
-/** A heartbeat and election timeouts of 6 to 12 of them: rather wider than the defaults, which are
- *  5 to 8. */
+/** A heartbeat, and election timeouts that are as many of them as in the defaults. */
 export function timingsOf(heartbeatMs: number): RaftTimings {
-  return { heartbeatMs, electionMinMs: heartbeatMs * 6, electionMaxMs: heartbeatMs * 12 };
+  const shipped = DEFAULT_TIMINGS;
+  return {
+    heartbeatMs,
+    electionMinMs: (heartbeatMs * shipped.electionMinMs) / shipped.heartbeatMs,
+    electionMaxMs: (heartbeatMs * shipped.electionMaxMs) / shipped.heartbeatMs,
+  };
 }
 
 /** The plan of a seed. `nemeses`: all that there are. */

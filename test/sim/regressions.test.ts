@@ -1,4 +1,5 @@
-/** Seeds that once found something, run again. */
+/** Seeds that once found something, run again. What a seed draws has changed since: a run today is
+ *  not the run that found it, and each of these is one more seed that must break nothing. */
 
 import { expect, test } from "vitest";
 import { runSeed, type SeedWish } from "./swarm.ts";

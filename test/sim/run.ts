@@ -5,6 +5,7 @@
  *      --from 100 --seeds 20                       seeds 100 to 119
  *      --nodes 5                                   so many in every seed, else 3, 5 or 7 by the seed
  *      --elections 40                              faults strike for so many election timeouts
+ *      --strikes 6                                 so many times as often as usual
  *      --quiet                                     few customers
  *      --faults                                    a line for each seed: what struck, the healing
  *      --verbose                                   every event and every fault of it
@@ -50,13 +51,14 @@ function typed(): Asked {
       seconds: { type: "string", default: "60" },
       nodes: { type: "string" },
       elections: { type: "string" },
+      strikes: { type: "string" },
       verbose: { type: "boolean", default: false },
       faults: { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       quiet: { type: "boolean", default: false },
     },
   });
-  const { seed, seeds, nodes, elections, verbose, faults, json, quiet } = values;
+  const { seed, seeds, nodes, elections, strikes, verbose, faults, json, quiet } = values;
   const first = seed === undefined ? wholeOf("--from", values.from) : wholeOf("--seed", seed);
   const count = seeds === undefined ? Infinity : wholeOf("--seeds", seeds, 1);
   return {
@@ -65,6 +67,7 @@ function typed(): Asked {
     seconds: lengthOf("--seconds", values.seconds),
     ...(nodes !== undefined && { nodes: wholeOf("--nodes", nodes, 1) }),
     ...(elections !== undefined && { elections: wholeOf("--elections", elections, 1) }),
+    ...(strikes !== undefined && { strikes: wholeOf("--strikes", strikes, 1) }),
     verbose,
     faults,
     json,
@@ -73,11 +76,13 @@ function typed(): Asked {
 }
 
 async function run(asked: Asked, startedMs: number): Promise<Tally> {
-  const { first, last, seconds, nodes, elections, verbose, faults, json, quiet = false } = asked;
+  const { first, last, seconds, nodes, elections, strikes, quiet = false } = asked;
+  const { verbose, faults, json } = asked;
   const tally = new Tally();
   const wish = {
     ...(nodes !== undefined && { nodes }),
     ...(elections !== undefined && { elections }),
+    ...(strikes !== undefined && { strikes }),
     ...(verbose && { verbose }),
     quiet,
   };
@@ -95,14 +100,19 @@ async function run(asked: Asked, startedMs: number): Promise<Tally> {
         : {},
     );
     const said = tally.add(outcome);
-    if (faults && !json)
-      console.log(seed, Object.fromEntries(outcome.faults), outcome.liveness, outcome.fingerprint);
+    if (faults && !json) {
+      const met = [outcome.strikes, outcome.faults].map((counts) => Object.fromEntries(counts));
+      console.log(seed, ...met, outcome.liveness, outcome.fingerprint);
+    }
     if (said !== null && !json) console.log(said);
   }
   return tally;
 }
 
-function verdict({ seeds, worldHours, faults, operations, failures }: Tally, first: number): string {
+function verdict(
+  { seeds, worldHours, faults, operations, failures }: Tally,
+  first: number,
+): string {
   const tried = seeds === 1 ? `seed ${first}` : `${seeds} seeds, ${first} to ${first + seeds - 1}`;
   const went = `${worldHours.toFixed(2)} cluster-hours, ${grouped(faults)} faults, ${grouped(operations)} operations`;
   if (failures.length === 0) return `ok: every promise held (${tried}: ${went})`;
