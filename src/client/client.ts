@@ -248,7 +248,9 @@ export class RaftClient {
    *  names. */
   async #askWhoLeads(timeoutMs: number): Promise<LeaderHint | null> {
     this.#finder.look(this.#now());
-    const { promise, resolve } = Promise.withResolvers<LeaderHint | null>();
+    // Promise.withResolvers is missing in Node 20, where the simulator runs too.
+    let resolve = (_leader: LeaderHint | null): void => {};
+    const promise = new Promise<LeaderHint | null>((settle) => (resolve = settle));
     const named: LeaderHint[] = [];
     const answers = this.#finder.nodes().map(async ({ remote: { identity } }) => {
       const answer = await this.#ask(

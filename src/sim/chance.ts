@@ -28,6 +28,24 @@ export function between(random: Random, from: number, to: number): number {
   return from + Math.floor(random() * (to - from + 1));
 }
 
+/** The natural logarithm of a positive number, by sums and products alone: runtimes differ in the
+ *  last bit of Math.log, and runs of one seed must not. */
+export function ln(value: number): number {
+  let mantissa = value;
+  let exponent = 0;
+  for (; mantissa < 0.75; exponent--) mantissa *= 2;
+  for (; mantissa >= 1.5; exponent++) mantissa /= 2;
+  // ln m = 2 artanh((m - 1) / (m + 1)), of which the argument is 0.2 at most.
+  const argument = (mantissa - 1) / (mantissa + 1);
+  let sum = 0;
+  let power = argument;
+  for (let n = 1; n <= 25; n += 2) {
+    sum += power / n;
+    power *= argument * argument;
+  }
+  return 2 * sum + exponent * Math.LN2;
+}
+
 /** One of a list that is not empty. */
 export function pick<T>(random: Random, list: readonly T[]): T {
   const chosen = list[Math.floor(random() * list.length)];

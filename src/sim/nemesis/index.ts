@@ -1,6 +1,7 @@
 /** All nemeses, and how they are set to work. */
 
 import { beNasty, type NastyPlace } from "../../base/buggify.ts";
+import { ln } from "../chance.ts";
 import type { Cluster } from "../cluster.ts";
 import { crash, crashInTurn, powerCut } from "./crash.ts";
 import { diskError, fullDisk, killThenPower, slowDisk } from "./disk.ts";
