@@ -5,7 +5,7 @@ import type { Random } from "../base/random.ts";
 import type { LogIndex } from "../base/types.ts";
 import type { RaftClient } from "../client/client.ts";
 import { RaftError, type LogEntry } from "../client/types.ts";
-import { between, pick } from "./chance.ts";
+import { between, ln, pick } from "./chance.ts";
 import type { Cluster } from "./cluster.ts";
 import type { Customer } from "./customer.ts";
 import {
@@ -104,7 +104,7 @@ export class Workload {
   async #serve(customer: Customer, client: RaftClient): Promise<void> {
     const { thinkMs } = this.#cluster.plan;
     for (;;) {
-      await customer.sleep(-Math.log(1 - this.#random() * 0.999) * thinkMs);
+      await customer.sleep(-ln(1 - this.#random() * 0.999) * thinkMs);
       if (this.#cluster.nowMs >= this.#untilMs) return;
       const timeoutMs = this.#cluster.electionMs * pick(this.#random, [0.3, 2, 2, 8]);
       const dice = this.#random();
