@@ -36,6 +36,8 @@ interface Slot {
   readonly id: NodeId;
   running: Running;
   paused: boolean;
+  /** What the campaign sent that ends a process; any other end is an accident. */
+  readonly sent: Set<"SIGKILL" | "SIGTERM">;
   /** Lines of the process that were looked at for leaders. */
   linesRead: number;
 }
@@ -51,8 +53,10 @@ export class Nodes {
   readonly #clients: RaftClient[] = [];
   /** Every process that ever ran. */
   readonly #processes: { readonly id: NodeId; readonly running: Running }[] = [];
-  /** Unexpected ends of processes, as sentences. */
+  /** Ends of processes that the campaign did not cause, as sentences: whatever the exit code, and
+   *  a SIGKILL of somebody else's (the kernel's, when memory runs out) as well. */
   readonly accidents: string[] = [];
+  #isOver = false;
   #leader: Leader | null = null;
 
   private constructor(world: World, multicastPort: number, { size = 3, flags = [] }: NodesOptions) {
@@ -79,32 +83,38 @@ export class Nodes {
 
   start(id: NodeId): void {
     const running = this.world.up(id, ...this.#flags);
-    const slot = { id, running, paused: false, linesRead: 0 };
+    const slot: Slot = { id, running, paused: false, sent: new Set(), linesRead: 0 };
     this.#slots.set(id, slot);
     this.#processes.push({ id, running });
     void running.exited.then(({ code, signal }) => {
-      // SIGTERM ends a process that has not come to its first line yet.
-      if (signal === "SIGKILL" || signal === "SIGTERM" || code === 0) return;
+      // SIGTERM as such ends a process that has not come to its first line yet.
+      const asSent =
+        signal === "SIGKILL" || signal === "SIGTERM"
+          ? slot.sent.has(signal)
+          : code === 0 && slot.sent.has("SIGTERM");
+      if (asSent || this.#isOver) return;
       const last = running.lines.slice(-3).join(" / ");
-      this.accidents.push(`node ${id} ended with ${code ?? signal}: ${last}`);
+      const after = slot.sent.size === 0 ? "" : ` after ${[...slot.sent].join(", ")}`;
+      this.accidents.push(`node ${id} ended with ${signal ?? code}${after}: ${last}`);
     });
   }
 
   /** As a crash: SIGKILL. Resolves when the process is gone. */
   async kill(id: NodeId): Promise<void> {
-    if (!this.#slot(id).running.isRunning) return;
+    const { running, sent } = this.#slot(id);
+    if (!running.isRunning) return;
     this.kills++;
-    await this.#slot(id).running.kill();
+    sent.add("SIGKILL");
+    await running.kill();
   }
 
-  /** SIGTERM: it hands over and ends. */
+  /** SIGTERM: it hands over and ends. One that does not is killed, which is an accident. */
   async stop(id: NodeId): Promise<void> {
     this.resume(id);
-    const { running } = this.#slot(id);
+    const { running, sent } = this.#slot(id);
     if (!running.isRunning) return;
+    sent.add("SIGTERM");
     await running.stop();
-    if ((await running.exited).signal === "SIGKILL")
-      this.accidents.push(`node ${id} did not end on SIGTERM`);
   }
 
   /** SIGSTOP: it hears and says nothing, and does not notice the time. Resolves when the kernel has
@@ -199,6 +209,7 @@ export class Nodes {
   }
 
   async end(): Promise<void> {
+    this.#isOver = true;
     await Promise.all(this.#clients.map((client) => client.close()));
     await this.world.end();
   }
