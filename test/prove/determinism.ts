@@ -9,8 +9,10 @@ import { fileURLToPath } from "node:url";
 import type { Budget, Figure, Measure } from "./measure.ts";
 
 const SCRIPT = fileURLToPath(new URL("fingerprints.ts", import.meta.url));
-/** Seeds of one round; time is looked at between rounds. */
-const ROUND = 20;
+/** Most seeds of one round; the first round has one. Time is looked at between rounds. */
+const ROUND_MAX = 20;
+/** A round is so long at most, as far as the round before can tell. */
+const ROUND_MS_MAX = 10_000;
 
 export const measure: Measure = {
   name: "determinism",
@@ -28,11 +30,14 @@ async function run({ target, seconds, seed, progress }: Budget): Promise<Figure>
   const directory = mkdtempSync(join(tmpdir(), "raft-determinism-"));
   const failures: string[] = [];
   let done = 0;
+  let size = 1;
+  progress(`seeds from ${seed} on, each three times`);
   try {
     const bundle = await bundleForNode(directory);
-    while (done < target && performance.now() < endsMs) {
+    while (done < target && (done === 0 || performance.now() < endsMs)) {
+      const startedMs = performance.now();
       const from = seed + done;
-      const to = from + Math.min(ROUND, target - done) - 1;
+      const to = from + Math.min(size, target - done) - 1;
       const [once, onNode] = await Promise.all([
         lines(process.execPath, [SCRIPT, String(from), String(to)]),
         lines("node", [bundle, String(from), String(to)]),
@@ -42,11 +47,14 @@ async function run({ target, seconds, seed, progress }: Budget): Promise<Figure>
         if (once[at] !== undefined && once[at] === onNode[at] && once[at] === again[at]) continue;
         failures.push(
           `seed ${from + at}: "${once[at]}" and "${again[at]}" on Bun, "${onNode[at]}" on Node ` +
-            `(bun test/prove/fingerprints.ts ${from + at} ${from + at})`,
+            `(npx bun test/prove/fingerprints.ts ${from + at} ${from + at})`,
         );
       }
       done += to - from + 1;
-      progress(`${done} seeds, ${failures.length} differ`);
+      progress(`${done} seeds, the last of them ${to}; ${failures.length} differ`);
+      const eachMs = (performance.now() - startedMs) / (to - from + 1);
+      const roomMs = Math.min(ROUND_MS_MAX, endsMs - performance.now());
+      size = Math.max(1, Math.min(ROUND_MAX, Math.floor(roomMs / eachMs)));
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });

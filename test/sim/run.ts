@@ -114,7 +114,7 @@ function verdict(
   first: number,
 ): string {
   const tried = seeds === 1 ? `seed ${first}` : `${seeds} seeds, ${first} to ${first + seeds - 1}`;
-  const went = `${worldHours.toFixed(2)} cluster-hours, ${grouped(faults)} faults, ${grouped(operations)} operations`;
+  const went = `${worldHours.toFixed(worldHours < 0.1 ? 4 : 2)} cluster-hours, ${grouped(faults)} faults, ${grouped(operations)} operations`;
   if (failures.length === 0) return `ok: every promise held (${tried}: ${went})`;
   return `BROKEN in ${failures.length} of ${tried} (${went}): ${failures.map(({ seed }) => seed).join(", ")}`;
 }
