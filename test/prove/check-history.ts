@@ -1,7 +1,15 @@
 /** A second judge of a recorded history, which shares nothing with the first but the format that
- *  test/README.md describes. `bun test/prove/check-history.ts FILE` says whether it is linearizable
- *  and exactly-once; exit code 1 if not. */
+ *  test/README.md describes, under "Histories".
+ *
+ *      npx bun test/prove/check-history.ts FILE
+ *
+ *  says whether it is linearizable and everything in it exactly once. Exit code 1 if not, 2 when
+ *  there is nothing to judge: no such file, no operations, or a line that is not of the format. */
+
 import { createHash } from "node:crypto";
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { answer, UsageError, wordsOf } from "./typed.ts";
 
 interface Line {
   kind: "send" | "read" | "final";
@@ -10,6 +18,7 @@ interface Line {
   returnNs: number | null;
   requestId: string | null;
   ifLast: number | null;
+  lastUser?: number | null;
   index: number;
   from: number;
   count: number;
@@ -81,6 +90,17 @@ export function independentVerdict(text: string): string | null {
     const what = `read up to ${index}`;
     events.push({ call: callNs, end: returnNs ?? Infinity, first: index + 0.5, last, what });
   }
+  for (const { kind, outcome, ifLast, lastUser, callNs, returnNs } of all) {
+    if (kind !== "send" || outcome !== "refused" || ifLast === null) continue;
+    if (typeof lastUser !== "number") continue;
+    const what = `refusal for ${lastUser}`;
+    if (lastUser === ifLast) return `${what}, which it named`;
+    const isEntry = lastUser === 0 || typeof log[lastUser] === "string";
+    if (!isEntry || inside.has(lastUser + 1)) return `${what}, which was never the last entry`;
+    const next = log.findIndex((payload, at) => at > lastUser && payload !== null);
+    const first = next < 0 ? Infinity : next - 0.5;
+    events.push({ call: callNs, end: returnNs ?? Infinity, first, last: lastUser + 0.5, what });
+  }
   return backwards(events);
 }
 
@@ -104,8 +124,92 @@ function backwards(
   return null;
 }
 
+/** Why a text is no history that could be judged, as a sentence; null: it can be. */
+export function whyNoHistory(text: string): string | null {
+  let operations = 0;
+  for (const [at, line] of text.split("\n").entries()) {
+    if (line === "") continue;
+    let fields: unknown;
+    try {
+      fields = JSON.parse(line);
+    } catch {
+      return `line ${at + 1} is not JSON: ${line.slice(0, 60)}`;
+    }
+    const wrong = whyNoLine(fields);
+    if (wrong !== null) return `line ${at + 1} ${wrong}`;
+    if ((fields as Line).kind !== "final") operations += 1;
+  }
+  return operations === 0 ? "there are no operations in it: nothing is proved" : null;
+}
+
+type Rule = readonly [holds: (value: unknown) => boolean, needed: string];
+
+const WHOLE: Rule = [(value) => Number.isSafeInteger(value) && Number(value) >= 0, "whole number"];
+const PAYLOAD: Rule = [isPayload, "16 hex digits"];
+const orNull = ([holds, needed]: Rule): Rule => [
+  (value) => value === null || holds(value),
+  `${needed}, or null`,
+];
+const OPERATION: Readonly<Record<string, Rule>> = {
+  client: [(value) => typeof value === "string", "text"],
+  callNs: WHOLE,
+  returnNs: orNull(WHOLE),
+  outcome: [
+    (value) => value === "ok" || value === "refused" || value === "unknown",
+    "ok, refused or unknown",
+  ],
+};
+const RULES: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
+  send: {
+    ...OPERATION,
+    requestId: orNull([(value) => typeof value === "string", "text"]),
+    ifLast: orNull(WHOLE),
+    index: orNull(WHOLE),
+    payloads: [(value) => Array.isArray(value) && value.every(isPayload), "list of 16 hex digits"],
+  },
+  read: { ...OPERATION, from: WHOLE, index: orNull(WHOLE), count: WHOLE },
+  final: { index: [(value) => WHOLE[0](value) && value !== 0, "index"], payload: orNull(PAYLOAD) },
+};
+/** Of what is ok, besides. */
+const OK_RULES: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
+  send: { returnNs: WHOLE, index: WHOLE },
+  read: {
+    returnNs: WHOLE,
+    index: WHOLE,
+    digest: [(value) => typeof value === "string" && /^[0-9a-f]{12}$/.test(value), "12 hex digits"],
+  },
+};
+
+function whyNoLine(value: unknown): string | null {
+  if (typeof value !== "object" || value === null) return "is not a JSON object";
+  const fields = value as Record<string, unknown>;
+  const kind = String(fields["kind"]);
+  const rules = RULES[kind];
+  if (rules === undefined) return `has the kind ${kind}, not send, read or final`;
+  const more = fields["outcome"] === "ok" ? OK_RULES[kind] : {};
+  for (const [name, [holds, needed]] of [rules, more ?? {}].flatMap(Object.entries<Rule>)) {
+    if (!(name in fields)) return `(${kind}) lacks the field ${name}`;
+    if (!holds(fields[name]))
+      return `(${kind}) has ${JSON.stringify(fields[name])} as ${name}, where this is needed: ${needed}`;
+  }
+  return null;
+}
+
+function isPayload(value: unknown): boolean {
+  return typeof value === "string" && /^[0-9a-f]{16}$/.test(value);
+}
+
 if (import.meta.main) {
-  const verdict = independentVerdict(await Bun.file(process.argv[2] ?? "").text());
-  console.log(verdict === null ? "linearizable, everything exactly once" : `broken: ${verdict}`);
-  process.exitCode = verdict === null ? 0 : 1;
+  await answer(import.meta.url, () => {
+    const [file] = wordsOf(parseArgs({ allowPositionals: true }).positionals, 1);
+    if (file === undefined) throw new UsageError("a file with a history is needed");
+    if (!existsSync(file) || !statSync(file).isFile())
+      throw new UsageError(`${file}: there is no such file`);
+    const text = readFileSync(file, "utf8");
+    const why = whyNoHistory(text);
+    if (why !== null) throw new UsageError(`${file}: ${why}`);
+    const verdict = independentVerdict(text);
+    console.log(verdict === null ? "linearizable, everything exactly once" : `broken: ${verdict}`);
+    return Promise.resolve(verdict === null ? 0 : 1);
+  });
 }
