@@ -39,6 +39,11 @@ export class Ledger {
     for (const wake of [...this.#waiters]) wake();
   }
 
+  /** The entries that were acknowledged last, the latest last, with their indexes. */
+  latest(count: number): readonly (readonly [entry: string, index: number])[] {
+    return count === 0 ? [] : [...this.#acknowledged].slice(-count);
+  }
+
   /** Certainly not done: it may never be in a log. */
   refuse(entry: string): void {
     this.#unknown.delete(entry);

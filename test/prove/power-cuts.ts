@@ -1,5 +1,11 @@
 /** Power cuts under real nodes: three of one cluster, each on its own loop disk, under load. One
- *  disk or all three lose their power, the machine starts again, the cluster goes on. */
+ *  disk or all three lose their power, the machine starts again, the cluster goes on.
+ *
+ *  What is compared when: after a cut of all disks, before any node starts, a majority of them must
+ *  hold every entry that was acknowledged since the last such cut (the latest 2,000 of them), byte
+ *  for byte at its index. After a cut of one disk only that its log can be read: the others may be
+ *  the majority. When a cluster has
+ *  had its cuts, everything that was ever acknowledged in it, in the committed log of each node. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +13,7 @@ import { type Random, seededRandom } from "../../src/base/random.ts";
 import { type LogEntry, openKey, RaftClient, RaftError } from "../../src/index.ts";
 import { inspect, verifyDirectory } from "../../src/storage/inspect.ts";
 import { freePort, type Running, sleep, until, World } from "../e2e/world.ts";
+import { heldEntries } from "./held-entries.ts";
 import { Ledger, sendUntil } from "./ledger.ts";
 import { keepSomeSectors, LoopDisk, loopDisksUnavailable, recentFiles } from "./loop-disk.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
@@ -41,6 +48,8 @@ const READY_MS_MAX = 60_000;
  *  any subset of the unsynced sectors; else the process lives to see EIO. */
 const DIES_WITH_ITS_DISK = 0.6;
 const FAILURES_MAX = 20;
+/** After a cut of all disks so many acknowledged entries are looked for on each. */
+const COMPARED_MAX = 2_000;
 
 interface Tally {
   cuts: number;
@@ -50,6 +59,8 @@ interface Tally {
   sectorsKept: number;
   endedBySelf: number;
   acknowledged: number;
+  /** Acknowledged entries that were compared with what all disks held after a cut. */
+  compared: number;
   readonly failures: string[];
 }
 
@@ -76,6 +87,7 @@ async function run(budget: Budget): Promise<Figure> {
     sectorsKept: 0,
     endedBySelf: 0,
     acknowledged: 0,
+    compared: 0,
     failures: [],
   };
   const deadlineMs = performance.now() + budget.seconds * 1_000;
@@ -91,14 +103,14 @@ async function run(budget: Budget): Promise<Figure> {
   };
   const lanes = Math.min(CLUSTERS_AT_ONCE, Math.ceil(budget.target / CUTS_PER_CLUSTER));
   await Promise.all(Array.from({ length: lanes }, (_, number) => lane(number)));
-  const { cuts, whole, torn, sectorsLost, sectorsKept, endedBySelf, acknowledged, failures } =
-    tally;
+  const { cuts, whole, torn, sectorsLost, sectorsKept, endedBySelf, failures } = tally;
   return {
     done: cuts,
     bad: failures.length,
     text:
       `${failures.length} of ${cuts} cuts, ${whole} of them whole-cluster; ` +
-      `${acknowledged} entries acknowledged, ` +
+      `${tally.acknowledged} entries acknowledged, ` +
+      `${tally.compared} of them compared with the disks before a start, ` +
       `${sectorsLost} unsynced sectors lost and ${sectorsKept} kept, ${torn} torn tails cut, ` +
       `${endedBySelf} nodes ended by themselves with exit code 7`,
     ok: failures.length === 0 && cuts > 0,
@@ -122,7 +134,8 @@ async function oneCluster(
   const clients: RaftClient[] = [];
   try {
     const within = seed % 2 === 0 ? SLOW_SYNC : [];
-    for (const id of IDS) machines.push(new Machine(id, world, join(place, String(id)), within));
+    for (const id of IDS)
+      machines.push(new Machine(id, world, join(place, String(id)), { within, fail }));
     for (const machine of machines) machine.start();
     for (const machine of machines) await machine.ready();
     for (let number = 0; number < CLIENTS; number++) {
@@ -141,6 +154,7 @@ async function oneCluster(
     fail(error instanceof Error ? error.message : String(error));
   } finally {
     await Promise.all(clients.map((client) => client.close()));
+    for (const machine of machines) machine.mayEnd = true;
     await world.end();
     for (const machine of machines) machine.disk.removeNow();
     rmSync(place, { recursive: true, force: true });
@@ -154,11 +168,20 @@ class Machine {
   readonly directory: string;
   readonly #world: World;
   readonly #within: readonly string[];
+  readonly #fail: (what: string) => void;
   #node: Running | null = null;
+  /** Its power is cut or its cluster is over: it may end. */
+  mayEnd = false;
 
-  /** `within`: what the executable is started by. */
-  constructor(id: number, world: World, place: string, within: readonly string[]) {
+  /** `within`: what the executable is started by. `fail`: is told of an end that nobody caused. */
+  constructor(
+    id: number,
+    world: World,
+    place: string,
+    { within, fail }: { within: readonly string[]; fail: (what: string) => void },
+  ) {
     this.id = id;
+    this.#fail = fail;
     this.#world = world;
     this.#within = within;
     this.disk = LoopDisk.create(place, DISK_MEBIBYTES);
@@ -172,7 +195,14 @@ class Machine {
 
   start(): void {
     const args = ["up", "--id", String(this.id), "--data-dir", this.directory, ...QUICK_FLAGS];
-    this.#node = this.#world.start(args, { within: this.#within });
+    const node = this.#world.start(args, { within: this.#within });
+    this.#node = node;
+    this.mayEnd = false;
+    void node.exited.then(({ code, signal }) => {
+      if (this.mayEnd) return;
+      const said = node.lines.slice(-3).join(" / ");
+      this.#fail(`node ${this.id} ended by itself with ${signal ?? code}: ${said}`);
+    });
   }
 
   async ready(): Promise<void> {
@@ -188,6 +218,9 @@ class CutCluster {
   readonly #tally: Tally;
   readonly #fail: (what: string) => void;
   readonly #ledger = new Ledger();
+
+  /** How many were acknowledged up to the last cut of all disks. */
+  #lookedAt = 0;
 
   constructor(
     machines: readonly Machine[],
@@ -229,6 +262,7 @@ class CutCluster {
     const whole = random() < 0.5;
     const victims = whole ? this.#machines : [await this.#aim()];
     const dies = random() < DIES_WITH_ITS_DISK;
+    for (const victim of victims) victim.mayEnd = true;
     if (dies) await Promise.all(victims.map(({ node }) => standsStill(node)));
     const unsynced = dies ? victims.map(({ directory }) => recentFiles(directory)) : [];
     for (const { disk } of victims) disk.cut();
@@ -294,16 +328,27 @@ class CutCluster {
 
   /** What the disks hold before anybody repairs anything. */
   #look(victims: readonly Machine[], whole: boolean): void {
-    let holders = 0;
     for (const { id, directory } of victims) {
       const found = inspect(directory);
       if (found === null || found.lastIndex === null || found.hardState === null)
         this.#fail(`node ${id} holds no readable log or hard state after the cut`);
-      if ((found?.lastIndex ?? 0) >= this.#ledger.highest) holders += 1;
     }
-    if (whole && holders < MAJORITY)
+    if (!whole) return;
+    const count = this.#ledger.acknowledgedCount - this.#lookedAt;
+    this.#lookedAt += count;
+    const latest = this.#ledger.latest(Math.min(count, COMPARED_MAX));
+    this.#tally.compared += latest.length;
+    const indexes = latest.map(([, index]) => index);
+    const disks = victims.map(({ directory }) => heldEntries(directory, indexes));
+    const lost = latest.flatMap(([entry, index], at) => {
+      const bytes = Buffer.from(entry);
+      const holders = disks.filter((held) => held[at] && bytes.equals(held[at])).length;
+      return holders >= MAJORITY ? [] : `${index} on ${holders}`;
+    });
+    if (lost.length > 0)
       this.#fail(
-        `${this.#ledger.highest} was acknowledged, and ${holders} of ${victims.length} disks hold it`,
+        `${lost.length} of ${latest.length} entries acknowledged before the cut of all ` +
+          `${victims.length} disks are not on a majority of them: ${lost.slice(0, 5).join(", ")}`,
       );
   }
 
@@ -334,6 +379,7 @@ class CutCluster {
     }
     for (const surprise of ledger.surprises) this.#fail(surprise);
     this.#tally.acknowledged += ledger.acknowledgedCount;
+    for (const machine of this.#machines) machine.mayEnd = true;
     await Promise.all(this.#machines.map(({ node }) => node.stop()));
     for (const { id, directory } of this.#machines) {
       for (const { file, verdict, reason } of verifyDirectory(directory).files)
