@@ -43,8 +43,13 @@ export class Watch {
     this.#onViolation = onViolation;
   }
 
-  /** After each event of a machine's process. */
+  /** After each event of a machine's process. Reading the log must not use up a fault that is
+   *  meant for the process. */
   turned(machine: Machine): void {
+    machine.disk.spare(() => this.#look(machine));
+  }
+
+  #look(machine: Machine): void {
     const member = machine.process?.member ?? null;
     if (member === null) return;
     const glance = this.#glance(machine);

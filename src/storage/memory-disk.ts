@@ -57,6 +57,7 @@ export class MemoryDisk implements Disk {
   private durableNames = new Map<string, Inode>();
   private changes: DirectoryChange[] = [];
   private inodeCount = 0;
+  private spared = false;
   private readonly schedule: (run: () => void) => void;
 
   constructor(options: MemoryDiskOptions = {}) {
@@ -221,6 +222,16 @@ export class MemoryDisk implements Disk {
     return [...this.durableNames.keys()].sort();
   }
 
+  /** Lets somebody look who is no part of the machine: no planned fault strikes meanwhile. */
+  spare<T>(look: () => T): T {
+    this.spared = true;
+    try {
+      return look();
+    } finally {
+      this.spared = false;
+    }
+  }
+
   /** Bytes of all files. */
   usedBytes(): number {
     let used = 0;
@@ -230,6 +241,7 @@ export class MemoryDisk implements Disk {
 
   /** @internal Takes the fault that strikes this operation, or null. */
   fault(operation: DiskFault["operation"], path: string): DiskFailure | null {
+    if (this.spared) return null;
     for (const [at, fault] of this.faults.entries()) {
       if (fault.operation !== operation || !path.includes(fault.path)) continue;
       if (fault.after > 0) {
