@@ -149,6 +149,7 @@ function planOf(wish: Wish): Plan {
     receiveBufferBytes: 1_048_576,
     nemeses: [],
     strikes: 1,
+    healingLoss: 0,
     customers: 1,
     outstanding: 1,
     thinkMs: BETWEEN_ENTRIES_MS,

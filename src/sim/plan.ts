@@ -30,6 +30,8 @@ export interface Plan {
   readonly nemeses: readonly string[];
   /** How many times as often as they say of themselves. */
   readonly strikes: number;
+  /** What part of all datagrams is lost after the faults, while all must go on. */
+  readonly healingLoss: number;
   readonly customers: number;
   /** Each customer's requests at a time. */
   readonly outstanding: number;
@@ -90,6 +92,7 @@ export function swarmPlan(
     receiveBufferBytes: pick(random, [1_048_576, 1_048_576, 16_384]),
     nemeses: someOf(random, nemeses),
     strikes: 1,
+    healingLoss: pick(random, [0, 0, 0.1, 0.3]),
     customers: between(random, 1, 4),
     outstanding: pick(random, [1, 4, 16]),
     thinkMs: timings.heartbeatMs * pick(random, [0.5, 4, 20]),

@@ -36,6 +36,7 @@ const PLAN: Plan = {
   receiveBufferBytes: 1_048_576,
   nemeses: [],
   strikes: 1,
+  healingLoss: 0,
   customers: 0,
   outstanding: 1,
   thinkMs: 0,
