@@ -86,9 +86,11 @@ function refusedSend(
         "not added now: the cluster has forgotten this request id since. If it was sent before, look in the log before sending it anew",
         8,
       );
-    case "if last":
+    case "if last": {
       if (verdict === "unknown") return unknown("the entry", from, requestId, around.waitedMs);
-      return new RaftError(`not added: the last entry is ${refusal.number ?? 0}`, 8);
+      const lastIndex = refusal.number ?? 0;
+      return new RaftError(`not added: the last entry is ${lastIndex}`, 8, { lastIndex });
+    }
     default:
       if (verdict === "unknown") return unknown("the entry", from, requestId, around.waitedMs);
       return new RaftError(`not added: ${refusal.text === "" ? refusal.code : refusal.text}`, 8);

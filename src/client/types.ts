@@ -156,15 +156,18 @@ export class RaftError extends Error {
   readonly requestId: string | null;
   /** What was tried and heard: see NobodyAnswers. */
   readonly nobody: NobodyAnswers | null;
+  /** 8, because of `ifLast`: the last users' entry while the call waited, 0: there was none. */
+  readonly lastIndex: LogIndex | null;
   constructor(
     message: string,
     exitCode: 3 | 4 | 5 | 7 | 8,
-    details: { requestId?: string; nobody?: NobodyAnswers } = {},
+    details: { requestId?: string; nobody?: NobodyAnswers; lastIndex?: LogIndex } = {},
   ) {
     super(message);
     this.exitCode = exitCode;
     this.requestId = details.requestId ?? null;
     this.nobody = details.nobody ?? null;
+    this.lastIndex = details.lastIndex ?? null;
   }
 }
 

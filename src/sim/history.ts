@@ -27,6 +27,8 @@ export interface SendOperation extends OperationBase {
   readonly requestId: string | null;
   /** It was to be added only behind this user entry (0: as the first one). */
   readonly ifLast: LogIndex | null;
+  /** Refused because of `ifLast`: the last user entry, as it was told then (0: there was none). */
+  readonly lastUser?: LogIndex | null;
   /** Of its first entry, as acknowledged. */
   readonly index: LogIndex | null;
   readonly count: number;
@@ -183,6 +185,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, FieldRule>>>> = {
     ...COMMON,
     requestId: orNull(TEXT),
     ifLast: orNull(COUNT),
+    lastUser: [(value) => value === undefined || value === null || isCount(value), COUNT[1]],
     index: orNull(INDEX),
     payloads: HASHES,
   },

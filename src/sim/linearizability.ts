@@ -5,7 +5,10 @@
  *  which they can have happened, and it must agree with real time. An operation that returned
  *  before another was called must not stand behind it; looking at the highest position that has
  *  returned at every call decides that for all pairs in O(n log n). What remains is that the log
- *  holds what was acknowledged and read, everything once, and nothing that nobody sent. */
+ *  holds what was acknowledged and read, everything once, and nothing that nobody sent. Two answers
+ *  name no place but a range of them: a read that saw nothing behind L stands at 2L + 1 or before,
+ *  a send refused because entry n was the last one behind n and before the next user entry. Such
+ *  an operation stands as early as those that returned before its call let it. */
 
 import type { LogIndex } from "../base/types.ts";
 import {
@@ -31,9 +34,12 @@ export function checkHistory(
 ): readonly string[] {
   const found: string[] = [];
   const reads: Read[] = [];
+  const refusals: Refusal[] = [];
   for (const [position, operation] of operations.entries()) {
+    const line = lineOf(position);
     if (operation.kind === "read" && operation.outcome === "ok")
-      reads.push({ line: lineOf(position), read: operation });
+      reads.push({ line, read: operation });
+    if (operation.kind === "send") refusals.push(...refusalOf(operation, line));
   }
   const requests = requestsOf(operations, lineOf, found);
   placeRequests(requests, finalLog, found);
@@ -42,8 +48,12 @@ export function checkHistory(
   checkConditions(requests, finalLog, found);
   checkReads(reads, finalLog, found);
   checkReadsEnd(requests, reads, found);
+  const refused = checkRefusals(requests, refusals, finalLog, found);
   checkTerms(requests, reads, found);
-  checkRealTime(requests, reads, found);
+  checkRealTime(
+    [...requests.flatMap(happeningOfRequest), ...reads.map(happeningOfRead), ...refused],
+    found,
+  );
   if (found.length <= VIOLATIONS_MAX) return found;
   return [...found.slice(0, VIOLATIONS_MAX), `and ${found.length - VIOLATIONS_MAX} more`];
 }
@@ -60,6 +70,15 @@ export function checkHistoryText(text: string): readonly string[] {
 interface Read {
   readonly line: number;
   readonly read: ReadOperation;
+}
+
+/** A conditional send that was told which the last user entry was: a read of that. */
+interface Refusal {
+  readonly line: number;
+  readonly callNs: number;
+  readonly returnNs: number;
+  readonly ifLast: LogIndex;
+  readonly lastUser: LogIndex;
 }
 
 /** All sends under one request id: copies of one request. */
@@ -101,6 +120,13 @@ function requestsOf(
     addCopy(request, operation, line, found);
   }
   return requests;
+}
+
+function refusalOf(send: SendOperation, line: number): readonly Refusal[] {
+  const { outcome, callNs, ifLast } = send;
+  const lastUser = send.lastUser ?? null;
+  if (outcome !== "refused" || ifLast === null || lastUser === null) return [];
+  return [{ line, callNs, returnNs: send.returnNs ?? Infinity, ifLast, lastUser }];
 }
 
 function freshRequest({ payloads, ifLast }: SendOperation, line: number): Request {
@@ -201,12 +227,17 @@ function checkUniqueIndexes(requests: readonly Request[], found: string[]): void
   }
 }
 
-/** What was to be added only behind a certain entry stands right behind it. */
-function checkConditions(requests: readonly Request[], finalLog: FinalLog, found: string[]): void {
-  // lastUser[i]: the last user entry among the first i.
+/** `[i]`: the last user entry among the first i. */
+function lastUsers(finalLog: FinalLog): Float64Array {
   const lastUser = new Float64Array(finalLog.length + 1);
   for (const [at, payload] of finalLog.entries())
     lastUser[at + 1] = payload === null ? (lastUser[at] ?? 0) : at + 1;
+  return lastUser;
+}
+
+/** What was to be added only behind a certain entry stands right behind it. */
+function checkConditions(requests: readonly Request[], finalLog: FinalLog, found: string[]): void {
+  const lastUser = lastUsers(finalLog);
   for (const { place, ifLast, line } of requests) {
     if (place === null || ifLast === null) continue;
     const before = lastUser[place - 1] ?? 0;
@@ -231,12 +262,8 @@ function checkReads(reads: readonly Read[], finalLog: FinalLog, found: string[])
   }
 }
 
-/** What was sent as one is read as one. */
-function checkReadsEnd(
-  requests: readonly Request[],
-  reads: readonly Read[],
-  found: string[],
-): void {
+/** Every index at which a part of a send ends and not the whole. */
+function halvesOf(requests: readonly Request[]): ReadonlyMap<LogIndex, Request> {
   const halves = new Map<LogIndex, Request>();
   for (const request of requests) {
     const { place, payloads } = request;
@@ -244,6 +271,43 @@ function checkReadsEnd(
     for (let offset = 0; offset < payloads.length - 1; offset++)
       halves.set(place + offset, request);
   }
+  return halves;
+}
+
+/** What was named as the last user entry was that at some time, and was not what was asked for. */
+function checkRefusals(
+  requests: readonly Request[],
+  refusals: readonly Refusal[],
+  finalLog: FinalLog,
+  found: string[],
+): readonly Happening[] {
+  if (refusals.length === 0) return [];
+  const halves = halvesOf(requests);
+  const lastUser = lastUsers(finalLog);
+  // next[i]: the first user entry behind the first i.
+  const next = new Float64Array(finalLog.length + 1).fill(Infinity);
+  for (let at = finalLog.length - 1; at >= 0; at--)
+    next[at] = (finalLog[at] ?? null) === null ? (next[at + 1] ?? Infinity) : at + 1;
+  return refusals.flatMap(({ line, callNs, returnNs, ifLast, lastUser: told }) => {
+    if (told === ifLast)
+      found.push(`line ${line} was refused because of entry ${told}, which it was to follow`);
+    if (lastUser[told] !== told || halves.has(told)) {
+      found.push(`line ${line} was told that entry ${told} is the last one, which it never was`);
+      return [];
+    }
+    const text = `was told that entry ${told} is the last one`;
+    const first = 2 * (next[told] ?? Infinity) - 1;
+    return [{ line, text, callNs, returnNs, first, last: 2 * told + 1 }];
+  });
+}
+
+/** What was sent as one is read as one. */
+function checkReadsEnd(
+  requests: readonly Request[],
+  reads: readonly Read[],
+  found: string[],
+): void {
+  const halves = halvesOf(requests);
   for (const { line, read } of reads) {
     const torn = read.count > 0 ? halves.get(read.index ?? 0) : undefined;
     if (torn !== undefined)
@@ -273,25 +337,22 @@ function checkTerms(requests: readonly Request[], reads: readonly Read[], found:
   }
 }
 
-/** Something with a place in the one order, and the time in which it happened. */
+/** Something with its places in the one order, and the time in which it happened. */
 interface Happening {
   readonly line: number;
   readonly text: string;
   readonly callNs: number;
   readonly returnNs: number;
-  /** Its position; nothing that returned before it was called may stand behind this. */
+  /** Its last possible position; nothing that returned before it was called may stand behind
+   *  this. */
   readonly first: number;
-  /** The position of its last entry; whatever is called after it returned must stand behind it. */
+  /** The position of its last entry, or its first possible one; whatever is called after it
+   *  returned must not stand before it. */
   readonly last: number;
 }
 
 /** Real time agrees with the order of the log. */
-function checkRealTime(
-  requests: readonly Request[],
-  reads: readonly Read[],
-  found: string[],
-): void {
-  const happenings = [...requests.flatMap(happeningOfRequest), ...reads.map(happeningOfRead)];
+function checkRealTime(happenings: readonly Happening[], found: string[]): void {
   const byCall = happenings.toSorted((a, b) => a.callNs - b.callNs);
   const byReturn = happenings
     .filter(({ returnNs }) => returnNs !== Infinity)

@@ -183,7 +183,7 @@ export class Workload {
     const at = this.operations.length;
     this.operations.push({ ...asked, ...unknown, returnNs: null, outcome: "unknown" });
     this.#sessions += 1;
-    const tell = (told: Pick<SendOperation, "outcome" | "index" | "term">): void => {
+    const tell = (told: Pick<SendOperation, "outcome" | "index" | "term" | "lastUser">): void => {
       this.operations[at] = { ...asked, ...unknown, ...told, returnNs: this.#nowNs() };
     };
     try {
@@ -199,8 +199,10 @@ export class Workload {
     } catch (error) {
       const outcome = outcomeOf(error);
       if (outcome === null) throw error;
-      tell({ outcome, index: null, term: null });
-      return { outcome, requestId: error instanceof RaftError ? error.requestId : null };
+      const { requestId: named, lastIndex: lastUser } =
+        error instanceof RaftError ? error : { requestId: null, lastIndex: null };
+      tell({ outcome, index: null, term: null, lastUser });
+      return { outcome, requestId: named };
     }
   }
 

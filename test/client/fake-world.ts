@@ -307,10 +307,10 @@ export class FakeCluster {
   #commitSoon(): void {
     const { term, lastIndex } = this.host;
     this.time.after(this.commitMs, () => {
-      if (this.leader === null || this.host.term !== term || this.host.commitIndex >= lastIndex)
-        return;
-      this.host.commitIndex = lastIndex;
-      this.#queue.committed(lastIndex, this.time.nowMs);
+      if (this.leader === null || this.host.term !== term) return;
+      this.host.commitIndex = Math.max(this.host.commitIndex, lastIndex);
+      this.#queue.committed(this.host.commitIndex, this.time.nowMs);
+      this.host.answerRounds(this.host.commitIndex, this.time.nowMs);
       this.#answer();
     });
   }

@@ -343,6 +343,7 @@ describe("send", () => {
       const error = await failure(cluster, client.send("b", { ifLast: 0 }));
       expect(error.exitCode).toBe(8);
       expect(error.message).toBe("not added: the last entry is 2");
+      expect(error.lastIndex).toBe(2);
     });
 
     it("a name of the user's own is added once, in whichever process", async () => {

@@ -64,10 +64,12 @@ export class Recorder {
         return { outcome: "ok", requestId: options.requestId ?? null, index, term } as const;
       },
       (error: unknown) => {
-        const requestId = error instanceof RaftError ? error.requestId : null;
+        const { requestId, lastIndex } =
+          error instanceof RaftError ? error : { requestId: null, lastIndex: null };
         const outcome = this.#outcomeOf(error, name);
         return {
           outcome,
+          lastUser: lastIndex,
           requestId: options.requestId ?? requestId,
           index: null,
           term: null,

@@ -1,16 +1,23 @@
 /** The definition of linearizability, word for word and therefore exponential: is there an order of
  *  all operations that agrees with real time and in which one log, kept by one process, gives
  *  exactly these answers and ends as the final log? For histories of a handful of operations. */
-import type { FinalLog, Operation } from "../../src/sim/history.ts";
+import type { FinalLog, Operation, SendOperation } from "../../src/sim/history.ts";
 import { ReadDigest } from "../../src/sim/history.ts";
 
 /** Request ids are not looked at: every send is a request of its own. */
 export function isLinearizable(operations: readonly Operation[], finalLog: FinalLog): boolean {
-  // What was refused, and reads that were not answered, have no effect and no answer to explain.
-  const takesPart = operations.filter(
-    ({ kind, outcome }) => outcome === "ok" || (kind === "send" && outcome === "unknown"),
-  );
-  return search(takesPart, [], finalLog);
+  return search(operations.filter(takesPart), [], finalLog);
+}
+
+/** Other refusals, and reads that were not answered, have no effect and no answer to explain. */
+function takesPart(operation: Operation): boolean {
+  const { kind, outcome } = operation;
+  if (kind === "read") return outcome === "ok";
+  return outcome !== "refused" || (operation.ifLast !== null && isTold(operation));
+}
+
+function isTold({ lastUser }: SendOperation): boolean {
+  return lastUser !== undefined && lastUser !== null;
 }
 
 function search(
@@ -44,8 +51,10 @@ function apply(
 ): readonly (string | null)[] | null {
   if (operation.kind === "send") {
     const { index, outcome, payloads, ifLast } = operation;
+    const last = log.findLastIndex((entry) => entry !== null) + 1;
+    if (outcome === "refused") return operation.lastUser === last && last !== ifLast ? log : null;
     if (outcome === "ok" && index !== log.length + 1) return null;
-    if (ifLast !== null && log.findLastIndex((entry) => entry !== null) + 1 !== ifLast) return null;
+    if (ifLast !== null && last !== ifLast) return null;
     return [...log, ...payloads];
   }
   const { from, index, count, digest } = operation;

@@ -56,7 +56,14 @@ export function read(
 /** One step of the right log: what happens at one instant. */
 type Step =
   | { readonly type: "own" }
-  | { readonly type: "send"; readonly count: number; readonly fate: Fate; readonly ifLast: boolean }
+  | {
+      readonly type: "send";
+      readonly count: number;
+      readonly fate: Fate;
+      readonly ifLast: boolean;
+      /** Refused because of another `ifLast`, and told so. */
+      readonly isTold: boolean;
+    }
   | { readonly type: "read"; readonly back: number };
 
 /** told: acknowledged. untold: in the log, but the client never heard. lost, refused: not in it. */
@@ -69,8 +76,9 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       type: fc.constant("send" as const),
       count: fc.constantFrom(1, 1, 1, 2, 3),
-      fate: fc.constantFrom<Fate>("told", "told", "told", "untold", "lost", "refused"),
+      fate: fc.constantFrom<Fate>("told", "told", "told", "untold", "lost", "refused", "refused"),
       ifLast: fc.integer({ min: 0, max: 7 }).map((dice) => dice === 0),
+      isTold: fc.boolean(),
     }),
   },
   {
@@ -106,7 +114,11 @@ function make(steps: readonly (readonly [Step, readonly [number, number]])[]): M
       else {
         const outcome = step.fate === "refused" ? "refused" : "unknown";
         const unanswered = { index: null, term: null, outcome } as const;
-        operations.push(send({ ...times, payloads, ifLast, ...unanswered }));
+        const told =
+          step.fate === "refused" && step.isTold
+            ? { ifLast: lastUser + 1 + (at % 2), lastUser }
+            : { ifLast };
+        operations.push(send({ ...times, payloads, ...unanswered, ...told }));
       }
       if (step.fate === "told" || step.fate === "untold") log.push(...payloads);
     }
@@ -123,7 +135,7 @@ export interface Spoil {
 
 export const spoils: fc.Arbitrary<Spoil> = fc.record({
   where: fc.nat(),
-  how: fc.nat({ max: 11 }),
+  how: fc.nat({ max: 12 }),
   by: fc.integer({ min: 1, max: 60 }),
 });
 
@@ -166,6 +178,10 @@ export function spoil({ operations, finalLog }: Made, { where, how, by }: Spoil)
               returnNs: operation.returnNs,
             })
           : { ...operation, callNs: operation.callNs - by, returnNs: operation.callNs },
+      );
+    case 11:
+      return change((operation) =>
+        operation.kind === "send" ? { ...operation, lastUser: by % 6 } : later(operation, by),
       );
     default:
       return inLog(finalLog.toSpliced(place, 0, "never sent"));

@@ -2,7 +2,7 @@
  *  agrees with the definition where that can be computed. */
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import type { Operation } from "../../src/sim/history.ts";
+import type { Operation, SendOperation } from "../../src/sim/history.ts";
 import { encodeLine } from "../../src/sim/history.ts";
 import { checkHistory, checkHistoryText } from "../../src/sim/linearizability.ts";
 import { independentVerdict } from "../prove/check-history.ts";
@@ -13,6 +13,12 @@ const log = ["a", "b", null, "c"] as const;
 const a = send({ payloads: ["a"], index: 1, callNs: 0, returnNs: 10 });
 const b = send({ payloads: ["b"], index: 2, callNs: 20, returnNs: 30 });
 const c = send({ payloads: ["c"], index: 4, callNs: 40, returnNs: 50 });
+
+function refused(fields: Partial<SendOperation>): SendOperation {
+  const payloads = [`refused ${fields.ifLast} ${fields.lastUser}`];
+  const outcome = { outcome: "refused", index: null, term: null } as const;
+  return send({ payloads, ...outcome, callNs: 60, returnNs: 70, ...fields });
+}
 
 function textOf({ operations, finalLog }: Made): string {
   const finals = finalLog.map(
@@ -151,6 +157,39 @@ const planted: readonly [
     /^line 2 was to follow entry 0 and follows entry 1$/,
   ],
   [
+    "a conditional send refused because of an entry that was no longer the last one",
+    [a, b, c, refused({ ifLast: 4, lastUser: 2 })],
+    /^line 4 was told that entry 2 is the last one, although line 3, which added entry 4, had/,
+  ],
+  [
+    "a conditional send refused because of an entry that was not there yet",
+    [a, b, c, refused({ ifLast: 1, lastUser: 4, callNs: 32, returnNs: 38 })],
+    /^line 3 added entry 4, although line 4, which was told that entry 4 is the last one, had/,
+  ],
+  [
+    "a conditional send refused because of the very entry that it was to follow",
+    [a, b, c, refused({ ifLast: 4, lastUser: 4 })],
+    /^line 4 was refused because of entry 4, which it was to follow$/,
+  ],
+  [
+    "a conditional send refused because of an entry that is none of a user",
+    [a, b, c, refused({ ifLast: 1, lastUser: 3 })],
+    /^line 4 was told that entry 3 is the last one, which it never was$/,
+  ],
+  [
+    "a conditional send refused because of an entry in the middle of a send",
+    [a, b, c, { ...a, payloads: ["d", "e"], count: 2, index: 5, callNs: 52, returnNs: 59 }].concat(
+      refused({ ifLast: 1, lastUser: 5 }),
+    ),
+    /^line 5 was told that entry 5 is the last one, which it never was$/,
+    [...log, "d", "e"],
+  ],
+  [
+    "a conditional send refused because of an entry that does not exist",
+    [a, b, c, refused({ ifLast: 1, lastUser: 9 })],
+    /^line 4 was told that entry 9 is the last one, which it never was$/,
+  ],
+  [
     "terms that fall",
     [{ ...a, term: 2 }, b, c],
     /^line 1 was told that entry 1 has term 2, line 2 that entry 2 has term 1$/,
@@ -200,6 +239,13 @@ describe("the checker accepts", () => {
       read(log, 6, 5, { callNs: 60, returnNs: 70 }),
       read(log, 1, 1, { callNs: 12, returnNs: 45 }),
       send({ payloads: ["d"], outcome: "refused", index: null, callNs: 60, returnNs: 61 }),
+      refused({ ifLast: 9, lastUser: 4 }),
+      // Refused while the entry behind was on its way, or its acknowledgement was.
+      refused({ ifLast: 9, lastUser: 2, callNs: 35, returnNs: 70 }),
+      refused({ ifLast: 0, lastUser: 4, callNs: 30, returnNs: 41 }),
+      refused({ ifLast: 9, lastUser: 0, callNs: 0, returnNs: 5 }),
+      // Not told what the last entry was.
+      refused({ ifLast: 4, lastUser: null }),
       send({ payloads: ["e"], outcome: "unknown", index: null, callNs: 60, returnNs: null }),
     ];
     expect(checkHistory(operations, log)).toEqual([]);
