@@ -36,15 +36,15 @@ export const MEASURES: readonly Measure[] = [
 ];
 
 /** Their figure is a time or a rate, or they keep both cores busy: nothing runs beside them. */
-export const ALONE: ReadonlySet<string> = new Set([
-  "kill",
-  "failover",
-  "linearizable",
-  "pause",
-  "power-cuts",
-  "disk-faults",
-  "loss",
-  "partial",
-  "identity",
-  "planted",
+export const ALONE: ReadonlySet<Measure> = new Set([
+  kill,
+  failover,
+  linearizable,
+  pause,
+  powerCuts,
+  diskFaults,
+  loss,
+  partial,
+  identity,
+  planted,
 ]);

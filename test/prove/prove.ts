@@ -142,9 +142,9 @@ class Proof {
   /** Those whose figure is a time one after the other, the others two at a time. */
   async #runAll(alone: boolean): Promise<void> {
     const { wanted, seconds } = this.#asked;
-    const queue = wanted.filter(({ name }) => ALONE.has(name) === alone);
+    const queue = wanted.filter((measure) => ALONE.has(measure) === alone);
     const lanes = alone ? 1 : 2;
-    const later = alone ? wanted.filter(({ name }) => !ALONE.has(name)) : [];
+    const later = alone ? wanted.filter((measure) => !ALONE.has(measure)) : [];
     const lane = async (): Promise<void> => {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
         if (this.#signal !== null) return;

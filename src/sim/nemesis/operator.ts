@@ -4,6 +4,7 @@
 import type { Random } from "../../base/random.ts";
 import type { NodeId } from "../../base/types.ts";
 import type { RaftClient } from "../../client/client.ts";
+import { RaftError } from "../../client/types.ts";
 import type { Configuration } from "../../raft/types.ts";
 import { readIdentity } from "../../storage/identity.ts";
 import { pick } from "../chance.ts";
@@ -25,8 +26,9 @@ export async function command(
     const client = await customer.connect();
     await type(client, timeoutMs);
     await client.close();
-  } catch {
+  } catch (error) {
     // Not done, or unknown: whoever wants it looks and types it again.
+    if (!(error instanceof RaftError)) throw error;
   }
   customer.end();
 }
