@@ -46,7 +46,7 @@ export const verifyCommand: RaftCommand = {
       const text =
         report === null
           ? `node ${node.id} of cluster ${node.cluster} runs: not checked`
-          : renderReport(node.directory, report);
+          : renderReport(node.directory, report, context.executable);
       await terminal.out(`${text}\n`);
     }
     return isSound ? 0 : 7;
@@ -84,7 +84,11 @@ function entriesOf({ firstIndex, lastIndex, entries }: FileReport): string {
 }
 
 /** A heading, a table of files, one line for each file that is not whole, and the verdict. */
-export function renderReport(directory: string, report: DirectoryReport): string {
+export function renderReport(
+  directory: string,
+  report: DirectoryReport,
+  executable: string,
+): string {
   const { identity, files, ok } = report;
   if (files.length === 0) return `${directory}: no data of raft`;
   const who = identity === null ? "" : `node ${identity.id} of cluster ${identity.cluster}, `;
@@ -96,6 +100,21 @@ export function renderReport(directory: string, report: DirectoryReport): string
     );
   if (files.some((file) => file.verdict === "prepared"))
     reasons.push("  prepared: room that was made ready for the next entries, still empty");
-  const verdict = ok ? "sound" : "damaged: a member's other copies can repair entries when it runs";
+  const verdict = ok ? "sound" : damagedText(report, executable);
   return [`${who}${directory}`, renderTable(COLUMNS, files, plain), ...reasons, verdict].join("\n");
+}
+
+/** Entries come back from another member's copy when they are read; without identity, hard state or
+ *  a segment's head a node does not start. */
+function damagedText({ identity, files }: DirectoryReport, executable: string): string {
+  const id = identity?.id ?? "ID";
+  const refused = files.some(
+    ({ verdict, firstIndex }) => verdict === "damaged" && firstIndex === null,
+  );
+  const up = `${executable} up --id ${id}`;
+  return refused
+    ? "damaged: this node does not start again with it. To let it back in empty: " +
+        `${executable} wipe ${id}, ${up}, then on another node ${executable} members replace ${id}`
+    : "damaged: another member's copy repairs these entries when they are read: " +
+        `${up}, then ${executable} log --node ${id}`;
 }

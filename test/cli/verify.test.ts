@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { nodesUnder, renderReport } from "../../src/cli/verify.ts";
+import type { FileReport } from "../../src/storage/inspect.ts";
 import { writeIdentity } from "../../src/storage/identity.ts";
 import { openRealDisk } from "../../src/storage/real-disk.ts";
 import { INCARNATION } from "../storage/fixture.ts";
@@ -48,8 +49,19 @@ describe("verify", () => {
       files: [{ ...file, lastIndex: null, reason: null, offset: null }],
       ok: true,
     };
-    expect(renderReport("/data", report)).toContain(
+    expect(renderReport("/data", report, "./raft")).toContain(
       "prepared: room that was made ready for the next entries, still empty",
     );
+  });
+
+  it("says how damage is mended: entries by reading them, the rest by letting the node in anew", () => {
+    const file = { verdict: "damaged", entries: 5, reason: "rot", offset: 9 } as const;
+    const inEntries = { ...file, file: "0000000001.log", firstIndex: 1, lastIndex: 5 };
+    const inVotes = { ...file, file: "hardstate", firstIndex: null, lastIndex: null };
+    const text = (files: readonly FileReport[]): string =>
+      renderReport("/data", { identity: null, files, ok: false }, "./raft");
+    expect(text([inEntries])).toContain("repairs these entries when they are read: ./raft up --id");
+    expect(text([inEntries, inVotes])).toContain("does not start again with it");
+    expect(text([inVotes])).toContain("./raft members replace ID");
   });
 });
