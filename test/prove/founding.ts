@@ -1,7 +1,7 @@
 /** The scoreboard's line on founding: the whole space of three founders with wipes and restarts,
  *  stage by stage (test/node/founding-search.ts).
  *
- *      bun test/prove/founding.ts [SECONDS] [TARGET]      runs it alone
+ *      npx bun test/prove/founding.ts [SECONDS] [TARGET]      runs it alone
  *
  *  It can fail. With rules of src/node/formation.ts loosened by hand, one wipe suffices:
  *  - a record that a majority has signed makes members: a split after 9,117 states;
@@ -10,11 +10,14 @@
  *  - the word of a member is not enough: an acknowledged entry is out of reach, after 14,278;
  *  - a founder never takes a record, or forgets who has signed: not everybody becomes a member. */
 
+import { parseArgs } from "node:util";
+
 import { checkWorld } from "../node/founding-checks.ts";
 import { type SearchResult, search } from "../node/founding-search.ts";
 import { FoundingSpace } from "../node/founding-space.ts";
 import { grouped } from "./campaign.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
+import { answer, lengthOf, wholeOf, wordsOf } from "./typed.ts";
 
 /** What may happen beside every order of datagrams, late ones and lost ones included. The promised
  *  ones first; the last one is as long as the time that is given. */
@@ -68,15 +71,23 @@ function run(budget: Budget): Figure {
     failed === null
       ? []
       : [
-          `${failed.failure}, after ${failed.path.length} steps: ${failed.path.at(-2)}; bun test/prove/founding.ts`,
+          `${failed.failure}, after ${failed.path.length} steps: ${failed.path.at(-2)}; npx bun test/prove/founding.ts`,
         ];
   return { done, bad, ok: bad === 0, text, failures };
 }
 
 if (import.meta.main) {
-  const [seconds = 60, target = measure.targets.ci] = process.argv.slice(2).map(Number);
-  const progress = (text: string): void => console.error(text);
-  const figure = await measure.run({ target, seconds, seed: 1, progress });
-  console.log(figure.text);
-  for (const failure of figure.failures) console.log(failure);
+  await answer(import.meta.url, async () => {
+    const { positionals } = parseArgs({ allowPositionals: true });
+    const [seconds = "60", target = String(measure.targets.ci)] = wordsOf(positionals, 2);
+    const figure = await measure.run({
+      target: wholeOf("TARGET", target, 1),
+      seconds: lengthOf("SECONDS", seconds),
+      seed: 1,
+      progress: (text) => console.error(text),
+    });
+    console.log(figure.text);
+    for (const failure of figure.failures) console.log(failure);
+    return figure.ok ? 0 : 1;
+  });
 }

@@ -8,7 +8,9 @@
  *  batch taken for torn before valid ones, a record whose chain is not checked, a snapshot's head
  *  that goes in unread, a response used before it could be read.
  *
- *      bun test/prove/fuzz.ts [SECONDS] [SEED] [TARGET]      runs it alone */
+ *      npx bun test/prove/fuzz.ts [SECONDS] [SEED] [TARGET]      runs it alone */
+
+import { parseArgs } from "node:util";
 
 import { ArgumentsFuzz } from "../fuzz/arguments-fuzz.ts";
 import { Rolls } from "../fuzz/bytes.ts";
@@ -18,6 +20,7 @@ import { RecoveryFuzz } from "../fuzz/recovery-fuzz.ts";
 import { WireFuzz } from "../fuzz/wire-fuzz.ts";
 import { grouped } from "./campaign.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
+import { answer, lengthOf, wholeOf, wordsOf } from "./typed.ts";
 
 /** Rounds between two looks at the clock. */
 const ROUNDS_AT_ONCE = 64;
@@ -47,7 +50,7 @@ async function run(budget: Budget): Promise<Figure> {
   const wire = throwDatagrams(budget, budget.seconds - besideSeconds);
   const beside = await fuzzBeside(budget, besideSeconds);
   const failures = [...wire.failures, ...beside.failures].map(
-    (failure) => `${failure.split("\n")[0]}; bun test/prove/fuzz.ts 600 ${budget.seed}`,
+    (failure) => `${failure.split("\n")[0]}; npx bun test/prove/fuzz.ts 600 ${budget.seed}`,
   );
   const bad = wire.failures.length > 0 || beside.failures.length > 0 ? 1 : 0;
   return {
@@ -126,13 +129,20 @@ function renderKinds(wire: WireFuzz): string {
 }
 
 if (import.meta.main) {
-  const [seconds = 60, seed = 1, target = measure.targets.ci] = process.argv.slice(2).map(Number);
-  const figure = await measure.run({
-    target,
-    seconds,
-    seed,
-    progress: (text) => console.error(text),
+  await answer(import.meta.url, async () => {
+    const { positionals } = parseArgs({ allowPositionals: true });
+    const [seconds = "60", seed = "1", target = String(measure.targets.ci)] = wordsOf(
+      positionals,
+      3,
+    );
+    const figure = await measure.run({
+      target: wholeOf("TARGET", target, 1),
+      seconds: lengthOf("SECONDS", seconds),
+      seed: wholeOf("SEED", seed),
+      progress: (text) => console.error(text),
+    });
+    console.log(figure.text);
+    for (const failure of figure.failures) console.log(failure);
+    return figure.ok ? 0 : 1;
   });
-  console.log(figure.text);
-  for (const failure of figure.failures) console.log(failure);
 }

@@ -9,6 +9,8 @@ import { nearestWord } from "../../src/cli/nearest.ts";
 export class UsageError extends Error {}
 
 const USAGE_CODE = 2;
+/** So many names fit into a sentence. */
+const LISTED_MAX = 20;
 
 /** Runs a script's `main`, whose result is the exit code. `--help` prints the comment at the head of
  *  the file `url`, and what `more` says. */
@@ -50,7 +52,11 @@ export function namesOf(flag: string, text: string, known: readonly string[]): r
   for (const name of names) {
     if (known.includes(name)) continue;
     const nearest = nearestWord(name, known);
-    const next = nearest === null ? `there are ${known.join(", ")}` : `did you mean ${nearest}?`;
+    const all =
+      known.length > LISTED_MAX
+        ? "none is like it; --list shows all"
+        : `there are ${known.join(", ")}`;
+    const next = nearest === null ? all : `did you mean ${nearest}?`;
     throw new UsageError(`${flag} ${shown(name)}: there is nothing of that name; ${next}`);
   }
   return names;
