@@ -29,16 +29,14 @@ export const simulateCommand: RaftCommand = {
   },
   examples: [
     ["simulate", "three nodes are founded, elect a leader and take ten entries"],
-    [
-      "simulate --trace --entries 1",
-      "every message of an election and of one entry, and heartbeats",
-    ],
+    ["simulate --trace --entries 1", "every message of an election and of one entry"],
     ["simulate --crash 2 --partition 2 --loss 10%", "trouble, and how it is overcome"],
     ["simulate --nodes 5 --seed 4711", "the same run, event for event, each time"],
   ],
   notes: [
     "Time, network and disks are simulated; the nodes and the client are this very program.",
-    "With --trace a message is told where it arrives, and a datagram where it is lost. For example",
+    "With --trace a message is told where it arrives, and a datagram where it is lost; a heartbeat",
+    "that says the same as the one before it is left out. For example",
     "`1 -> 2  append  term 3  40..44  commit 39`: node 2 hears from leader 1 of term 3 the entries 40",
     "to 44, and that all up to 39 are committed; `2 -> 1  appendReply  term 3  has 44`: they are on",
     "the disk of node 2. In front stands the moment, in seconds of the simulated world.",

@@ -52,7 +52,6 @@ import { DEFAULT_LIMITS } from "./limits.ts";
 import { sizesOf, type MemberSizes } from "./member-sizes.ts";
 import { Reads } from "./reads.ts";
 import { fulfilSendOrder } from "./replication.ts";
-import { messageLine } from "./trace.ts";
 
 export interface MemberOptions {
   readonly self: NodeIdentity;
@@ -71,7 +70,8 @@ export interface MemberOptions {
   readonly onCoreEvent: (event: CoreEvent) => void;
   readonly onNote: (text: string) => void;
   readonly onHealed: (from: LogIndex, to: LogIndex, by: NodeId) => void;
-  readonly onTrace: ((text: string) => void) | null;
+  /** A message was taken in; `bytes` came with it. */
+  readonly onTrace: ((from: NodeId, message: RaftMessage, bytes?: Uint8Array) => void) | null;
   /** Asks the loop for another turn. */
   readonly wake: () => void;
 }
@@ -252,7 +252,7 @@ export class Member {
     if (problem !== null)
       return this.#options.onNote(`dropped ${message.type} of node ${peer.id}: ${problem}`);
     this.#noteSeen(peer, message);
-    this.#options.onTrace?.(messageLine(peer.id, this.#options.self.id, message, frame.bytes));
+    this.#options.onTrace?.(peer.id, message, frame.bytes);
     if (message.type === "append") {
       const outcome = this.#early.takeAppend(peer, frame, message, this.core, this.log, nowMs);
       if (!outcome.ok)

@@ -30,7 +30,7 @@ import { Neighbours } from "./neighbours.ts";
 import { askReadIndex, Outgoing } from "./outgoing.ts";
 import { SelfDescription } from "./self-description.ts";
 import { Service } from "./service.ts";
-import { coreEventLine } from "./trace.ts";
+import { coreEventLine, MessageTrace } from "./trace.ts";
 import type { NodeOptions, RunningNode } from "./types.ts";
 
 /** What startNode has opened for the process. */
@@ -59,6 +59,7 @@ export class NodeProcess implements RunningNode {
   readonly #founding: Founding;
   readonly #describe: SelfDescription;
   readonly #neighbours: Neighbours;
+  readonly #messages = new MessageTrace();
   #discovery: Discovery | null = null;
   #herald: Herald | null = null;
   #member: Member | null = null;
@@ -319,7 +320,9 @@ export class NodeProcess implements RunningNode {
       onCoreEvent: (event) => this.#takeCoreEvent(event),
       onNote: (text) => this.emit({ type: "note", text }),
       onHealed: (from, to, by) => this.emit({ type: "healed", from, to, by }),
-      onTrace: options.verbose ? (text) => this.#trace("message", text) : null,
+      onTrace: options.verbose
+        ? (...said) => this.#trace("message", this.#messages.line(options.id, ...said))
+        : null,
       wake: () => this.wake(),
     });
     for (const { remote } of this.#endpoint.connections()) {
@@ -354,8 +357,8 @@ export class NodeProcess implements RunningNode {
     if (this.#parts.options.verbose) this.#trace("core", coreEventLine(event));
   }
 
-  #trace(of: "message" | "core", text: string): void {
-    this.emit({ type: "trace", of, text });
+  #trace(of: "message" | "core", text: string | null): void {
+    if (text !== null) this.emit({ type: "trace", of, text });
   }
 
   #surroundings(): Parameters<MemberWatch["take"]>[1] {

@@ -7,7 +7,7 @@ import { readHead } from "../storage/record.ts";
 
 /** "1 -> 2  append  term 3  40..44  commit 39": a message as it was taken in. `records`: the bytes
  *  that came with it. */
-export function messageLine(
+function messageLine(
   from: NodeId,
   to: NodeId,
   message: RaftMessage,
@@ -15,6 +15,23 @@ export function messageLine(
 ): string {
   const words = [`${from} -> ${to}`, message.type, `term ${message.term}`];
   return [...words, ...detailsOf(message, records)].join("  ");
+}
+
+/** The lines of one node. A heartbeat that says what the one before it said is not told again: the
+ *  story would scroll away. */
+export class MessageTrace {
+  readonly #heartbeats = new Map<string, string>();
+
+  /** Null: nothing new. */
+  line(to: NodeId, from: NodeId, message: RaftMessage, records?: Uint8Array): string | null {
+    const line = messageLine(from, to, message, records);
+    const { type } = message;
+    if (type !== "heartbeat" && type !== "heartbeatReply") return line;
+    const key = `${from} ${type}`;
+    if (this.#heartbeats.get(key) === line) return null;
+    this.#heartbeats.set(key, line);
+    return line;
+  }
 }
 
 function detailsOf(message: RaftMessage, records: Uint8Array | undefined): readonly string[] {
