@@ -46,6 +46,9 @@ export function independentVerdict(text: string): string | null {
     sums[at] = (sums[at - 1] ?? 0n) + BigInt(`0x${hash.digest("hex").slice(0, 12)}`);
     userBefore[at] = (log[at - 1] ?? null) === null ? (userBefore[at - 1] ?? 0) : at - 1;
   }
+  const userAfter = log.map(() => Infinity);
+  for (let at = log.length - 2; at >= 0; at--)
+    userAfter[at] = typeof log[at + 1] === "string" ? at + 1 : (userAfter[at + 1] ?? Infinity);
   const sends = Map.groupBy(
     all.filter(({ kind, outcome }) => kind === "send" && outcome !== "refused"),
     ({ requestId, payloads }) => requestId ?? payloads.join(),
@@ -97,8 +100,7 @@ export function independentVerdict(text: string): string | null {
     if (lastUser === ifLast) return `${what}, which it named`;
     const isEntry = lastUser === 0 || typeof log[lastUser] === "string";
     if (!isEntry || inside.has(lastUser + 1)) return `${what}, which was never the last entry`;
-    const next = log.findIndex((payload, at) => at > lastUser && payload !== null);
-    const first = next < 0 ? Infinity : next - 0.5;
+    const first = (userAfter[lastUser] ?? Infinity) - 0.5;
     events.push({ call: callNs, end: returnNs ?? Infinity, first, last: lastUser + 0.5, what });
   }
   return backwards(events);
