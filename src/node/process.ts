@@ -87,17 +87,13 @@ export class NodeProcess implements RunningNode {
       record: directory.identity.founding,
       member: directory.identity.member,
     });
-    this.#neighbours = new Neighbours(
-      parts,
-      formation,
-      () => this.#member,
-      () => this.#endpoint,
-    );
+    const member = (): Member | null => this.#member;
+    this.#neighbours = new Neighbours(parts, formation, member, () => this.#endpoint);
     this.#describe = new SelfDescription({
       ...parts,
       address: socket.address,
       formation,
-      member: () => this.#member,
+      member,
       memories: this.#neighbours.memories,
       connections: () => this.#endpoint.connections(),
       connectionTo: (id, incarnation) => this.#neighbours.connectionTo(id, incarnation),
@@ -113,7 +109,7 @@ export class NodeProcess implements RunningNode {
       endpoint: this.#endpoint,
       neighbours: this.#neighbours,
       incarnation: self.incarnation,
-      member: () => this.#member,
+      member,
       startMember: (record) => this.#startMember(record),
       ownHosts: parts.ownHosts,
       emit: (event) => this.emit(event),
