@@ -20,6 +20,8 @@ import type { Workload } from "./workload.ts";
 const ELECTED_WITHIN = 10;
 const EQUAL_WITHIN = 40;
 const PROBES = 3;
+/** A leader's disk that owes a write for four is stalled (src/raft); then others elect. */
+const DEPOSED_WITHIN = 4 + ELECTED_WITHIN;
 /** Of each probe, while datagrams are lost. */
 const TRIES = 3;
 
@@ -165,6 +167,8 @@ export class Healer {
       ["one leads", () => this.#soon(isLed)],
       ["a send succeeds", () => this.#sends()],
       ["their logs are equal", () => this.#soon(areEqual)],
+      ["a leader whose disk hangs is followed by another", () => this.#followsHungLeader()],
+      ["their logs are equal again", () => this.#soon(areEqual)],
     ];
     for (const [demand, meets] of demands) {
       const isMet = await meets();
@@ -178,6 +182,28 @@ export class Healer {
       );
       return;
     }
+  }
+
+  /** Hangs the disk of the leader for good, where the others can do without it: entries are taken
+   *  all the same, by another leader before long. Then its machine is healed. */
+  async #followsHungLeader(): Promise<boolean> {
+    const cluster = this.#cluster;
+    const leader = this.#members().find((machine) => this.#leads(machine));
+    const configuration = this.#evidence.committed.tip?.configuration;
+    if (leader === undefined || configuration === null || configuration === undefined) return false;
+    const others = this.#wholeVoters(configuration).filter((machine) => machine !== leader);
+    if (!this.#isMajority(others, configuration)) return true;
+    const hungMs = cluster.electionMs * 1_000;
+    leader.diskQuality = { ...FAST_DISK, syncMinMs: hungMs, syncMaxMs: hungMs };
+    const taken = await this.#sends();
+    const leads = (): boolean =>
+      this.#members().some((machine) => machine !== leader && this.#leads(machine));
+    const followed = await this.#until(leads, cluster.nowMs, DEPOSED_WITHIN);
+    const goesOn = taken && followed && (await this.#sends());
+    if (!goesOn) return false;
+    leader.kill();
+    this.#calm(leader);
+    return true;
   }
 
   #soon(holds: () => boolean): Promise<boolean> {

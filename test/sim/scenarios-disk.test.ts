@@ -147,14 +147,24 @@ describe("a disk", () => {
     expect([mute(), stage.entries(machine.id)]).toEqual([null, numbered(20)]);
   });
 
-  it("that hangs under a leader stops nobody for long", async () => {
+  it("that hangs under a leader stops nobody for long, and another leads", async () => {
     stage = await Stage.founded();
     await sendSome(1, 3);
     const leader = stage.leader();
     if (leader === null) throw new Error("nobody leads");
     const hungMs = stage.cluster.electionMs * 1_000;
     leader.diskQuality = { ...leader.diskQuality, syncMinMs: hungMs, syncMaxMs: hungMs };
+    const { nowMs, electionMs } = stage.cluster;
     await sendSome(4, 20);
+    // Four of its election timeouts without a write, and an election.
+    const anotherLeads = (): boolean => {
+      const now = stage.leader();
+      return now !== null && now !== leader;
+    };
+    const passed = (stage.cluster.nowMs - nowMs) / electionMs;
+    await stage.until("another leads", anotherLeads, Math.max(0, 7 - passed));
+    expect(leader.process?.member?.core.role).not.toBe("leader");
+    await sendSome(21, 22);
   });
 
   it("whose sync fails ends its node, and the next process trusts nothing it read", async () => {
