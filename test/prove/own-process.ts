@@ -28,8 +28,8 @@ export class OwnProcess {
   readonly #exited: Promise<number | null>;
   #said = "";
 
-  /** Starts `script` for the measure `name`. The process must write its figure, as JSON, to the file
-   *  that follows `--figure`. */
+  /** Starts `script` for the measure `name`. The process must write its figure, as JSON, to the
+   *  file that follows `--figure`. */
   constructor(name: string, script: string, args: readonly string[]) {
     this.name = name;
     mkdirSync(this.#temporary);

@@ -5,15 +5,15 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { nearestWord } from "../../src/cli/nearest.ts";
 
-/** Something that was typed cannot be done; the message names the flag, what was typed, the rule. */
+/** What was typed cannot be done; the message names the flag, what was typed and the rule. */
 export class UsageError extends Error {}
 
 const USAGE_CODE = 2;
 /** So many names fit into a sentence. */
 const LISTED_MAX = 20;
 
-/** Runs a script's `main`, whose result is the exit code. `--help` prints the comment at the head of
- *  the file `url`, and what `more` says. */
+/** Runs a script's `main`, whose result is the exit code. `--help` prints the comment at the head
+ *  of the file `url`, and what `more` says. */
 export async function answer(
   url: string,
   main: () => Promise<number>,

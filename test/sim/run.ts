@@ -1,4 +1,4 @@
-/** Runs seeds of the simulator until time or seeds are used up, and prints what they found. By hand:
+/** Runs seeds of the simulator until time or seeds are used up, and prints what they found:
  *
  *      npx bun test/sim/run.ts --seconds 60        seeds from 1 on; 60 seconds unless it is said
  *      npx bun test/sim/run.ts --seed 4711         that one alone, whatever time it takes
