@@ -22,8 +22,6 @@ const EQUAL_WITHIN = 40;
 const PROBES = 3;
 /** A leader's disk that owes a write for four is stalled (src/raft); then others elect. */
 const DEPOSED_WITHIN = 4 + ELECTED_WITHIN;
-/** Of each probe, while datagrams are lost. */
-const TRIES = 3;
 
 export interface Liveness {
   readonly ok: boolean;
@@ -280,10 +278,11 @@ export class Healer {
 
   async #sends(): Promise<boolean> {
     for (let probe = 0; probe < PROBES; probe++) {
-      // Where datagrams are lost and sessions are few, a client may have to tell its program that
-      // the outcome is unknown: a session was forgotten. Whoever hears that sends anew.
-      let tries = this.#cluster.plan.healingLoss > 0 ? TRIES : 1;
-      while (!(await this.#sendsOnce())) if (--tries === 0) return false;
+      // Where datagrams are lost and sessions are few, a client that began at a node far behind
+      // has to say that its session was forgotten. Whoever hears that sends anew.
+      const patience = this.#cluster.plan.healingLoss > 0 ? EQUAL_WITHIN : 0;
+      const untilMs = this.#cluster.nowMs + patience * this.#cluster.electionMs;
+      while (!(await this.#sendsOnce())) if (this.#cluster.nowMs >= untilMs) return false;
     }
     return true;
   }
