@@ -41,8 +41,7 @@ export const FOUND_BUGS: readonly FoundBug[] = [
     foundBy: "`npm run prove -- --only loss`",
   },
   {
-    what:
-      "a client that could not reach the leader asked the same refusing node again and " + "again",
+    what: "a client that could not reach the leader asked the same refusing node again and again",
     foundBy: "`npm run prove -- --only partial --seed 6`",
   },
   {
@@ -68,8 +67,7 @@ export const FOUND_BUGS: readonly FoundBug[] = [
     foundBy: "fuzzing of data directories",
   },
   {
-    what:
-      "the reason of an end by a dead disk was lost when the lock's text could not be " + "removed",
+    what: "the reason of an end by a dead disk was lost when the lock's text could not be removed",
     foundBy: "`npm run prove -- --only power-cuts --seed 1`",
   },
   {
