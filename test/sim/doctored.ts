@@ -81,6 +81,8 @@ export function doctoredMember(looks: Partial<Looks> = {}): {
     termAt: () => 1,
   };
   const log = {
+    damage: [],
+    baseIndex: 0,
     get lastIndex() {
       return all.chains.length;
     },

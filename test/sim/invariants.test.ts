@@ -167,6 +167,22 @@ test("Durable index: what a core counts and its disk does not hold is found", ()
   expect(check.turned?.(one, member)).toContain("its disk holds nothing there");
 });
 
+test.each([durableIndex, matchIndex, committedIsDurable])(
+  "$name: an entry that cannot be read though nothing is damaged is found",
+  (invariant) => {
+    const disks = doctoredDisks();
+    disks.logs.set(1, [recordOf(1, 1, 11)]);
+    const check = watchDoctored(invariant, disks);
+    const { looks, member } = doctoredMember({ role: "leader", chains: [11] });
+    looks.durableIndex = looks.commitIndex = 1;
+    looks.matched.set(1, 1);
+    expect(check.turned?.(one, member)).toBeNull();
+    looks.durableIndex = looks.commitIndex = 2;
+    looks.matched.set(1, 2);
+    expect(check.turned?.(one, member)).toContain("cannot read it, and knows of no damage");
+  },
+);
+
 test("matchIndex: one that falls is found, and one that is not on that disk", () => {
   const disks = doctoredDisks();
   disks.logs.set(2, [recordOf(1, 1, 11), recordOf(2, 1, 12)]);

@@ -2,6 +2,7 @@
 
 import type { LogIndex } from "../../base/types.ts";
 import type { Core } from "../../raft/types.ts";
+import { hiddenText } from "./hidden.ts";
 import type { Invariant } from "./types.ts";
 
 export const durableIndex: Invariant = {
@@ -16,8 +17,7 @@ export const durableIndex: Invariant = {
         if (seen.get(core) === index) return null;
         seen.set(core, index);
         const own = index === 0 ? undefined : log.chainAt(index);
-        // Damage hides it: what is here is not known, and what was here was counted when it came.
-        if (own === undefined) return null;
+        if (own === undefined) return index === 0 ? null : hiddenText(machine, log, index);
         const held = platters.of(machine).log.at(index);
         if (held?.head.chain === own.chain) return null;
         const has = held === null ? "holds nothing there" : "holds another entry there";

@@ -3,6 +3,7 @@
 
 import type { Incarnation, LogIndex, NodeId, Term } from "../../base/types.ts";
 import type { Core } from "../../raft/types.ts";
+import { hiddenText } from "./hidden.ts";
 import type { Evidence, Invariant } from "./types.ts";
 
 interface Matched {
@@ -18,7 +19,8 @@ export const matchIndex: Invariant = {
   watch(evidence) {
     const seen = new WeakMap<Core, Map<NodeId, Matched>>();
     return {
-      turned({ id: leader }, { core, log }) {
+      turned(machine, { core, log }) {
+        const { id: leader } = machine;
         if (core.role !== "leader") return null;
         const { term } = core;
         let known = seen.get(core);
@@ -34,7 +36,10 @@ export const matchIndex: Invariant = {
           known.set(id, { incarnation, term, index });
           if (goesOn && index < before.index)
             return `leader ${leader} lowered the matchIndex of node ${id} from ${before.index} to ${index}`;
-          const own = index === 0 ? undefined : log.chainAt(index);
+          if (index === 0) continue;
+          const own = log.chainAt(index);
+          const hidden = own === undefined ? hiddenText(machine, log, index) : null;
+          if (hidden !== null) return hidden;
           if (own === undefined || hasIt(evidence, id, incarnation, index, own.chain, term))
             continue;
           return `leader ${leader} of term ${term} counts entry ${index} for node ${id}, whose disk does not hold it`;
