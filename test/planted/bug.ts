@@ -10,6 +10,10 @@ export interface Edit {
   readonly file?: string;
 }
 
+/** Campaigns on real processes that a bug may be shown to: measures of `npm run prove`. */
+export const CAMPAIGNS = ["kill", "linearizable", "pause", "power-cuts"] as const;
+export type Campaign = (typeof CAMPAIGNS)[number];
+
 export interface Bug extends Edit {
   /** As typed: RAFT_PLANT=commit-older-term. */
   readonly name: string;
@@ -27,6 +31,9 @@ export interface Bug extends Edit {
   readonly random: readonly string[];
   /** Tests of the compiled executable, where the bug shows in real processes. */
   readonly processes?: readonly string[];
+  /** What must find it by itself, whatever else finds it: else these would be trusted for bugs that
+   *  only the tests above have ever found. */
+  readonly alsoFoundBy?: readonly ("random" | "simulator" | Campaign)[];
 }
 
 /** A bug as a group's table has it: whatever is left out is the group's. */

@@ -4,9 +4,12 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { filesOf, plantInto } from "./bug.ts";
+import { CAMPAIGNS, filesOf, plantInto } from "./bug.ts";
 import { BUGS } from "./bugs.ts";
 import { bugNamed, plantedBug, plantedSource, root, vitePlugins } from "./planting.ts";
+
+/** The least that the simulator must find without help. */
+const SIMULATOR_BUGS_MIN = 12;
 
 const sourceOf = (file: string): string => readFileSync(join(root, file), "utf8");
 
@@ -19,6 +22,15 @@ describe("the table of planted bugs", () => {
       expect(knownBug, name).toMatch(/^(own|H?\d+(, H?\d+)*)$/);
       expect(sentence, name).toMatch(/^\S.{10,}\.$/);
     }
+  });
+
+  it("has bugs that each suite behind the unit tests must find by itself", () => {
+    const must = BUGS.flatMap(({ alsoFoundBy }) => alsoFoundBy ?? []);
+    const count = (suite: string): number => must.filter((one) => one === suite).length;
+    expect(count("simulator")).toBeGreaterThanOrEqual(SIMULATOR_BUGS_MIN);
+    for (const suite of ["random", ...CAMPAIGNS]) expect(count(suite), suite).toBeGreaterThan(0);
+    for (const { name, random, alsoFoundBy } of BUGS)
+      if (alsoFoundBy?.includes("random")) expect(random.length, name).toBeGreaterThan(0);
   });
 
   it("names test files that there are", () => {

@@ -3,14 +3,17 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { bounded, lastLine } from "./bounded.ts";
+import type { Run } from "./bounded.ts";
 import { PLANT_FLAG } from "./bug.ts";
-import type { Bug } from "./bug.ts";
+import type { Bug, Campaign } from "./bug.ts";
+import { showCampaign } from "./campaign.ts";
 import { buildPlanted } from "./executable.ts";
 import { root } from "./planting.ts";
 
-/** In the order of their cost. */
+/** In the order of their cost; the campaigns are asked only for what they must find. */
 export const SUITES = ["unit", "random", "simulator", "processes"] as const;
-export type Suite = (typeof SUITES)[number];
+export type Suite = (typeof SUITES)[number] | Campaign;
 
 export interface Finding {
   readonly suite: Suite;
@@ -28,15 +31,21 @@ export interface Finding {
 const RUNS_PER_CPU_SECOND = 30;
 /** The same for the storage's crashes, which three tests draw, each within its own time. */
 const SEEDS_PER_CPU_SECOND = 3;
-/** Wall time that a suite may take beyond its CPU time: it shares two cores. */
-const WALL_PER_CPU_SECOND = 4;
+
+/** One seed of the simulator needs a few seconds. */
+const SEED_CPU_SECONDS_MAX = 60;
 
 const VITEST = ["--config", "test/vitest.config.ts", "--pool=threads"];
 const vitest = join(root, "node_modules", ".bin", "vitest");
 const simulator = join(root, "test", "planted", "simulate.ts");
 
-/** Shows one bug to one suite. */
-export async function show(bug: Bug, suite: Suite, cpuSeconds: number): Promise<Finding> {
+/** Shows one bug to one suite. `leftSeconds`: wall time. */
+export async function show(
+  bug: Bug,
+  suite: Suite,
+  cpuSeconds: number,
+  leftSeconds: number,
+): Promise<Finding> {
   switch (suite) {
     case "unit":
       return runTests(bug, suite, bug.unit, cpuSeconds, {});
@@ -52,6 +61,8 @@ export async function show(bug: Bug, suite: Suite, cpuSeconds: number): Promise<
       return runSimulator(bug, cpuSeconds);
     case "processes":
       return runProcesses(bug, cpuSeconds);
+    default:
+      return showCampaign(bug, suite, cpuSeconds, leftSeconds);
   }
 }
 
@@ -172,10 +183,20 @@ async function runSimulator(bug: Bug, cpuSeconds: number): Promise<Finding> {
     return { ...said, ...unfinished(run) };
   }
   const [by, seed = ""] = violation;
-  const healthy = await simulated("", cpuSeconds, [seed]);
-  if (healthy.code !== 0)
+  if (!(await isWholeWithoutBugs(seed)))
     return { ...said, outcome: "crashed", by: `seed ${seed} breaks without the bug, too` };
   return { ...said, outcome: "found", by, seeds: Number(seed) };
+}
+
+/** By seed: most bugs are found in the same few. */
+const whole = new Map<string, Promise<boolean>>();
+
+function isWholeWithoutBugs(seed: string): Promise<boolean> {
+  const known = whole.get(seed);
+  if (known !== undefined) return known;
+  const asked = simulated("", SEED_CPU_SECONDS_MAX, [seed]).then(({ code }) => code === 0);
+  whole.set(seed, asked);
+  return asked;
 }
 
 function simulated(name: string, cpuSeconds: number, seeds: readonly string[]): Promise<Run> {
@@ -197,50 +218,6 @@ async function runProcesses(bug: Bug, cpuSeconds: number): Promise<Finding> {
   }
 }
 
-interface Run {
-  readonly code: number | null;
-  readonly output: string;
-  readonly cpuSeconds: number;
-  /** Ended because its time was over. */
-  readonly isOver: boolean;
-}
-
-/** Runs Bun with a bound on its CPU time, which the kernel keeps, and on its wall time. */
-async function bounded(
-  command: readonly string[],
-  cpuSeconds: number,
-  environment: Readonly<Record<string, string>>,
-  wallSeconds = cpuSeconds * WALL_PER_CPU_SECOND,
-): Promise<Run> {
-  const limited = ["sh", "-c", `ulimit -t ${Math.ceil(cpuSeconds)}; exec "$@"`, "sh"];
-  const timeoutMs = Math.ceil(wallSeconds * 1_000);
-  const startedMs = performance.now();
-  const child = Bun.spawn([...limited, process.execPath, ...command], {
-    cwd: root,
-    env: { ...process.env, NO_COLOR: "1", ...environment },
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout: timeoutMs,
-    killSignal: "SIGKILL",
-  });
-  const [stdout, stderr] = await Promise.all([
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  await child.exited;
-  const used = child.resourceUsage()?.cpuTime.total ?? 0;
-  const isOver = child.signalCode !== null || performance.now() - startedMs >= timeoutMs;
-  return {
-    code: child.exitCode,
-    output: `${stdout}\n${stderr}`,
-    cpuSeconds: Number(used) / 1e6,
-    isOver,
-  };
-}
-
 function absent(suite: Suite, by: string): Finding {
   return { suite, outcome: "absent", by, seeds: null, cpuSeconds: 0 };
-}
-
-function lastLine(output: string): string {
-  return output.trim().split("\n").at(-1)?.trim() ?? "";
 }

@@ -10,7 +10,10 @@ export interface Row {
   readonly findings: readonly Finding[];
   /** The first that found it; null: nothing did. */
   readonly finding: Finding | null;
-  /** CPU time of all suites up to and with the one that found it, seconds. */
+  /** What the suites made of it that must find it and did not. One that cannot be run on this
+   *  machine is not among them. */
+  readonly owed: readonly Finding[];
+  /** CPU time of all suites up to and with the first that found it, seconds. */
   readonly cpuSeconds: number;
 }
 
@@ -19,6 +22,8 @@ export interface Showing {
   readonly suites: readonly Suite[];
   /** Asks the other suites too after one has found it. */
   readonly allSuites: boolean;
+  /** Asks those that must find it by themselves, too. */
+  readonly owing: boolean;
   /** For one bug in one suite. */
   readonly cpuSeconds: number;
   /** Bugs at a time. */
@@ -45,7 +50,8 @@ export async function showAll(showing: Showing): Promise<readonly Row[]> {
       if (showing.leftSeconds() <= 0) return;
       const [at, bug] = next;
       const row = await showOne(bug, showing);
-      if (row.finding === null && showing.leftSeconds() <= 0) return;
+      const isUnsettled = row.finding === null || row.owed.length > 0;
+      if (isUnsettled && showing.leftSeconds() <= 0) return;
       rows[at] = row;
       showing.onRow(row);
     }
@@ -55,21 +61,31 @@ export async function showAll(showing: Showing): Promise<readonly Row[]> {
 }
 
 async function showOne(bug: Bug, showing: Showing): Promise<Row> {
+  const { owing, allSuites } = showing;
   const findings: Finding[] = [];
   let finding: Finding | null = null;
   let cpuSeconds = 0;
-  for (const suite of showing.suites) {
-    if (finding !== null && !showing.allSuites) break;
-    const leftSeconds = Math.max(1, showing.leftSeconds());
-    const shown = await show(bug, suite, Math.min(showing.cpuSeconds, leftSeconds));
-    const isSick = showing.failing.some((name) => shown.by.startsWith(`${name}: `));
-    const made: Finding = isSick ? { ...shown, outcome: "crashed" } : shown;
+  const must = owing ? (bug.alsoFoundBy ?? []) : [];
+  for (const suite of new Set([...showing.suites, ...must])) {
+    if (finding !== null && !allSuites && !must.some((one) => one === suite)) continue;
+    const made = await showTo(bug, suite, showing);
     findings.push(made);
     if (finding === null) cpuSeconds += made.cpuSeconds;
     if (finding === null && made.outcome === "found") finding = made;
   }
+  const owed = findings.filter(
+    ({ suite, outcome }) =>
+      must.some((one) => one === suite) && outcome !== "found" && outcome !== "absent",
+  );
   const { name, knownBug, file, sentence } = bug;
-  return { bug: { name, knownBug, file, sentence }, findings, finding, cpuSeconds };
+  return { bug: { name, knownBug, file, sentence }, findings, finding, owed, cpuSeconds };
+}
+
+async function showTo(bug: Bug, suite: Suite, showing: Showing): Promise<Finding> {
+  const leftSeconds = Math.max(1, showing.leftSeconds());
+  const shown = await show(bug, suite, Math.min(showing.cpuSeconds, leftSeconds), leftSeconds);
+  const isSick = showing.failing.some((name) => shown.by.startsWith(`${name}: `));
+  return isSick ? { ...shown, outcome: "crashed" } : shown;
 }
 
 /** One line for a person. */
@@ -81,5 +97,6 @@ export function renderRow(row: Row): string {
   });
   const by = row.finding?.by ?? findings.map((finding) => finding.by).join("; ");
   const seconds = `${cpuSeconds.toFixed(1)} s`.padStart(7);
-  return `${row.finding === null ? "MISSED" : "found "} ${bug.knownBug.padEnd(4)} ${bug.name.padEnd(34)} ${seconds}  ${each.join(", ")}  ${by.slice(0, 160)}`;
+  const isFound = row.finding !== null && row.owed.length === 0;
+  return `${isFound ? "found " : "MISSED"} ${bug.knownBug.padEnd(4)} ${bug.name.padEnd(34)} ${seconds}  ${each.join(", ")}  ${by.slice(0, 160)}`;
 }

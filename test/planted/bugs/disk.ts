@@ -22,6 +22,7 @@ const rows: readonly Row[] = [
   {
     name: "term-and-vote-not-kept",
     knownBug: "3",
+    alsoFoundBy: ["simulator"],
     file: "src/storage/hard-state.ts",
     find: "const current = hardState.term >= termMin ? hardState : { term: termMin, votedFor: null };",
     replace: "const current: HardState = { term: termMin, votedFor: null };",
@@ -50,6 +51,7 @@ const rows: readonly Row[] = [
   {
     name: "hard-state-not-synced",
     knownBug: "1",
+    alsoFoundBy: ["simulator"],
     file: "src/storage/hard-state.ts",
     find: "    this.file.sync((error) => {\n      if (this.stopped) return;\n      if (error === null) done();\n      else this.fail(error);\n    });\n",
     replace:
@@ -69,6 +71,7 @@ const rows: readonly Row[] = [
   {
     name: "ack-before-fsync",
     knownBug: "56",
+    alsoFoundBy: ["simulator", "power-cuts"],
     file: "src/storage/log-writer.ts",
     find: "      if (error === null) this.synced(flight, startedMs);\n      else this.fail(error);\n    });\n",
     replace:
@@ -194,6 +197,7 @@ const rows: readonly Row[] = [
   {
     name: "truncation-in-place",
     knownBug: "25",
+    alsoFoundBy: ["simulator"],
     file: "src/storage/log-writer.ts",
     find: "    this.writtenIndex = index - 1;\n    this.writtenChain = lastChain;\n    this.beginNext = true;\n  }\n",
     replace: "    this.writtenIndex = index - 1;\n    this.writtenChain = lastChain;\n  }\n",
@@ -274,6 +278,7 @@ const rows: readonly Row[] = [
   {
     name: "segment-name-not-synced",
     knownBug: "own",
+    alsoFoundBy: ["simulator"],
     file: "src/storage/preparer.ts",
     find: "    this.disk.syncDirectorySoon((error) => {\n",
     replace: "    ((then: (error: DiskError | null) => void) => then(null))((error) => {\n",

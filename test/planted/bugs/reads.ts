@@ -29,6 +29,7 @@ const rows: readonly Row[] = [
   {
     name: "read-by-lease",
     knownBug: "38",
+    alsoFoundBy: ["random"],
     file: "src/raft/read-index.ts",
     find: 'if (peer.state !== "lost data" && peer.ackedRound >= round) confirmations += 1;',
     replace:
@@ -70,6 +71,7 @@ const rows: readonly Row[] = [
   {
     name: "follower-read-too-early",
     knownBug: "33",
+    alsoFoundBy: ["simulator", "linearizable"],
     file: "src/node/reads.ts",
     find: "    if (core.commitIndex < index) {\n",
     replace: "    if (index === Infinity) {\n",
@@ -90,6 +92,7 @@ const rows: readonly Row[] = [
   {
     name: "answer-when-appended",
     knownBug: "22",
+    alsoFoundBy: ["simulator", "kill", "pause"],
     file: "src/node/append-queue.ts",
     find: "    this.#waiters.push({\n      firstIndex,\n      lastIndex: firstIndex + request.count - 1,\n      term,\n      timeMs,\n      requesters,\n    });\n    return true;",
     replace:
@@ -124,6 +127,7 @@ const rows: readonly Row[] = [
   {
     name: "duplicate-appended",
     knownBug: "34",
+    alsoFoundBy: ["simulator", "linearizable"],
     file: "src/node/append-queue.ts",
     find: `    if (first + request.count - 1 <= last) return { type: "duplicate", lastSequence: last };\n`,
     replace: '    if (first <= last) return { type: "append" };\n',
@@ -134,6 +138,7 @@ const rows: readonly Row[] = [
   {
     name: "duplicate-answered-early",
     knownBug: "22",
+    alsoFoundBy: ["simulator"],
     file: "src/node/append-queue.ts",
     find: "    if (head.lastIndex <= this.#host.commitIndex) {\n",
     replace: "    if (head.lastIndex > 0) {\n",
@@ -144,6 +149,7 @@ const rows: readonly Row[] = [
   {
     name: "session-gap",
     knownBug: "own",
+    alsoFoundBy: ["simulator"],
     file: "src/node/append-queue.ts",
     find: '    if (first > last + 1) return { type: "hold" };\n',
     replace: "",

@@ -18,6 +18,7 @@ const rows: readonly Row[] = [
   {
     name: "append-truncates-always",
     knownBug: "14, H6",
+    alsoFoundBy: ["simulator"],
     file: "src/raft/append-entries.ts",
     find: "    if (term !== record.term) return { at, conflictsAt: record.firstIndex };\n",
     replace: "    return { at, conflictsAt: record.firstIndex };\n",
@@ -63,6 +64,7 @@ const rows: readonly Row[] = [
   {
     name: "match-index-falls",
     knownBug: "17, H7",
+    alsoFoundBy: ["simulator"],
     file: "src/raft/replication.ts",
     find: "  if (reply.matchIndex > peer.matchIndex) {",
     replace: "  if (reply.matchIndex !== peer.matchIndex) {",
@@ -72,6 +74,7 @@ const rows: readonly Row[] = [
   {
     name: "commit-index-falls",
     knownBug: "18",
+    alsoFoundBy: ["simulator"],
     file: "src/raft/commit.ts",
     find: "  if (index <= state.commitIndex) return;\n  assert(",
     replace: "  if (index === state.commitIndex) return;\n  assert(",
@@ -124,6 +127,7 @@ const rows: readonly Row[] = [
   {
     name: "leader-counts-memory",
     knownBug: "21",
+    alsoFoundBy: ["simulator"],
     file: "src/raft/commit.ts",
     find: "held = state.durability.durableIndex;",
     replace: "held = state.log.lastIndex;",
@@ -133,6 +137,7 @@ const rows: readonly Row[] = [
   {
     name: "ack-memory-index",
     knownBug: "56",
+    alsoFoundBy: ["simulator"],
     file: "src/raft/append-entries.ts",
     find: "following.ackedIndex = Math.min(following.verifiedIndex, durableIndex);",
     replace: "following.ackedIndex = following.verifiedIndex;",

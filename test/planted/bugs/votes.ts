@@ -17,6 +17,7 @@ const rows: readonly Row[] = [
   {
     name: "vote-before-durable",
     knownBug: "1",
+    alsoFoundBy: ["simulator"],
     file: "src/raft/state.ts",
     find: "if (state.hard.pending) state.outbox.hold(outgoing);\n  else state.outbox.message(outgoing);",
     replace: "state.outbox.message(outgoing);",
@@ -65,6 +66,7 @@ const rows: readonly Row[] = [
   {
     name: "step-down-forgets-vote",
     knownBug: "6, H3",
+    alsoFoundBy: ["simulator"],
     file: "src/raft/roles.ts",
     find: '  state.candidacy = null;\n  changeRole(state, "follower", reason, []);',
     replace:
