@@ -18,14 +18,17 @@ export const noLanReason = whyNoLan();
 if (noLanReason !== null) console.warn(`skipped: networks of several machines (${noLanReason})`);
 
 let lans = 0;
+/** Namespaces that there are now. */
+const made = new Set<string>();
+let watching = false;
 
 function whyNoLan(): string | null {
   if (process.platform !== "linux") return "network namespaces are Linux's";
   if (process.getuid?.() !== 0) return "only root makes network namespaces";
   for (const tool of ["ip", "nft"]) if (Bun.which(tool) === null) return `there is no ${tool}`;
   const name = `raft-try-${process.pid}`;
-  const made = spawnSync("ip", ["netns", "add", name], { encoding: "utf8" });
-  if (made.status !== 0) return made.stderr.trim();
+  const tried = spawnSync("ip", ["netns", "add", name], { encoding: "utf8" });
+  if (tried.status !== 0) return tried.stderr.trim();
   const link = spawnSync(
     "ip",
     ["-n", name, "link", "add", "veth0", "type", "veth", "peer", "name", "veth1"],
@@ -130,12 +133,13 @@ export function lan(count: number): Machine[] {
 /** The same outside of a test. */
 export function buildLan(count: number): Lan {
   const name = `raft${process.pid.toString(36)}${(++lans).toString(36)}`;
+  watchForTheEnd();
   const bridge = `${name}-0`;
   const namespaces = [bridge];
   const machines: Machine[] = [];
   const end = async (): Promise<void> => {
     await Promise.all(machines.map((machine) => machine.world.end()));
-    for (const namespace of namespaces) spawnSync("ip", ["netns", "delete", namespace]);
+    for (const namespace of namespaces) remove(namespace);
   };
   try {
     connect(name, namespaces, machines, count);
@@ -146,9 +150,34 @@ export function buildLan(count: number): Lan {
   return { machines, end };
 }
 
+/** No namespace outlives this process, whether it ends by itself or by a signal. */
+function watchForTheEnd(): void {
+  if (watching) return;
+  watching = true;
+  const removeAll = () => {
+    for (const namespace of made) remove(namespace);
+  };
+  process.on("exit", removeAll);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.once(signal, () => {
+      removeAll();
+      process.kill(process.pid, signal);
+    });
+  }
+}
+
+function add(namespace: string): void {
+  must("ip", ["netns", "add", namespace]);
+  made.add(namespace);
+}
+
+function remove(namespace: string): void {
+  if (made.delete(namespace)) spawnSync("ip", ["netns", "delete", namespace]);
+}
+
 function connect(name: string, namespaces: string[], machines: Machine[], count: number): void {
   const [bridge = name] = namespaces;
-  must("ip", ["netns", "add", bridge]);
+  add(bridge);
   // Snooping would need a querier on the bridge to keep groups alive.
   must("ip", [
     "-n",
@@ -168,7 +197,7 @@ function connect(name: string, namespaces: string[], machines: Machine[], count:
     const namespace = `${name}-${at}`;
     const address = `10.77.0.${at}`;
     namespaces.push(namespace);
-    must("ip", ["netns", "add", namespace]);
+    add(namespace);
     must("ip", [
       "-n",
       namespace,
