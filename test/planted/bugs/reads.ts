@@ -14,6 +14,7 @@ const rows: readonly Row[] = [
   {
     name: "read-without-round",
     knownBug: "30",
+    alsoFoundBy: ["random"],
     file: "src/raft/read-index.ts",
     find: "const alone = isRoundConfirmed(state, leadership, Infinity);",
     replace: "const alone = true;",

@@ -127,7 +127,7 @@ const rows: readonly Row[] = [
   {
     name: "leader-counts-memory",
     knownBug: "21",
-    alsoFoundBy: ["simulator"],
+    alsoFoundBy: ["random", "simulator"],
     file: "src/raft/commit.ts",
     find: "held = state.durability.durableIndex;",
     replace: "held = state.log.lastIndex;",
@@ -137,7 +137,7 @@ const rows: readonly Row[] = [
   {
     name: "ack-memory-index",
     knownBug: "56",
-    alsoFoundBy: ["simulator"],
+    alsoFoundBy: ["random", "simulator"],
     file: "src/raft/append-entries.ts",
     find: "following.ackedIndex = Math.min(following.verifiedIndex, durableIndex);",
     replace: "following.ackedIndex = following.verifiedIndex;",
