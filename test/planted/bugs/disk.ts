@@ -197,7 +197,6 @@ const rows: readonly Row[] = [
   {
     name: "truncation-in-place",
     knownBug: "25",
-    alsoFoundBy: ["simulator"],
     file: "src/storage/log-writer.ts",
     find: "    this.writtenIndex = index - 1;\n    this.writtenChain = lastChain;\n    this.beginNext = true;\n  }\n",
     replace: "    this.writtenIndex = index - 1;\n    this.writtenChain = lastChain;\n  }\n",
