@@ -17,7 +17,6 @@ const rows: readonly Row[] = [
   {
     name: "vote-before-durable",
     knownBug: "1",
-    alsoFoundBy: ["simulator"],
     file: "src/raft/state.ts",
     find: "if (state.hard.pending) state.outbox.hold(outgoing);\n  else state.outbox.message(outgoing);",
     replace: "state.outbox.message(outgoing);",
