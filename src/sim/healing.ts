@@ -122,7 +122,8 @@ export class Healer {
       : null;
     const sent = electedAfterMs !== null && (await this.#sends());
     const equal =
-      sent && (await this.#until(() => this.#areEqual(quorum), startedMs, EQUAL_WITHIN));
+      sent &&
+      (await this.#until(() => this.#areEqual(this.#stillIn(quorum)), startedMs, EQUAL_WITHIN));
     const ok = equal || this.#stop();
     if (!ok) {
       const what =
@@ -134,6 +135,12 @@ export class Healer {
       problems.push(`liveness: ${who}, ${what}: ${this.#describe(quorum)}`);
     }
     return { ok, electedAfterMs };
+  }
+
+  /** An operator's last command may let one of them go after the faults. */
+  #stillIn(machines: readonly Machine[]): readonly Machine[] {
+    const members = this.#evidence.committed.tip?.configuration?.members ?? [];
+    return machines.filter((machine) => members.some(({ id }) => id === machine.id));
   }
 
   /** Dead for ever, or on a link that works one way. */

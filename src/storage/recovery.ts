@@ -55,8 +55,9 @@ export function recoverLog(options: LogOptions): RecoveredLog {
   for (const hole of holes)
     notes.push(`damage: entries ${hole.from} to ${hole.to} (${hole.reason})`);
   const end = { lastIndex: scan.lastIndex, lastChain: scan.lastChain };
-  // A seal says that what is before it was synced. One that begins a segment may be in the page cache
-  // only, and the head with it: the sync of both may have failed. A founding is finished elsewhere.
+  // A seal says that what is before it was synced. One that begins a segment may be in the page
+  // cache only, and the head with it: the sync of both may have failed. A founding is finished
+  // elsewhere.
   const unproven = scan.lastBatch?.head.first === true && last.head.previous !== 0;
   const sealed = scan.lastBatch?.head.length === 0 && !unproven;
   const asIs = sealed && scan.torn === null && last.holes.length === 0 && scan.notes.length === 0;

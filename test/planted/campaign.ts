@@ -1,5 +1,5 @@
-/** A campaign on real processes as a suite for one planted bug: the measure of that name, exactly as
- *  the scoreboard runs it, on an executable with the bug compiled in. */
+/** A campaign on real processes as a suite for one planted bug: the measure of that name, exactly
+ *  as the scoreboard runs it, on an executable with the bug compiled in. */
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -21,8 +21,8 @@ const MEASURES: Readonly<Record<Campaign, Measure>> = {
   pause,
   "power-cuts": powerCuts,
 };
-/** Wall time that a campaign may trouble its clusters, seconds, and how much of its unit it is asked
- *  for in one go: its figure comes when the round is over. */
+/** Wall time that a campaign may trouble its clusters, seconds, and how much of its unit it is
+ *  asked for in one go: its figure comes when the round is over. */
 const ASKED: Readonly<Record<Campaign, { readonly seconds: number; readonly target: number }>> = {
   kill: { seconds: 20, target: 40 },
   linearizable: { seconds: 20, target: 8_000 },
@@ -39,8 +39,8 @@ const SECONDS_MIN = 5;
 const NOT_JUDGED =
   /could not be run|nothing was acknowledged|not within \d+ ms|did not show its log/;
 
-/** Shows one bug to one campaign, again with other seeds until it is found or the time is over: when
- *  processes meet is chance. */
+/** Shows one bug to one campaign, again with other seeds until it is found or the time is over:
+ *  when processes meet is chance. */
 export async function showCampaign(
   bug: Bug,
   suite: Campaign,

@@ -1,7 +1,7 @@
-/** The planted bugs: each is put into the sources, one at a time, and shown to the suites until one
- *  of them fails. A bug that nothing finds is a hole in the tests. As the unit tests find nearly all
- *  of them first, some must be found by the random runs, the simulator or a campaign on real
- *  processes as well, each by itself: a suite that could find nothing would show here. */
+/** The planted bugs: each is put into the sources, one at a time, and shown to the suites until
+ *  one of them fails. A bug that nothing finds is a hole in the tests. As the unit tests find
+ *  nearly all of them first, some must be found by the random runs, the simulator or a campaign
+ *  on real processes as well, each by itself: a suite that could find nothing would show here. */
 import type { Bug } from "../planted/bug.ts";
 import { BUGS } from "../planted/bugs.ts";
 import { SUITES, failingWithoutBugs } from "../planted/suites.ts";
