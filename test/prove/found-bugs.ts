@@ -10,6 +10,12 @@ export interface FoundBug {
 export const FOUND_BUGS: readonly FoundBug[] = [
   {
     what:
+      "a segment that began with a lone seal was trusted after a restart although its only sync " +
+      "had failed: after a power cut the log behind it could not be opened",
+    foundBy: "simulator, seed 610 with five nodes; test/storage/lone-seal.test.ts is its schedule",
+  },
+  {
+    what:
       "a follower that lost unsynced entries in a crash, while a late reply of its older " +
       "process still named them, was never sent them again",
     foundBy: "random runs of the core, `RAFT_SEED=534 npx bun --bun vitest run test/raft`",
