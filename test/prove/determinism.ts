@@ -20,7 +20,7 @@ export const measure: Measure = {
   unit: "seeds",
   targets: { ci: 100, hour: 10_000 },
   demand: "all equal",
-  weight: 3,
+  weight: 5,
   unavailable: () => null,
   run,
 };

@@ -29,7 +29,7 @@ export const measure: Measure = {
   unit: "kills",
   targets: { ci: 30, hour: HOUR_KILLS },
   demand: "p50 < 600 ms; in an hour p50 < 400 ms, p99 < 1.5 s",
-  weight: 10,
+  weight: 8,
   unavailable: () => null,
   run,
 };

@@ -34,7 +34,7 @@ export const measure: Measure = {
   unit: "states",
   targets: { ci: 2_800_000, hour: 50_000_000 },
   demand: "no split, nothing acknowledged out of reach",
-  weight: 1,
+  weight: 3,
   unavailable: () => null,
   run: (budget) => Promise.resolve(run(budget)),
 };

@@ -40,7 +40,7 @@ export const measure: Measure = {
   unit: "datagrams",
   targets: { ci: 5_000_000, hour: 100_000_000 },
   demand: "0 crashes",
-  weight: 1,
+  weight: 5,
   unavailable: () => null,
   run,
 };

@@ -19,7 +19,7 @@ export const measure: Measure = {
   unit: "kills",
   targets: { ci: 200, hour: 5_000 },
   demand: "0 lost or doubled",
-  weight: 9,
+  weight: 8,
   unavailable: () => null,
   run,
 };

@@ -26,7 +26,7 @@ export const measure: Measure = {
   unit: "operations",
   targets: { ci: 20_000, hour: 1_000_000 },
   demand: "0 violations",
-  weight: 7,
+  weight: 5,
   unavailable: () => null,
   run,
 };

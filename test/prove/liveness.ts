@@ -15,7 +15,7 @@ export const measure: Measure = {
   unit: "seeds",
   targets: { ci: 200, hour: 10_000 },
   demand: "all: a leader within ten election timeouts, sends succeed, logs equal",
-  weight: 6,
+  weight: 16,
   unavailable: () => null,
   run,
 };

@@ -48,7 +48,7 @@ export const measure: Measure = {
   unit: "rounds of two loads",
   targets: { ci: CI_ROUNDS, hour: HOUR_ROUNDS },
   demand: "60% and 30% (CI: 20%) of what it is without faults, no leader change at 10%",
-  weight: 3,
+  weight: 5,
   unavailable: () => null,
   run,
 };

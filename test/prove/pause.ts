@@ -39,7 +39,7 @@ export const measure: Measure = {
   unit: "pauses",
   targets: { ci: 20, hour: 500 },
   demand: "0 stale reads, 0 double acknowledgements",
-  weight: 5,
+  weight: 4,
   unavailable: () => (process.platform === "win32" ? "needs SIGSTOP" : null),
   run,
 };

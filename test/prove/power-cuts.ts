@@ -70,7 +70,7 @@ export const measure: Measure = {
   unit: "cuts",
   targets: { ci: 50, hour: 1_000 },
   demand: "0 lost, half of them whole-cluster; no start refused, no torn tail called damage",
-  weight: 12,
+  weight: 10,
   unavailable: () =>
     Bun.which("strace") === null
       ? "needs strace (apt-get install strace)"

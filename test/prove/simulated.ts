@@ -13,7 +13,7 @@ export const measure: Measure = {
   unit: "cluster-hours",
   targets: { ci: 100, hour: 4_000 },
   demand: "0 violations",
-  weight: 12,
+  weight: 24,
   unavailable: () => null,
   run,
 };
