@@ -39,7 +39,8 @@ describe("a follower that was suspended for several election timeouts", () => {
       await new Promise((resolve) => setTimeout(resolve, SUSPENDED_MS));
       const from = follower.lines.length;
       follower.signal("SIGCONT");
-      await follower.waitForLine(/-> \d {2}heartbeat /, undefined, from);
+      await world.must(["send", `entry ${again}`]);
+      await follower.waitForLine(/-> \d {2}append /, undefined, from);
       expect(
         follower.lines.slice(from).filter((line) => line.includes("would be elected")),
       ).toEqual([]);
