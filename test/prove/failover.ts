@@ -57,6 +57,7 @@ async function run(budget: Budget): Promise<Figure> {
   return {
     ...figure,
     ok: figure.ok && slow.length === 0,
+    fallsShort: figure.ok && slow.length > 0,
     failures: [...figure.failures, ...slow],
   };
 }

@@ -153,7 +153,8 @@ function judge(
   const replay = "npm run prove -- --only loss";
   return {
     done,
-    bad: failures.length,
+    bad: broken.length,
+    fallsShort: broken.length === 0 && failures.length > 0,
     text: texts.join("; "),
     ok: failures.length === 0 && done > 0,
     failures: failures.map((failure) => `${failure} (${replay})`),

@@ -25,6 +25,9 @@ export interface Figure {
   /** True when what was measured meets the measure's demand (a target that was not reached for
    *  want of time is not a failure: `done` says how far it went). */
   readonly ok: boolean;
+  /** Nothing broke, but a time or a rate missed its demand. Such a figure depends on the machine
+   *  and its neighbours, so it is shown and fails nothing. */
+  readonly fallsShort?: boolean;
   /** One line for each bad thing: what, the seed, and the command that replays it. */
   readonly failures: readonly string[];
   /** The planted bugs only: what found each. */

@@ -115,6 +115,9 @@ describe("prove", () => {
     expect(verdictOf({ ...line, figure: { ...figure, failures: ["one"], ok: false } })).toBe(
       "BROKEN",
     );
+    const slow = { ...figure, done: 1, ok: false, fallsShort: true, failures: ["slow"] };
+    expect(verdictOf({ ...line, figure: slow })).toBe("falls short");
+    expect(verdictOf({ ...line, figure: { ...slow, bad: 1 } })).toBe("BROKEN");
   });
 
   it("has each measure in the table of test/README.md", () => {

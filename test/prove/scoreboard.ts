@@ -79,13 +79,15 @@ export const VERDICTS = {
   ok: "what was asked was reached, and nothing broke",
   "ok so far": "nothing broke, and the time was over before what was asked was reached",
   "nothing tried": "not one try was finished in this time: that proves nothing; give it more",
-  BROKEN: "a promise was broken, or the demand was not met",
+  BROKEN: "a promise was broken",
+  "falls short": "nothing broke, but a time or a rate misses its demand on this machine",
   "not measured": "this machine lacks what it needs",
 } as const;
 
 export function verdictOf({ figure, target }: Line): keyof typeof VERDICTS {
   if (typeof figure === "string") return "not measured";
   if (figure.bad === 0 && figure.done === 0 && figure.failures.length === 0) return "nothing tried";
+  if (figure.bad === 0 && figure.fallsShort === true) return "falls short";
   if (!figure.ok || figure.bad > 0) return "BROKEN";
   return figure.done >= target ? "ok" : "ok so far";
 }
