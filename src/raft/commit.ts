@@ -17,7 +17,7 @@ const scratch = new Float64Array(MEMBERS_MAX);
  *
  *  Only an entry of the leader's own term may be counted (§5.4.2, Figure 8): an older entry on a
  *  majority can still be overwritten. Older entries are then committed with it, by Log Matching.
- *  The leader's own disk is one voter among others: any majority commits, and entries in its memory
+ *  The leader's own disk is one voter among others: a majority commits, and entries in its memory
  *  count for nothing. */
 export function advanceCommitIndex(state: CoreState, leadership: Leadership): void {
   const index = majorityIndex(state, leadership);

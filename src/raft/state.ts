@@ -217,8 +217,8 @@ export function muteReason(state: CoreState): string | null {
 const STALLED_TIMEOUTS = 4;
 
 /** How long this node's disk has been stalled, or null: a leader or candidate that cannot write is
- *  of no use in the long run, however well it sends heartbeats. In the short run it is: any
- *  majority commits, so an election would only add to what a saturated disk costs. */
+ *  of no use in the long run, however well it sends heartbeats. In the short run it is: the
+ *  others commit, so an election would only add to what a saturated disk costs. */
 export function stalledDiskMs(state: CoreState): number | null {
   const oldestMs = oldestWriteMs(state);
   if (oldestMs === null || state.nowMs < stallDeadlineMs(state)) return null;

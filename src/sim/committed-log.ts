@@ -1,4 +1,4 @@
-/** What was committed, as any process was first seen to know it, told by the records that disks
+/** What was committed, as soon as one process was seen to know it, told by the records that disks
  *  hold. */
 
 import type { LogIndex, Term } from "../base/types.ts";

@@ -18,7 +18,7 @@ export interface DiskQuality {
 export const FAST_DISK: DiskQuality = { syncMinMs: 0.1, syncMaxMs: 0.5, slow: 0, slowMs: 0 };
 
 export interface DiskWatcher {
-  /** Asked before each operation; true: the process ends before it has any effect. */
+  /** Asked before each operation; true: the process ends before it has an effect. */
   readonly endsHere: () => boolean;
   /** Something became durable. */
   readonly onSync: (path: string) => void;

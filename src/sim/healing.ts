@@ -271,6 +271,7 @@ export class Healer {
 
   /** Disks and commit indexes agree, up to the end. */
   #areEqual(machines: readonly Machine[]): boolean {
+    if (machines.length === 0) return false;
     const { platters } = this.#evidence;
     const tips = new Set<DurableRecord | null>();
     for (const machine of machines) {

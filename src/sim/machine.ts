@@ -139,7 +139,7 @@ export class Machine {
     this.process = null;
   }
 
-  /** The power goes: any part of what was not synced is lost. `random` decides; `keep` is the part
+  /** The power goes: some part of what was not synced is lost. `random` decides; `keep` is the part
    *  that stays. */
   cutPower(random: Random, keep: number): void {
     this.kill();

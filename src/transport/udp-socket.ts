@@ -35,7 +35,7 @@ const NO_ROOM = new Set(["EAGAIN", "EWOULDBLOCK", "ENOBUFS", "ENOMEM"]);
 export interface UdpSocketOptions {
   /** IPv4 literal of an interface of this machine, or 0.0.0.0. */
   readonly host: string;
-  /** 0: any free one. */
+  /** 0: a free one. */
   readonly port: number;
   /** Called once for each datagram; the bytes are the callee's. */
   readonly onDatagram: (datagram: Uint8Array, from: Address) => void;

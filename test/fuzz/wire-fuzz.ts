@@ -38,7 +38,7 @@ const KINDS = {
   "sealed, mutated": 8,
   /** Bodies that open: valid frames with fields replaced. */
   "sealed, disfigured": 4,
-  /** Bodies that open: any MessagePack. */
+  /** Bodies that open: arbitrary MessagePack. */
   "sealed, made up": 2,
   /** Frames that come in parts, with all of that inside. */
   "sealed, in parts": 1,

@@ -235,14 +235,7 @@ describe("what people are told", () => {
   });
 
   it("tells a wiped founder that a living cluster knows it by other data", () => {
-    const two = new Formation({
-      cluster: CLUSTER,
-      id: 2,
-      incarnation: "2b",
-      founders: [1, 2, 3],
-      record: null,
-      member: false,
-    });
+    const two = wipedTwo();
     const one = helloOf({ id: 1, founding: R, member: true });
     two.heard(one, true);
     expect(two.view().obstacles).toEqual([
@@ -254,14 +247,7 @@ describe("what people are told", () => {
   });
 
   it("says whose data is lost when too few are left to go on without it", () => {
-    const two = new Formation({
-      cluster: CLUSTER,
-      id: 2,
-      incarnation: "2b",
-      founders: [1, 2, 3],
-      record: null,
-      member: false,
-    });
+    const two = wipedTwo();
     const one = helloOf({ id: 1, founding: R, member: true });
     two.heard(one, true);
     two.heard(helloOf({ id: 3, incarnation: "3b" }), true);
@@ -275,14 +261,7 @@ describe("what people are told", () => {
 
   it("tells one who has signed, and a founder that was wiped since, who the other is", () => {
     const one = founder(1, [1, 2, 3], R);
-    const two = new Formation({
-      cluster: CLUSTER,
-      id: 2,
-      incarnation: "2b",
-      founders: [1, 2, 3],
-      record: null,
-      member: false,
-    });
+    const two = wipedTwo();
     const wiped = helloOf({ id: 2, incarnation: "2b" });
     const signed = helloOf({ id: 1, founding: R });
     expect(one.heard(wiped, true)).toEqual([]);
@@ -411,3 +390,15 @@ describe("records", () => {
     expect(sameRecord({ ...R, parent }, { ...R, parent: { ...parent, chain: 2 } })).toBe(false);
   });
 });
+
+/** Founder 2 on an empty disk, under a new incarnation. */
+function wipedTwo(): Formation {
+  return new Formation({
+    cluster: CLUSTER,
+    id: 2,
+    incarnation: "2b",
+    founders: [1, 2, 3],
+    record: null,
+    member: false,
+  });
+}

@@ -18,7 +18,7 @@ export const crash: Nemesis = {
   },
 };
 
-/** The same, with the power: any part of what was not synced is gone. */
+/** The same, with the power: some part of what was not synced is gone. */
 export const powerCut: Nemesis = {
   name: "power cut",
   everyElections: 15,
