@@ -1,54 +1,88 @@
-/** `npm run bench`: three nodes of the compiled executable on loopback, fdatasync on, everything
- *  sealed, default settings; one client in this process, through the public library; entries per
- *  second and latency by how many are outstanding. What was written is read back and compared.
+/** `npm run bench`: what this machine does with the compiled executable: real nodes on loopback,
+ *  fdatasync on, everything sealed, default settings.
  *
- *      npm run bench -- --outstanding 1,64,1000 --seconds 5 --size 100 --dir DIR --json */
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+ *      npm run bench                              the main scenarios
+ *      npm run bench -- --all                     all of them
+ *      npm run bench -- closed-1000 closed-64     those, or --only closed-1000,closed-64
+ *      --runs N       runs of each scenario (3); they take turns in random order
+ *      --seconds S    how long each one measures (3)
+ *      --seed N       the order of the runs and whatever else is chosen at random (1)
+ *      --dir DIR      where the data lies while it runs; a real disk
+ *      --json         the whole report as one JSON object
+ *
+ *  Results go to stdout, progress to stderr. Medians and ranges of all runs are printed. Exit code
+ *  1 when a scenario failed or something that was acknowledged was not read back, 2 for what cannot
+ *  be asked, 130 after Ctrl-C, which prints what there is. */
+import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { openKey, RaftClient } from "../../src/index.ts";
-import { fileSystemOf, measureFloor, type Floor } from "./floor.ts";
-import { type Level, Load } from "./load.ts";
-
-const NODES = 3;
-const READY_MS = 60_000;
+import { executable } from "../e2e/world.ts";
+import { answer, lengthOf, namesOf, UsageError, wholeOf } from "../prove/typed.ts";
+import { fileSystemOf, settingOf } from "./machine.ts";
+import { chosen } from "./plan.ts";
+import { renderReport, type Report } from "./report.ts";
+import { runAll } from "./runner.ts";
+import type { Scenario } from "./scenario.ts";
+import { SCENARIOS } from "./scenarios/index.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const executable = process.env["RAFT_EXECUTABLE"] ?? join(root, "build/out/raft");
 
-interface Settings {
-  outstanding: number[];
-  seconds: number;
-  size: number;
-  json: boolean;
-  /** Where the data directories are made. */
-  dir: string;
+await answer(
+  import.meta.url,
+  main,
+  () => `\nThe scenarios:\n\n${SCENARIOS.map(render).join("\n")}`,
+);
+
+async function main(): Promise<number> {
+  const asked = typed();
+  const { scenarios, runs, seconds, seed, directory } = asked;
+  const interrupted = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => interrupted.abort());
+  const setting = settingOf({ root, directory, executable, scenarios, seconds, seed });
+  const outcomes = await runAll({
+    ...asked,
+    signal: interrupted.signal,
+    say: (line) => process.stderr.write(`${line}\n`),
+  });
+  const report: Report = { setting, seed, seconds, runs, outcomes };
+  console.log(asked.json ? JSON.stringify(report) : renderReport(report));
+  if (interrupted.signal.aborted) return 130;
+  return outcomes.some(({ failures }) => failures.length > 0) ? 1 : 0;
 }
 
-function readSettings(): Settings {
-  const { values } = parseArgs({
+function typed() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
     options: {
-      outstanding: { type: "string", default: "1,64,1000" },
-      seconds: { type: "string", default: "5" },
-      size: { type: "string", default: "100" },
-      json: { type: "boolean", default: false },
+      only: { type: "string" },
+      all: { type: "boolean", default: false },
+      runs: { type: "string", default: "3" },
+      seconds: { type: "string", default: "3" },
+      seed: { type: "string", default: "1" },
       dir: { type: "string", default: realDisk() },
+      json: { type: "boolean", default: false },
     },
   });
-  const settings = {
-    outstanding: values.outstanding.split(",").map(Number),
-    seconds: Number(values.seconds),
-    size: Number(values.size),
+  if (!existsSync(values.dir)) throw new UsageError(`--dir ${values.dir}: there is no such folder`);
+  if (!existsSync(executable)) throw new UsageError(`${executable} is missing: npm run build`);
+  const known = SCENARIOS.map(({ name }) => name);
+  const named = [
+    ...positionals.flatMap((word) => namesOf("scenario", word, known)),
+    ...(values.only === undefined ? [] : namesOf("--only", values.only, known)),
+  ];
+  const usual = SCENARIOS.filter(({ main: isMain }) => isMain || values.all);
+  const names = named.length === 0 ? usual.map(({ name }) => name) : named;
+  return {
+    scenarios: chosen(SCENARIOS, names),
+    runs: wholeOf("--runs", values.runs, 1),
+    seconds: lengthOf("--seconds", values.seconds),
+    seed: wholeOf("--seed", values.seed),
+    directory: values.dir,
     json: values.json,
-    dir: values.dir,
   };
-  const numbers = [...settings.outstanding, settings.seconds, settings.size];
-  if (!numbers.every((number) => number > 0)) throw new Error("every number is above 0");
-  return settings;
 }
 
 /** The temporary folder, unless it is memory: then the build's own. */
@@ -56,75 +90,9 @@ function realDisk(): string {
   return fileSystemOf(tmpdir()) === "tmpfs" ? join(root, "build/out") : tmpdir();
 }
 
-/** `raft up --local 3` in a directory of its own; resolves when the cluster takes entries. */
-async function startNodes(directory: string, cluster: string): Promise<ChildProcess> {
-  const args = ["up", "--local", String(NODES), "--cluster", cluster, "--data-dir", directory];
-  const up = spawn(executable, args, { stdio: ["ignore", "ignore", "pipe"] });
-  const said: string[] = [];
-  await new Promise<void>((resolve, reject) => {
-    const fail = (why: string) => reject(new Error(`${why}:\n${said.join("\n")}`));
-    const timer = setTimeout(() => fail("not founded in time"), READY_MS);
-    up.once("error", reject);
-    up.once("exit", (code) => fail(`the nodes ended with ${code}`));
-    createInterface({ input: up.stderr }).on("line", (line) => {
-      said.push(line);
-      if (!/\bready:/.test(line)) return;
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-  up.removeAllListeners("exit");
-  return up;
-}
-
-async function stopNodes(up: ChildProcess): Promise<void> {
-  const ended = new Promise((resolve) => up.once("exit", resolve));
-  up.kill("SIGTERM");
-  await ended;
-}
-
-function show(
-  settings: Settings,
-  floor: Floor,
-  levels: readonly Level[],
-  verified: number,
-): string {
-  const cells = levels.map(({ outstanding, entriesPerSecond, p50Ms, p99Ms, maxMs }) => [
-    outstanding.toLocaleString("en"),
-    entriesPerSecond.toLocaleString("en"),
-    ...[p50Ms, p99Ms, maxMs].map((ms) => `${ms.toFixed(2)} ms`),
-  ]);
-  const table = [["outstanding", "entries/s", "p50", "p99", "max"], ...cells].map((row) =>
-    row.map((cell) => cell.padStart(12)).join(""),
-  );
-  return [
-    `${NODES} nodes and one client on this machine, entries of ${settings.size} bytes, fdatasync on, sealed`,
-    `floor: fdatasync ${floor.fdatasyncMs} ms (${floor.fileSystem}), loopback round trip ${floor.roundTripMs} ms`,
-    "",
-    ...table,
-    "",
-    `verified: all ${verified.toLocaleString("en")} acknowledged entries are in the log, once, at their index`,
-  ].join("\n");
-}
-
-const settings = readSettings();
-const directory = mkdtempSync(join(settings.dir, "raft-bench-"));
-const cluster = `bench-${process.pid}`;
-let nodes: ChildProcess | null = null;
-try {
-  const floor = await measureFloor(directory);
-  nodes = await startNodes(directory, cluster);
-  const client = await RaftClient.connect({ key: openKey(cluster), loopbackOnly: true });
-  const load = new Load(client, settings.size);
-  const levels: Level[] = [];
-  for (const outstanding of settings.outstanding) {
-    levels.push(await load.run(outstanding, settings.seconds));
-  }
-  const verified = await load.verify();
-  await client.close();
-  const report = { nodes: NODES, entryBytes: settings.size, floor, levels, verified };
-  console.log(settings.json ? JSON.stringify(report) : show(settings, floor, levels, verified));
-} finally {
-  if (nodes !== null) await stopNodes(nodes);
-  rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
+function render({ name, about, main: isMain, unavailable }: Scenario): string {
+  const reason = unavailable?.() ?? null;
+  const notes = [isMain ? "" : "with --all", reason === null ? "" : `not here: ${reason}`];
+  const text = notes.filter((note) => note !== "").join("; ");
+  return `    ${name.padEnd(20)} ${about}${text === "" ? "" : ` (${text})`}`;
 }

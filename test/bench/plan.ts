@@ -1,0 +1,38 @@
+/** Which scenarios run, in which order: every round has each of them once, in an order of its
+ *  own. */
+import { type Random, seededRandom } from "../../src/base/random.ts";
+import type { Scenario } from "./scenario.ts";
+
+export interface Turn {
+  /** From 0. */
+  readonly round: number;
+  readonly scenario: Scenario;
+}
+
+/** Those named, and whatever they are compared with, in the order of the list. */
+export function chosen(all: readonly Scenario[], names: readonly string[]): readonly Scenario[] {
+  const wanted = new Set<string>();
+  const want = (name: string): void => {
+    if (wanted.has(name)) return;
+    wanted.add(name);
+    const against = all.find((scenario) => scenario.name === name)?.against;
+    if (against !== undefined) want(against);
+  };
+  names.forEach(want);
+  return all.filter(({ name }) => wanted.has(name));
+}
+
+/** All runs, in order; it follows from the seed. */
+export function plan(scenarios: readonly Scenario[], runs: number, seed: number): readonly Turn[] {
+  const random = seededRandom(seed);
+  return Array.from({ length: runs }, (_, round) =>
+    shuffled(scenarios, random).map((scenario) => ({ round, scenario })),
+  ).flat();
+}
+
+function shuffled<T>(values: readonly T[], random: Random): readonly T[] {
+  return values
+    .map((value) => ({ value, at: random() }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ value }) => value);
+}

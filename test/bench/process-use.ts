@@ -1,0 +1,38 @@
+/** What a process has used, as Linux tells it in /proc. */
+import { readFileSync } from "node:fs";
+
+export interface ProcessUse {
+  /** User and system time of all its threads; steps of 10 ms. */
+  readonly cpuSeconds: number;
+  /** Resident memory now and at most, in bytes. */
+  readonly rssBytes: number;
+  readonly rssPeakBytes: number;
+  /** Bytes that it made the disk read and write. */
+  readonly diskReadBytes: number;
+  readonly diskWrittenBytes: number;
+}
+
+/** Linux counts in hundredths of a second (USER_HZ), whatever the kernel's own tick is. */
+const TICKS_PER_SECOND = 100;
+/** After the name in brackets come the state (field 3), ..., utime (14) and stime (15). */
+const UTIME_AT = 11;
+
+/** Throws when the process is gone. */
+export function processUse(pid: number): ProcessUse {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  const ticks = Number(fields[UTIME_AT]) + Number(fields[UTIME_AT + 1]);
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const io = readFileSync(`/proc/${pid}/io`, "utf8");
+  return {
+    cpuSeconds: ticks / TICKS_PER_SECOND,
+    rssBytes: numberOf(status, "VmRSS") * 1_024,
+    rssPeakBytes: numberOf(status, "VmHWM") * 1_024,
+    diskReadBytes: numberOf(io, "read_bytes"),
+    diskWrittenBytes: numberOf(io, "write_bytes"),
+  };
+}
+
+function numberOf(text: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? Number.NaN);
+}

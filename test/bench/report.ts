@@ -1,0 +1,157 @@
+/** What the benchmark found, for people and for programs: medians and ranges of all runs, ratios
+ *  between scenarios paired within each round. Pure. */
+import type { Setting } from "./machine.ts";
+import type { Better, Measured, Scenario } from "./scenario.ts";
+
+/** A figure over all runs. */
+export interface Figure {
+  readonly name: string;
+  readonly unit: string;
+  readonly better: Better;
+  /** One a run, in the order of the rounds. */
+  readonly values: readonly number[];
+}
+
+export interface Outcome {
+  readonly scenario: string;
+  readonly about: string;
+  readonly settings: Scenario["settings"];
+  readonly figures: readonly Figure[];
+  /** Runs that came to their end. */
+  readonly runs: number;
+  /** Acknowledged entries that were read back and compared, over all runs. */
+  readonly verified: number;
+  /** The figures of the same name divided by those of this scenario, round by round. */
+  readonly against: string | null;
+  readonly ratios: readonly Figure[];
+  /** Why it did not run, or what went wrong, in words. */
+  readonly skipped: string | null;
+  readonly failures: readonly string[];
+}
+
+export interface Report {
+  readonly setting: Setting;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly runs: number;
+  readonly outcomes: readonly Outcome[];
+}
+
+/** The figures of one run. */
+export interface Run {
+  readonly round: number;
+  readonly figures: readonly Measured[];
+  readonly verified: number;
+}
+
+export function outcomeOf(
+  scenario: Scenario,
+  own: readonly Run[],
+  other: readonly Run[],
+  failures: readonly string[],
+  skipped: string | null,
+): Outcome {
+  return {
+    scenario: scenario.name,
+    about: scenario.about,
+    settings: scenario.settings,
+    figures: figuresOf(own),
+    runs: own.length,
+    verified: own.reduce((sum, { verified }) => sum + verified, 0),
+    against: scenario.against ?? null,
+    ratios: figuresOf(ratioRuns(own, other)),
+    skipped,
+    failures,
+  };
+}
+
+function figuresOf(runs: readonly Run[]): readonly Figure[] {
+  const figures = new Map<string, Figure & { values: number[] }>();
+  for (const { name, unit, better, value } of runs.flatMap((run) => run.figures)) {
+    const figure = figures.get(name) ?? { name, unit, better, values: [] };
+    figure.values.push(value);
+    figures.set(name, figure);
+  }
+  return [...figures.values()];
+}
+
+function ratioRuns(own: readonly Run[], other: readonly Run[]): readonly Run[] {
+  return own.flatMap((run) => {
+    const pair = other.find(({ round }) => round === run.round);
+    if (pair === undefined) return [];
+    const figures = run.figures.flatMap((figure) => {
+      const base = pair.figures.find(({ name }) => name === figure.name);
+      if (base === undefined || base.value === 0) return [];
+      return [{ ...figure, unit: "x", value: figure.value / base.value }];
+    });
+    return [{ ...run, figures }];
+  });
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const upper = sorted[sorted.length >> 1] ?? Number.NaN;
+  if (sorted.length % 2 === 1) return upper;
+  return ((sorted[(sorted.length >> 1) - 1] ?? Number.NaN) + upper) / 2;
+}
+
+export function renderReport({ setting, seed, seconds, runs, outcomes }: Report): string {
+  const verified = outcomes.reduce((sum, outcome) => sum + outcome.verified, 0);
+  const failed = outcomes.some(({ failures }) => failures.length > 0);
+  return [
+    `machine:    ${setting.cpu}, ${setting.cores} cores, ${setting.memoryGiB} GiB, ${setting.kernel}, ${setting.fileSystem}`,
+    `what ran:   commit ${setting.commit ?? "unknown"}, executable ${setting.executable}, ${setting.runtime}`,
+    `work:       ${setting.work} (seed ${seed}, ${seconds} s of measuring, ${runs} rounds in random order)`,
+    "",
+    ...renderTable(outcomes),
+    "",
+    ...outcomes.flatMap(({ scenario, skipped, failures }) => [
+      ...(skipped === null ? [] : [`${scenario}: not measured: ${skipped}`]),
+      ...failures.map((failure) => `${scenario}: FAILED: ${failure}`),
+    ]),
+    failed
+      ? "NOT verified: see above"
+      : `verified: all ${verified.toLocaleString("en")} acknowledged entries were read back, each once, whole, at its index`,
+  ].join("\n");
+}
+
+function renderTable(outcomes: readonly Outcome[]): readonly string[] {
+  const rows = [["SCENARIO", "FIGURE", "MEDIAN", "RANGE", "RUNS"]];
+  for (const { scenario, figures, ratios, against } of outcomes) {
+    for (const figure of figures) rows.push([scenario, ...cellsOf(figure)]);
+    for (const ratio of ratios)
+      rows.push([scenario, ...cellsOf({ ...ratio, name: `${ratio.name} to ${against}` })]);
+  }
+  return aligned(
+    rows.map((row, at) => (row[0] === rows[at - 1]?.[0] ? ["", ...row.slice(1)] : row)),
+  );
+}
+
+function cellsOf({ name, unit, values }: Figure): string[] {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  const range = values.length > 1 ? `${numberText(least)} .. ${numberText(most)}` : "";
+  return [name, `${numberText(median(values))} ${unit}`.trim(), range, String(values.length)];
+}
+
+/** Three digits that count, or all before the point. */
+export function numberText(value: number): string {
+  if (!Number.isFinite(value)) return "-";
+  const digits =
+    Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 1 ? 2 : 3;
+  return value.toLocaleString("en", { maximumFractionDigits: digits });
+}
+
+function aligned(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? "").length)),
+  );
+  const isText = (column: number) => column < 2;
+  return rows.map((row) =>
+    row
+      .map((cell, at) =>
+        isText(at) ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0),
+      )
+      .join("  ")
+      .trimEnd(),
+  );
+}

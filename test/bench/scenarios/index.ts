@@ -1,0 +1,5 @@
+/** Every scenario, in the order of the report. To add one: a file in this folder, a line here. */
+import type { Scenario } from "../scenario.ts";
+import { closedLoops } from "./closed-loop.ts";
+
+export const SCENARIOS: readonly Scenario[] = [...closedLoops];
