@@ -14,7 +14,7 @@ const STATE = {
 
 /** The answer's body. `id`, `state`, `term` and `voted_for` are the names that the HTTP seed
  *  used. */
-export function statusBody(report: NodeReport): Record<string, unknown> {
+export function statusBody(report: NodeReport, longestSilenceMs: number): Record<string, unknown> {
   return {
     id: report.id,
     state: report.state === "member" ? STATE[report.role] : "Follower",
@@ -23,6 +23,8 @@ export function statusBody(report: NodeReport): Record<string, unknown> {
     leader: report.leader,
     commit_index: report.commitIndex,
     last_index: report.lastIndex,
+    // How near this follower came to an election in its leader's term.
+    longest_silence_ms: Math.round(longestSilenceMs),
     cluster: report.cluster,
     address: addressText(report.address),
     version: report.version,
@@ -32,15 +34,13 @@ export function statusBody(report: NodeReport): Record<string, unknown> {
 /** Listens on `address`. Rejects with a sentence when the port is taken. */
 export async function serveHttp(
   address: Address,
-  report: () => NodeReport,
+  status: () => Record<string, unknown>,
 ): Promise<() => Promise<void>> {
   const server: Server = createServer((request, response) => {
     const path = (request.url ?? "/").split("?")[0];
     const found = request.method === "GET" && (path === "/status" || path === "/");
     response.writeHead(found ? 200 : 404, { "content-type": "application/json" });
-    response.end(
-      `${JSON.stringify(found ? statusBody(report()) : { error: "try GET /status" })}\n`,
-    );
+    response.end(`${JSON.stringify(found ? status() : { error: "try GET /status" })}\n`);
   });
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

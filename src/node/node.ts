@@ -7,7 +7,7 @@ import { randomId } from "../transport/dice.ts";
 import { createEndpoint } from "../transport/endpoint.ts";
 import type { UdpSocket } from "../transport/types.ts";
 import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
-import { serveHttp } from "./http.ts";
+import { serveHttp, statusBody } from "./http.ts";
 import { NodeProcess } from "./process.ts";
 import { systemNodeWorld } from "./system-world.ts";
 import { type NodeOptions, type RunningNode, StartError } from "./types.ts";
@@ -173,7 +173,9 @@ async function openDataSocket(
 async function maybeServeHttp(address: Address | null, running: NodeProcess): Promise<void> {
   if (address === null) return;
   try {
-    const close = await serveHttp(address, () => running.report());
+    const close = await serveHttp(address, () =>
+      statusBody(running.report(), running.member?.core.status().longestSilenceMs ?? 0),
+    );
     void running.ended.then(close);
   } catch (error) {
     running.kill();

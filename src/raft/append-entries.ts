@@ -15,6 +15,10 @@ export function heedLeader(
   message: { readonly term: number; readonly round: number },
 ): boolean {
   if (message.term < state.hard.term) return false;
+  if (message.term === state.hard.term && state.following.ackTo !== null) {
+    const silenceMs = state.nowMs - state.leaderContactMs;
+    state.following.longestSilenceMs = Math.max(state.following.longestSilenceMs, silenceMs);
+  }
   const reason = `node ${from.id} leads in term ${message.term}`;
   if (message.term > state.hard.term || state.role !== "follower" || state.leader === null) {
     assert(

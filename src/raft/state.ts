@@ -33,6 +33,8 @@ export interface Following {
   ackedIndex: LogIndex;
   /** An acknowledgement leaves with the next `takeReady`. */
   ackDue: boolean;
+  /** The longest time between two messages of this leader, ms: how near an election came. */
+  longestSilenceMs: number;
 }
 
 /** A (pre-)candidacy under way (§5.2; thesis §9.6). */
@@ -162,7 +164,14 @@ export function createState(options: CoreOptions): CoreState {
 }
 
 export function freshFollowing(): Following {
-  return { verifiedIndex: 0, latestRound: 0, ackTo: null, ackedIndex: 0, ackDue: false };
+  return {
+    verifiedIndex: 0,
+    latestRound: 0,
+    ackTo: null,
+    ackedIndex: 0,
+    ackDue: false,
+    longestSilenceMs: 0,
+  };
 }
 
 /** Sends now, or as soon as the term and vote that the message speaks of are durable. */

@@ -29,6 +29,9 @@ export interface CoreStatus {
   readonly mute: string | null;
   /** It does not vote because its disk lost what it had acknowledged: it must be replaced. */
   readonly lostData: boolean;
+  /** The longest time that the leader of this term was silent here between two of its messages, ms;
+   *  0 while this node leads. */
+  readonly longestSilenceMs: number;
 }
 
 /** A copy: it does not change when the core goes on. */
@@ -54,5 +57,6 @@ export function statusOf(state: CoreState): CoreStatus {
     peers,
     mute: muteReason(state),
     lostData: state.lost !== null,
+    longestSilenceMs: state.following.longestSilenceMs,
   };
 }

@@ -11,8 +11,8 @@ import { processUse, type ProcessUse } from "./process-use.ts";
 export interface ClusterOptions {
   /** 3 unless given. */
   readonly nodes?: number;
-  /** More flags of `raft up` for every node, such as `--mtu 1200`. */
-  readonly args?: readonly string[];
+  /** More flags of `raft up` for every node, such as `--mtu 1200`, or for each. */
+  readonly args?: readonly string[] | ((id: number) => readonly string[]);
   /** What the executable is started by, such as `strace -f`. */
   readonly within?: readonly string[];
 }
@@ -186,9 +186,10 @@ export class Cluster {
 
   #spawn(id: number, port: number): Running {
     const { within = [], args = [] } = this.#options;
+    const own = typeof args === "function" ? args(id) : args;
     const up = ["up", "--id", String(id), "--size", String(this.ids.length)];
     const place = ["--port", String(port), "--data-dir", this.dataDirectory(id)];
-    const [command = executable, ...words] = [...within, executable, ...up, ...place, ...args];
+    const [command = executable, ...words] = [...within, executable, ...up, ...place, ...own];
     const { RAFT_PEERS: _, ...env } = this.environment;
     return new Running(spawn(command, words, { env, cwd: this.directory, stdio: "pipe" }));
   }

@@ -17,4 +17,5 @@ export const leaderOfThree: CoreStatus = {
   peers: [],
   mute: null,
   lostData: false,
+  longestSilenceMs: 0,
 };

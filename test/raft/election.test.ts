@@ -410,3 +410,32 @@ describe("who answers and who campaigns", () => {
     expect(solo.step(2, vote(3, 2, 1))).toMatchObject([{ answer: "granted" }]);
   });
 });
+
+describe("the longest silence of a leader", () => {
+  it("is the longest time between two of its messages, of whatever kind, in its term", () => {
+    const solo = new Solo();
+    solo.step(2, heartbeat(1, 0));
+    for (const [ms, longestMs] of [
+      [40, 40],
+      [90, 90],
+      [60, 90],
+    ] as const) {
+      solo.nowMs += ms;
+      solo.step(2, heartbeat(1, 0));
+      expect(solo.core.status().longestSilenceMs).toBe(longestMs);
+    }
+    solo.nowMs += 70;
+    solo.step(3, heartbeat(2, 0));
+    expect(solo.core.status().longestSilenceMs).toBe(0);
+  });
+
+  it("counts one in which an election was tried and not wanted by the others", () => {
+    const solo = new Solo();
+    solo.step(2, heartbeat(1, 0));
+    solo.pass(TIMINGS.electionMaxMs);
+    expect(solo.core.role).toBe("pre-candidate");
+    solo.pass(20);
+    solo.step(2, heartbeat(1, 0));
+    expect(solo.core.status().longestSilenceMs).toBe(TIMINGS.electionMaxMs + 20);
+  });
+});
