@@ -31,9 +31,9 @@ export async function drive(cluster: Cluster, options: LoadOptions): Promise<Loa
     entries: level.entries,
     seconds,
     entriesPerSecond: level.entriesPerSecond,
-    p50Us: level.p50Ms * 1_000,
-    p99Us: level.p99Ms * 1_000,
-    maxUs: level.maxMs * 1_000,
+    p50Us: level.p50Us,
+    p99Us: level.p99Us,
+    maxUs: level.maxUs,
     verified,
   };
 }

@@ -12,7 +12,6 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { round } from "./load.ts";
 
 const ROUNDS = 300;
 const BLOCK_BYTES = 4_096;
@@ -95,7 +94,7 @@ async function measureRoundTrip(): Promise<number> {
 
 function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
-  return round(sorted[Math.floor(sorted.length / 2)] ?? Number.NaN);
+  return Math.round((sorted[sorted.length >> 1] ?? Number.NaN) * 100) / 100;
 }
 
 /** The other end of the round trip, in a process of its own. */

@@ -22,7 +22,8 @@ const mayImport: Record<string, string[]> = {
   node: ["transport", "discovery", "storage", "raft", "base"],
   client: ["transport", "discovery", "storage", "raft", "base"],
   sim: ["transport", "discovery", "storage", "raft", "base"],
-  cli: ["node", "client", "sim", "transport", "discovery", "storage", "raft", "base"],
+  bench: ["transport", "discovery", "storage", "raft", "base"],
+  cli: ["node", "client", "sim", "bench", "transport", "discovery", "storage", "raft", "base"],
 };
 
 /** Imports between folders of one layer, each with its reason. */
