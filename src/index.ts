@@ -9,7 +9,8 @@ import { systemDice } from "./transport/dice.ts";
 import { newKey as makeKey } from "./transport/key.ts";
 import type { ClusterKey } from "./transport/types.ts";
 
-export { RaftClient, type Entry } from "./client/client.ts";
+export { RaftClient } from "./client/client.ts";
+export type { Entry, Session } from "./client/session.ts";
 export {
   RaftError,
   type ClientOptions,

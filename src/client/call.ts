@@ -58,6 +58,6 @@ export interface Call {
   followedTerm: number;
   resting: boolean;
   done: boolean;
-  cancelAttempt: () => void;
-  cancelDeadline: () => void;
+  /** When its next copy is due. */
+  attemptMs: MonotonicMs;
 }

@@ -19,7 +19,7 @@ import type { Call, CallOptions, CallResult } from "./call.ts";
 import type { Finder, NodeConnection } from "./finder.ts";
 import { Ledger, REFUSALS, type Refusal } from "./outcomes.ts";
 import { Pace } from "./pace.ts";
-import { fraction, type ClientWire } from "./world.ts";
+import { jitter, type ClientWire } from "./world.ts";
 
 /** No new copy leaves so shortly before the deadline when all earlier ones were refused. */
 const LAST_COPY_MS = 50;
@@ -77,10 +77,13 @@ export class Calls {
   #probedMs: MonotonicMs = -Infinity;
   #askedStatusMs: MonotonicMs = -Infinity;
   #cancelKeepMet: () => void = nothing;
+  /** One timer for all calls: at the first time that any of them waits for, or before it. */
+  #wakeMs: MonotonicMs = Infinity;
+  #cancelWake: () => void = nothing;
 
   constructor(options: CallsOptions) {
     this.#clock = options.clock;
-    this.#pace = new Pace(() => fraction(options.dice));
+    this.#pace = new Pace(jitter(options.dice));
     this.#wire = options.wire;
     this.#finder = options.finder;
     this.#keepMet();
@@ -111,11 +114,10 @@ export class Calls {
       followedTerm: 0,
       resting: false,
       done: false,
-      cancelAttempt: nothing,
-      cancelDeadline: nothing,
+      attemptMs: Infinity,
     };
     this.#calls.add(call);
-    this.#armDeadline(call);
+    this.#wakeBy(call.deadlineMs);
     this.#attempt(call);
     return call;
   }
@@ -123,8 +125,6 @@ export class Calls {
   /** Ends a call without a result. */
   cancel(call: Call): void {
     call.done = true;
-    call.cancelAttempt();
-    call.cancelDeadline();
     for (const copy of call.copies) this.#copies.delete(copy);
     this.#calls.delete(call);
   }
@@ -136,6 +136,7 @@ export class Calls {
       this.cancel(call);
       call.options.onResult(this.expire(call));
     }
+    this.#cancelWake();
   }
 
   /** What is known of the call's copies now. */
@@ -152,7 +153,7 @@ export class Calls {
 
   setDeadline(call: Call, deadlineMs: MonotonicMs): void {
     call.deadlineMs = deadlineMs;
-    this.#armDeadline(call);
+    this.#wakeBy(deadlineMs);
   }
 
   /** What it waited for has happened: a call that rests after a refusal goes at once. */
@@ -360,21 +361,38 @@ export class Calls {
   }
 
   #arm(call: Call, delayMs: number): void {
-    call.cancelAttempt();
     call.resting = false;
-    call.cancelAttempt = this.#clock.after(delayMs, () => this.#attempt(call));
+    call.attemptMs = this.#clock.monotonicMs() + delayMs;
+    this.#wakeBy(call.attemptMs);
   }
 
-  #armDeadline(call: Call): void {
-    call.cancelDeadline();
-    if (call.deadlineMs === Infinity) return;
-    const delayMs = call.deadlineMs - this.#clock.monotonicMs();
-    call.cancelDeadline = this.#clock.after(Math.max(0, delayMs), () => {
-      const deadlineMs = call.options.onResult(this.expire(call));
-      if (call.done) return;
-      if (typeof deadlineMs === "number") this.setDeadline(call, deadlineMs);
-      else this.cancel(call);
-    });
+  #wakeBy(ms: MonotonicMs): void {
+    if (ms >= this.#wakeMs) return;
+    this.#cancelWake();
+    this.#wakeMs = ms;
+    const delayMs = Math.max(0, ms - this.#clock.monotonicMs());
+    this.#cancelWake = this.#clock.after(delayMs, () => this.#wake());
+  }
+
+  #wake(): void {
+    // A timer may come a fraction early, and stands for its time all the same.
+    const nowMs = Math.max(this.#wakeMs, this.#clock.monotonicMs());
+    this.#wakeMs = Infinity;
+    for (const call of this.#calls) {
+      if (call.deadlineMs <= nowMs) this.#late(call);
+      if (call.attemptMs <= nowMs) this.#attempt(call);
+    }
+    let nextMs = Infinity;
+    for (const { deadlineMs, attemptMs } of this.#calls)
+      nextMs = Math.min(nextMs, deadlineMs, attemptMs);
+    this.#wakeBy(nextMs);
+  }
+
+  #late(call: Call): void {
+    const deadlineMs = call.options.onResult(this.expire(call));
+    if (call.done) return;
+    if (typeof deadlineMs === "number") this.setDeadline(call, deadlineMs);
+    else this.cancel(call);
   }
 }
 

@@ -3,6 +3,7 @@
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { Configuration } from "../raft/types.ts";
 import type { LeaderHint, ReadRequest, Request } from "../transport/requests.ts";
+import { Births } from "./births.ts";
 import type { Answer, CallResult, Target } from "./call.ts";
 import { Calls } from "./calls.ts";
 import { callFailure, nobodyAnswers, type Circumstances } from "./failures.ts";
@@ -11,6 +12,7 @@ import { heardClusters } from "./heard.ts";
 import { Operator } from "./operator.ts";
 import { followLog, POLL_MS, readLog, type Records } from "./reader.ts";
 import { Sender } from "./sender.ts";
+import { type Entry, Session } from "./session.ts";
 import { isComplete, mergeStatus, type Heard } from "./status.ts";
 import {
   RaftError,
@@ -23,10 +25,10 @@ import {
   type Receipt,
   type SendOptions,
 } from "./types.ts";
+import { Turn } from "./turn.ts";
 import { systemWorld } from "./wire.ts";
 import type { ClientWire, ClientWorld } from "./world.ts";
 
-const SEND_TIMEOUT_MS = 5_000;
 const CALL_TIMEOUT_MS = 2_000;
 /** How long beacons are collected for `clusters`. */
 const LISTEN_MS = 1_500;
@@ -42,9 +44,6 @@ const LEADER_ANSWER_MS = 300;
 const LEADER_POLL_MS = 50;
 /** Rounds in which nobody names a leader before there is none. */
 const LEADERLESS_ROUNDS = 4;
-const UTF8 = new TextEncoder();
-
-export type Entry = string | Uint8Array;
 
 export class RaftClient {
   readonly #options: ClientOptions;
@@ -52,7 +51,11 @@ export class RaftClient {
   readonly #wire: ClientWire;
   readonly #finder: Finder;
   readonly #calls: Calls;
-  readonly #sender: Sender;
+  readonly #births: Births;
+  readonly #turn: Turn;
+  readonly #sessions = new Set<Session>();
+  /** The one that `send` uses. */
+  readonly #own: Session;
   readonly #operator: Operator;
   #closed = false;
 
@@ -68,8 +71,10 @@ export class RaftClient {
     this.#wire = wire;
     this.#finder = finder;
     this.#calls = calls;
-    const { clock, dice } = world;
-    this.#sender = new Sender({ clock, dice, calls, finder: () => finder, key: options.key });
+    const { clock } = world;
+    this.#births = new Births(calls, () => finder);
+    this.#turn = new Turn(clock);
+    this.#own = this.session();
     this.#operator = new Operator({
       ask: (request, target, timeoutMs) => this.#ask(request, target, timeoutMs),
       leader: (timeoutMs) => this.leader({ wait: true, timeoutMs }),
@@ -100,26 +105,31 @@ export class RaftClient {
   }
 
   /** Adds entries, as one: all of them or none, with consecutive indexes. */
-  send(entries: Entry | readonly Entry[], options: SendOptions = {}): Promise<Receipt> {
-    const list = typeof entries === "string" || entries instanceof Uint8Array ? [entries] : entries;
-    const payloads = list.map((entry) => (typeof entry === "string" ? UTF8.encode(entry) : entry));
-    return new Promise((resolve, reject) => {
-      this.#refuseIfUnusable();
-      const { signal } = options;
-      const settings = {
-        ifLast: options.ifLast ?? null,
-        requestId: options.requestId ?? null,
-        timeoutMs: options.timeoutMs ?? this.#options.timeoutMs ?? SEND_TIMEOUT_MS,
-      };
-      const submission = this.#sender.submit(payloads, settings, (result) => {
-        signal?.removeEventListener("abort", abandon);
-        if (result instanceof RaftError) reject(result);
-        else resolve(result);
-      });
-      const abandon = (): void => this.#sender.abandon(submission);
-      signal?.addEventListener("abort", abandon);
-      if (signal?.aborted === true) abandon();
+  send(entries: Entry | readonly Entry[], options?: SendOptions): Promise<Receipt> {
+    return this.#own.send(entries, options);
+  }
+
+  /** A session beside the client's own: another order of entries over the same socket. What enters
+   *  through different sessions is not ordered against each other, and a failure in one touches no
+   *  other. The cluster remembers the last 65,536 sessions that sent something. */
+  session(): Session {
+    const { clock, dice } = this.#world;
+    const sender = new Sender({
+      clock,
+      dice,
+      calls: this.#calls,
+      births: this.#births,
+      turn: this.#turn,
+      finder: () => this.#finder,
+      key: this.#options.key,
     });
+    const session = new Session(sender, {
+      check: () => this.#refuseIfUnusable(),
+      timeoutMs: this.#options.timeoutMs,
+      onClosed: () => this.#sessions.delete(session),
+    });
+    this.#sessions.add(session);
+    return session;
   }
 
   /** The committed entries as of the call, or the part that is asked for. */
@@ -331,7 +341,7 @@ export class RaftClient {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#sender.close();
+    for (const session of this.#sessions) session.close();
     this.#calls.close();
     await this.#wire.close();
   }

@@ -74,8 +74,14 @@ export class Finder {
     );
   }
 
+  /** The one that was heard last of those under `id`. */
   connection(id: NodeId): NodeConnection | undefined {
-    return this.#byId().get(id);
+    let latest: NodeConnection | undefined;
+    for (const node of this.#wire.connections()) {
+      if (!isNode(node) || node.remote.identity.id !== id) continue;
+      if (latest === undefined || node.lastHeardMs >= latest.lastHeardMs) latest = node;
+    }
+    return latest;
   }
 
   /** Of two processes under one id the one that was heard last: the other has ended, or will be

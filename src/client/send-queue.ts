@@ -29,7 +29,8 @@ export interface Submission {
   readonly startedMs: MonotonicMs;
   /** Moved to now when the caller gives up. */
   deadlineMs: MonotonicMs;
-  readonly settle: (result: Receipt | RaftError) => void;
+  readonly resolve: (receipt: Receipt) => void;
+  readonly reject: (error: RaftError) => void;
   settled: boolean;
 }
 
@@ -152,8 +153,12 @@ export function isAlone({ name, ifLast }: Submission): boolean {
 
 /** Bytes of the payloads' array; throws for what no record can hold. */
 export function checkEntries(payloads: readonly Uint8Array[]): number {
-  const largest = payloads.reduce((max, { length }) => Math.max(max, length), 0);
-  const bytes = payloads.reduce((sum, { length }) => sum + payloadBytes(length), 5);
+  let largest = 0;
+  let bytes = 5;
+  for (const { length } of payloads) {
+    if (length > largest) largest = length;
+    bytes += payloadBytes(length);
+  }
   if (payloads.length === 0) throw new RaftError("nothing to send", 8);
   if (largest > ENTRY_BYTES_MAX)
     throw new RaftError(

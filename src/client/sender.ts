@@ -12,6 +12,7 @@ import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
 import type { AppendRequest, Response } from "../transport/requests.ts";
 import type { ClusterKey } from "../transport/types.ts";
+import type { Births } from "./births.ts";
 import type { Call, CallResult } from "./call.ts";
 import type { Calls } from "./calls.ts";
 import { notAdded, sendFailure } from "./failures.ts";
@@ -19,21 +20,20 @@ import type { Finder } from "./finder.ts";
 import { REFUSALS } from "./outcomes.ts";
 import { newClientId, parseRequestId, renderRequestId, type RequestId } from "./request-id.ts";
 import { checkEntries, isAlone, SendQueue, type Submission } from "./send-queue.ts";
+import type { Turn } from "./turn.ts";
+import type { RaftError, Receipt, SendOptions } from "./types.ts";
 
 /** Requests of one session under way at once, in the order of their sequences. */
 const WINDOW = 4;
 /** Requests that are sessions of their own, at once. */
 const ALONE_MAX = 1_000;
-export interface SubmitOptions {
-  readonly ifLast: number | null;
-  readonly requestId: string | null;
-  readonly timeoutMs: number;
-}
 
 interface Session {
   readonly clientId: string;
   readonly bornAt: number;
   nextSequence: number;
+  /** Requests under way. */
+  flights: number;
   /** Something in it ended without an answer: it takes nothing new. */
   broken: boolean;
 }
@@ -51,6 +51,8 @@ export interface SenderOptions {
   readonly clock: Clock;
   readonly dice: Dice;
   readonly calls: Calls;
+  readonly births: Births;
+  readonly turn: Turn;
   readonly finder: () => Finder;
   readonly key: ClusterKey;
 }
@@ -59,39 +61,45 @@ export class Sender {
   readonly #options: SenderOptions;
   readonly #queue: SendQueue;
   #session: Session | null = null;
-  #flights: Flight[] = [];
+  /** In the order of their requests. */
+  readonly #flights = new Set<Flight>();
+  /** Of them, those that are sessions of their own. */
+  #alone = 0;
   #pumpSoon = false;
   #closed = false;
-  #askingBirth: Call | null = null;
-  /** What was heard of the log is so old that a session born after it would be refused. */
-  #birthIsOld = false;
+  readonly #pumpNow = (): void => {
+    this.#pumpSoon = false;
+    this.#pump();
+  };
+
   constructor(options: SenderOptions) {
     this.#options = options;
     this.#queue = new SendQueue(options.clock, (submission) => {
       this.#reject(null, submission, null);
-      if (this.#queue.first === undefined) this.#stopAsking();
+      if (this.#queue.first === undefined) options.births.leave(this.#pumpNow);
     });
   }
 
-  /** Takes one call's entries; `settle` is called once. Throws RaftError for what can never be
-   *  added. */
+  /** Takes one call's entries; one of `resolve` and `reject` is called, once. Throws RaftError for
+   *  what can never be added. */
   submit(
     payloads: readonly Uint8Array[],
-    options: SubmitOptions,
-    settle: Submission["settle"],
+    options: SendOptions,
+    timeoutMs: number,
+    resolve: (receipt: Receipt) => void,
+    reject: (error: RaftError) => void,
   ): Submission {
     const bytes = checkEntries(payloads);
     const startedMs = this.#options.clock.monotonicMs();
-    const name = options.requestId === null ? null : parseRequestId(options.requestId);
-    const deadlineMs = startedMs + options.timeoutMs;
     const submission: Submission = {
       payloads,
       bytes,
-      name,
-      ifLast: options.ifLast,
+      name: options.requestId === undefined ? null : parseRequestId(options.requestId),
+      ifLast: options.ifLast ?? null,
       startedMs,
-      deadlineMs,
-      settle,
+      deadlineMs: startedMs + timeoutMs,
+      resolve,
+      reject,
       settled: false,
     };
     if (!this.#queue.push(submission))
@@ -104,7 +112,7 @@ export class Sender {
   abandon(submission: Submission): void {
     if (submission.settled) return;
     submission.deadlineMs = this.#options.clock.monotonicMs();
-    const flight = this.#flights.find(({ submissions }) => submissions.includes(submission));
+    const flight = [...this.#flights].find(({ submissions }) => submissions.includes(submission));
     if (flight === undefined) this.#queue.expire();
     else if (flight.call !== null)
       this.#options.calls.setDeadline(flight.call, submission.deadlineMs);
@@ -122,103 +130,84 @@ export class Sender {
       }
       if (flight.call !== null) this.#options.calls.cancel(flight.call);
     }
-    this.#flights = [];
+    this.#flights.clear();
     this.#queue.close();
-    this.#stopAsking();
+    this.#options.births.leave(this.#pumpNow);
   }
 
   /** After this turn, so that the calls of one turn become one request. */
   #wake(): void {
     if (this.#pumpSoon) return;
     this.#pumpSoon = true;
-    this.#options.clock.soon(() => {
-      this.#pumpSoon = false;
-      this.#pump();
-    });
+    this.#options.turn.after(this.#pumpNow);
   }
 
   #pump(): void {
-    if (this.#closed || this.#queue.first === undefined) return;
-    if (this.#birthIsOld || this.#options.finder().commitIndex === null) return this.#askBirth();
-    for (;;) {
-      const next = this.#queue.first;
-      if (next === undefined) return;
-      if (
-        this.#flights.filter(isAlone(next) ? isOfItsOwn : isInOrder).length >=
-        (isAlone(next) ? ALONE_MAX : WINDOW)
-      )
-        return;
-      const submissions = this.#queue.takeBatch();
-      const count = submissions.reduce((sum, { payloads }) => sum + payloads.length, 0);
-      const session = isAlone(next) ? null : this.#openSession();
-      const id = next.name ?? this.#nextId(session, count);
-      const flight: Flight = { id, count, session, submissions, call: null };
-      this.#flights.push(flight);
+    if (this.#closed) return;
+    for (let next = this.#queue.first; next !== undefined; next = this.#queue.first) {
+      if (isAlone(next) ? this.#alone >= ALONE_MAX : this.#windowIsFull()) return;
+      const flight = this.#take(next);
+      if (flight === null) return;
+      this.#enter(flight);
       this.#launch(flight, next);
     }
   }
 
-  #nextId(session: Session | null, count: number): RequestId {
-    const { clientId, bornAt, nextSequence } = session ?? this.#newSession();
+  /** Those left over in a broken session do not hold up the next one. */
+  #windowIsFull(): boolean {
+    return this.#session !== null && !this.#session.broken && this.#session.flights >= WINDOW;
+  }
+
+  /** The next request, which begins with `next`; null: no session can begin now, and the births
+   *  will call again. */
+  #take(next: Submission): Flight | null {
+    const alone = isAlone(next);
+    let session: Session | null = null;
+    if (next.name === null) session = alone ? this.#newSession() : this.#openSession();
+    const id = next.name ?? nextIn(session);
+    if (id === null) return null;
+    const submissions = this.#queue.takeBatch();
+    let count = 0;
+    for (const { payloads } of submissions) count += payloads.length;
     if (session !== null) session.nextSequence += count;
-    return { clientId, firstSequence: nextSequence, bornAt };
+    return { id, count, session: alone ? null : session, submissions, call: null };
   }
 
-  /** A session must be born after an index that is committed: asks a node for one before the first
-   *  entry, and the leader when that was too old. */
-  #askBirth(): void {
-    if (this.#askingBirth !== null) return;
-    this.#askingBirth = this.#options.calls.start({
-      request: { type: "leader" },
-      target: this.#birthIsOld ? "leader" : "any",
-      deadlineMs: Infinity,
-      onResult: () => {
-        this.#askingBirth = null;
-        this.#birthIsOld = false;
-        this.#pump();
-      },
-    });
-  }
-
-  #stopAsking(): void {
-    if (this.#askingBirth !== null) this.#options.calls.cancel(this.#askingBirth);
-    this.#askingBirth = null;
-  }
-
-  /** Never 0, which would be a name that a user chose; the log's first entry is nobody's. */
-  #birth(): number {
-    return Math.max(1, this.#options.finder().commitIndex ?? 1);
-  }
-
-  #openSession(): Session {
-    if (this.#session === null || this.#session.broken) {
-      this.#session = this.#newSession();
-    }
+  #openSession(): Session | null {
+    if (this.#session === null || this.#session.broken) this.#session = this.#newSession();
     return this.#session;
   }
 
-  #newSession(): Session {
-    return {
-      clientId: newClientId(this.#options.dice),
-      bornAt: this.#birth(),
-      nextSequence: 1,
-      broken: false,
-    };
+  #newSession(): Session | null {
+    const bornAt = this.#options.births.take(this.#pumpNow);
+    if (bornAt === null) return null;
+    const clientId = newClientId(this.#options.dice);
+    return { clientId, bornAt, nextSequence: 1, flights: 0, broken: false };
   }
 
   #launch(flight: Flight, { name, ifLast }: Submission): void {
+    const { id, count, session, submissions } = flight;
+    const payloads: Uint8Array[] = [];
+    let deadlineMs = Infinity;
+    for (const submission of submissions) {
+      for (const payload of submission.payloads) payloads.push(payload);
+      deadlineMs = Math.min(deadlineMs, submission.deadlineMs);
+    }
+    const { clientId, firstSequence, bornAt } = id;
     const request: AppendRequest = {
       type: "append",
-      ...flight.id,
-      count: flight.count,
+      clientId,
+      firstSequence,
+      bornAt,
+      count,
       ifLast,
-      payloads: encodePayloads(flight.submissions.flatMap(({ payloads }) => payloads)),
+      payloads: encodePayloads(payloads),
     };
     flight.call = this.#options.calls.start({
       request,
       target: "leader",
-      deadlineMs: Math.min(...flight.submissions.map(({ deadlineMs }) => deadlineMs)),
-      stopIf: (_, verdict) => flight.session?.broken === true && verdict === "safe",
+      deadlineMs,
+      stopIf: (_, verdict) => session?.broken === true && verdict === "safe",
       onResult: (result) => this.#result(flight, result, name !== null),
     });
   }
@@ -235,7 +224,7 @@ export class Sender {
         const isForgotten = code === "forgotten" && result.refusal.number === null;
         const moves = isForgotten || REFUSALS[code] === "after";
         if (moves && result.verdict === "safe" && !named) {
-          this.#birthIsOld ||= isForgotten;
+          if (isForgotten) this.#options.births.tooOld();
           return this.#dissolve(flight);
         }
         return this.#fail(flight, result);
@@ -257,7 +246,7 @@ export class Sender {
       const tookMs = nowMs - submission.startedMs;
       if (!submission.settled) {
         submission.settled = true;
-        submission.settle({ index, count, term, timeMs, duplicate, holders, tookMs });
+        submission.resolve({ index, count, term, timeMs, duplicate, holders, tookMs });
       }
       index += count;
     }
@@ -265,7 +254,7 @@ export class Sender {
       if (session !== null && session === flight.session && call !== null)
         this.#options.calls.nudge(call);
     }
-    this.#wake();
+    if (this.#queue.first !== undefined) this.#wake();
   }
 
   #fail(flight: Flight, result: CallResult): void {
@@ -304,7 +293,7 @@ export class Sender {
   #abandonSession({ session }: Flight): void {
     if (session === null || session.broken) return;
     session.broken = true;
-    const moving = this.#flights.filter(
+    const moving = [...this.#flights].filter(
       (flight) => flight.session === session && flight.call?.ledger.verdict === "safe",
     );
     for (const flight of moving) {
@@ -316,8 +305,16 @@ export class Sender {
     );
   }
 
+  #enter(flight: Flight): void {
+    this.#flights.add(flight);
+    if (flight.session === null) this.#alone++;
+    else flight.session.flights++;
+  }
+
   #leave(flight: Flight): void {
-    this.#flights = this.#flights.filter((other) => other !== flight);
+    if (!this.#flights.delete(flight)) return;
+    if (flight.session === null) this.#alone--;
+    else flight.session.flights--;
   }
 
   /** `result` null: it was never sent. */
@@ -336,7 +333,7 @@ export class Sender {
     }
     const nowMs = clock.monotonicMs();
     const waitedMs = nowMs - submission.startedMs;
-    submission.settle(
+    submission.reject(
       sendFailure(result, requestId, {
         key,
         waitedMs,
@@ -348,11 +345,9 @@ export class Sender {
   }
 }
 
-function isOfItsOwn({ session }: Flight): boolean {
-  return session === null;
-}
-
-/** Those left over in a broken session do not hold up the next one. */
-function isInOrder({ session }: Flight): boolean {
-  return session !== null && !session.broken;
+/** The name of the next request in that session. */
+function nextIn(session: Session | null): RequestId | null {
+  if (session === null) return null;
+  const { clientId, nextSequence, bornAt } = session;
+  return { clientId, firstSequence: nextSequence, bornAt };
 }

@@ -36,7 +36,14 @@ export interface ClientWorld {
   readonly openWire: (options: ClientOptions, listener: WireListener) => Promise<ClientWire>;
 }
 
-/** A number in [0, 1) from the dice. */
-export function fraction(dice: Dice): number {
-  return dice(4).reduce((value, byte) => value * 256 + byte, 0) / 2 ** 32;
+/** Numbers in [0, 1) for jitter (xorshift). The dice, each throw of which asks the system, give the
+ *  seed only. */
+export function jitter(dice: Dice): () => number {
+  let state = dice(4).reduce((value, byte) => value * 256 + byte, 0) | 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
 }

@@ -24,6 +24,9 @@ const REPEATS_MAX = 3;
 const NAMED_SESSIONS_MIN = 64;
 const NAMED_SESSIONS_USED = 24;
 
+/** The client's own session, or another one of it. */
+type Writer = Pick<RaftClient, "send">;
+
 /** What a send asks for. */
 interface Wish {
   readonly entries: readonly Uint8Array[];
@@ -82,7 +85,10 @@ export class Workload {
     while (this.#cluster.nowMs < this.#untilMs) {
       const customer = this.#cluster.addCustomer();
       const client = await customer.connect();
-      for (let loop = 0; loop < plan.outstanding; loop++) this.#mind(this.#serve(customer, client));
+      for (let loop = 0; loop < plan.outstanding; loop++) {
+        const writer = loop % 2 === 0 ? client : client.session();
+        this.#mind(this.#serve(customer, client, writer));
+      }
       const lifeMs = this.#cluster.electionMs * between(this.#random, 10, 80);
       await customer.sleep(lifeMs);
       if (this.#cluster.nowMs >= this.#untilMs) return;
@@ -100,8 +106,8 @@ export class Workload {
     });
   }
 
-  /** One thing after the other. */
-  async #serve(customer: Customer, client: RaftClient): Promise<void> {
+  /** One thing after the other; the writers of one client share its wire and nothing else. */
+  async #serve(customer: Customer, client: RaftClient, writer: Writer): Promise<void> {
     const { thinkMs } = this.#cluster.plan;
     for (;;) {
       await customer.sleep(-ln(1 - this.#random() * 0.999) * thinkMs);
@@ -109,7 +115,7 @@ export class Workload {
       const timeoutMs = this.#cluster.electionMs * pick(this.#random, [0.3, 2, 2, 8]);
       const dice = this.#random();
       if (dice < 0.18) await this.#read(customer, client, dice < 0.06, timeoutMs);
-      else await this.#sendUntilKnown(customer, client, this.#chooseWish(dice), timeoutMs);
+      else await this.#sendUntilKnown(customer, writer, this.#chooseWish(dice), timeoutMs);
     }
   }
 
@@ -150,14 +156,14 @@ export class Workload {
   /** Sends, and after an unknown outcome now and then again under the same name. */
   async #sendUntilKnown(
     customer: Customer,
-    client: RaftClient,
+    writer: Writer,
     wish: Wish,
     timeoutMs: number,
   ): Promise<void> {
     const sessionsBefore = this.#sessions;
     let name = wish.name;
     for (let copy = 0; copy <= REPEATS_MAX; copy++) {
-      const told = await this.#send(customer, client, wish, name, timeoutMs);
+      const told = await this.#send(customer, writer, wish, name, timeoutMs);
       if (told.outcome !== "unknown") return;
       name ??= told.requestId;
       const isRemembered =
@@ -170,7 +176,7 @@ export class Workload {
   /** `name`: under which the client sends it; null: it makes one. */
   async #send(
     { host }: Customer,
-    client: RaftClient,
+    writer: Writer,
     wish: Wish,
     name: string | null,
     timeoutMs: number,
@@ -187,7 +193,7 @@ export class Workload {
       this.operations[at] = { ...asked, ...unknown, ...told, returnNs: this.#nowNs() };
     };
     try {
-      const { index, term } = await client.send(entries, {
+      const { index, term } = await writer.send(entries, {
         timeoutMs,
         ...(ifLast !== null && { ifLast }),
         ...(name !== null && { requestId: name }),

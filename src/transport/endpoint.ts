@@ -134,7 +134,7 @@ class DatagramEndpoint implements Endpoint {
   }
 
   connections(): readonly Connection[] {
-    return [...this.#roster.all()].filter((peer) => !peer.double);
+    return this.#roster.single();
   }
 
   send(connection: Connection, frame: Frame): void {

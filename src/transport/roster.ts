@@ -19,6 +19,8 @@ export class Roster {
   readonly #nodes = new Map<NodeId, Peer>();
   readonly #sessions = new Map<number, { readonly peer: Peer; readonly session: Session }>();
   readonly #counts = { node: 0, client: 0 };
+  /** Made when it is asked for, and kept until somebody comes or goes. */
+  #single: readonly Peer[] | null = null;
 
   get size(): number {
     return this.#peers.size;
@@ -26,6 +28,12 @@ export class Roster {
 
   all(): Iterable<Peer> {
     return this.#peers.values();
+  }
+
+  /** All but those that claim this node's own id. */
+  single(): readonly Peer[] {
+    this.#single ??= [...this.#peers.values()].filter((peer) => !peer.double);
+    return this.#single;
   }
 
   /** The processes that count for their node ids. */
@@ -52,6 +60,7 @@ export class Roster {
   }
 
   add(peer: Peer): void {
+    this.#single = null;
     this.#peers.set(peer.bootId, peer);
     this.#counts[peer.remote.kind]++;
     this.attach(peer, peer.current);
@@ -63,6 +72,7 @@ export class Roster {
   }
 
   remove(peer: Peer): void {
+    this.#single = null;
     peer.closed = true;
     peer.receiver.close();
     for (const session of peer.sessions) this.#sessions.delete(session.localConnection);

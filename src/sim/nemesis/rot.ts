@@ -60,9 +60,10 @@ export function provenRecords(disk: MemoryDisk, limits: LogLimits): readonly Log
   });
 }
 
-/** True when both slots hold the same: then either alone may rot. */
+/** True when both slots hold the same: then either alone may rot. A disk that is about to fail
+ *  would fail this look as well. */
 export function isHardStateAtRest(disk: MemoryDisk): boolean {
-  if (!disk.exists(HARD_STATE_FILE)) return false;
+  if (disk.faults.length > 0 || !disk.exists(HARD_STATE_FILE)) return false;
   const file = disk.open(HARD_STATE_FILE, false);
   const [first, second] = SLOTS_AT.map((at) => file.readSync(at, SLOT_BYTES));
   return first !== undefined && second !== undefined && Buffer.compare(first, second) === 0;
