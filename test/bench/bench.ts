@@ -9,6 +9,7 @@
  *      --seed N       the order of the runs and whatever else is chosen at random (1)
  *      --dir DIR      where the data lies while it runs; a real disk
  *      --json         the whole report as one JSON object
+ *      --against LIST beside etcd and nats, on the same machine: see --against etcd --help
  *
  *  Results go to stdout, progress to stderr. Medians and ranges of all runs are printed. Exit code
  *  1 when a scenario failed or something that was acknowledged was not read back, 2 for what cannot
@@ -20,6 +21,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { executable } from "../e2e/world.ts";
 import { answer, lengthOf, namesOf, UsageError, wholeOf } from "../prove/typed.ts";
+import { sideBySide } from "./against/side-by-side.ts";
 import { fileSystemOf, settingOf } from "./machine.ts";
 import { chosen } from "./plan.ts";
 import { renderReport, type Report } from "./report.ts";
@@ -29,9 +31,10 @@ import { SCENARIOS } from "./scenarios/index.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
+const isSideBySide = process.argv.some((word) => /^--against(=|$)/.test(word));
 await answer(
-  import.meta.url,
-  main,
+  isSideBySide ? new URL("against/side-by-side.ts", import.meta.url).href : import.meta.url,
+  isSideBySide ? () => sideBySide(process.argv.slice(2), root, realDisk()) : main,
   () => `\nThe scenarios:\n\n${SCENARIOS.map(render).join("\n")}`,
 );
 

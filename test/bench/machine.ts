@@ -30,8 +30,10 @@ export function settingOf(options: {
   readonly scenarios: readonly Scenario[];
   readonly seconds: number;
   readonly seed: number;
+  /** What else was asked for. */
+  readonly more?: unknown;
 }): Setting {
-  const { root, directory, scenarios, seconds, seed } = options;
+  const { root, directory, scenarios, seconds, seed, more } = options;
   return {
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: cpus().length,
@@ -41,14 +43,19 @@ export function settingOf(options: {
     runtime: `Bun ${Bun.version}`,
     commit: commitOf(root),
     executable: digest(readFileSync(options.executable)),
-    work: workHash(scenarios, seconds, seed),
+    work: workHash(scenarios, seconds, seed, more),
   };
 }
 
 /** The same for the same scenarios, settings and seed, on every machine. */
-export function workHash(scenarios: readonly Scenario[], seconds: number, seed: number): string {
+export function workHash(
+  scenarios: readonly Scenario[],
+  seconds: number,
+  seed: number,
+  more?: unknown,
+): string {
   const work = scenarios.map(({ name, settings, against }) => ({ name, settings, against }));
-  return digest(JSON.stringify({ work, seconds, seed }));
+  return digest(JSON.stringify({ work, seconds, seed, more }));
 }
 
 /** Linux's number of a file system as a name. */

@@ -30,7 +30,8 @@ export function plan(scenarios: readonly Scenario[], runs: number, seed: number)
   ).flat();
 }
 
-function shuffled<T>(values: readonly T[], random: Random): readonly T[] {
+/** The same values in an order of chance. */
+export function shuffled<T>(values: readonly T[], random: Random): readonly T[] {
   return values
     .map((value) => ({ value, at: random() }))
     .toSorted((a, b) => a.at - b.at)

@@ -1,0 +1,81 @@
+/** Measures: in every round the floors, then each side once, in random order. Only the side whose
+ *  turn it is runs; it is started for its turn and ended after it, and nothing that it wrote is
+ *  removed before all rounds are over. */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { seededRandom } from "../../../src/base/random.ts";
+import { measureFloors } from "../floor.ts";
+import { shuffled } from "../plan.ts";
+import { settle } from "../settle.ts";
+import type { Round } from "./comparison.ts";
+import { Drivers, type Level, type Measure, type Sample } from "./drivers.ts";
+import type { Side } from "./side.ts";
+
+export interface RoundsOptions {
+  readonly sides: readonly Side[];
+  readonly levels: readonly Level[];
+  readonly measure: Measure;
+  readonly rounds: number;
+  /** Of the order of sides and levels. */
+  readonly seed: number;
+  /** Where everything is written. */
+  readonly directory: string;
+  readonly signal: AbortSignal;
+  readonly say: (line: string) => void;
+}
+
+/** The rounds that came to their end. Throws when a side does not hold what it acknowledged. */
+export async function runRounds(options: RoundsOptions): Promise<readonly Round[]> {
+  const { sides, levels, rounds, signal, say } = options;
+  const random = seededRandom(options.seed);
+  const done: Round[] = [];
+  for (let number = 1; number <= rounds; number++) {
+    await settled(options);
+    const floors = await measureFloors(options.directory);
+    const samples: Record<string, Record<string, Sample>> = {};
+    const verified: Record<string, number> = {};
+    const order = shuffled(levels, random);
+    for (const side of shuffled(sides, random)) {
+      const directory = join(options.directory, `${number}-${side.name}`);
+      const turn = await takeTurn(side, order, directory, options);
+      if (turn === null) return done;
+      samples[side.name] = turn.samples;
+      verified[side.name] = turn.verified;
+      const rates = Object.entries(turn.samples).map(
+        ([level, { entriesPerSecond }]) => `${level} ${Math.round(entriesPerSecond)}/s`,
+      );
+      say(`round ${number} of ${rounds}, ${side.name}: ${rates.join(", ")}`);
+    }
+    if (signal.aborted) return done;
+    done.push({ floors, samples, verified });
+  }
+  return done;
+}
+
+/** Null: interrupted. */
+async function takeTurn(
+  side: Side,
+  levels: readonly Level[],
+  directory: string,
+  options: RoundsOptions,
+): Promise<{ samples: Record<string, Sample>; verified: number } | null> {
+  await settled(options);
+  mkdirSync(directory);
+  const servers = await side.start(directory);
+  const drivers = new Drivers(servers);
+  try {
+    const samples: Record<string, Sample> = {};
+    for (const level of levels) {
+      if (options.signal.aborted) return null;
+      samples[level.name] = await drivers.run(level, options.measure);
+    }
+    return { samples, verified: await servers.verify(options.measure.size, drivers.runs) };
+  } finally {
+    await drivers.end();
+    await servers.stop();
+  }
+}
+
+async function settled({ signal, say }: RoundsOptions): Promise<void> {
+  if (!(await settle(signal))) say("the machine does not become quiet");
+}

@@ -1,0 +1,180 @@
+/** `npm run bench -- --against etcd,nats`: our cluster beside those of others, on this machine,
+ *  under the same load.
+ *
+ *      --against LIST      etcd (Debian's etcd-server), nats (nats-server)
+ *      --runs N            rounds (5): each has the floors, and every side once, in random order
+ *      --seconds S         how long each level measures (2)
+ *      --outstanding LIST  entries under way of one client (1,64,1000)
+ *      --clients N         and of so many clients, one each; 0: not (1000)
+ *      --size B            bytes of an entry (100)
+ *      --seed N            the order (1)
+ *      --dir DIR           where the data lies while it runs; a real disk
+ *      --keep FILE         adds these rounds to those in FILE and reports on all of them
+ *      --json              the whole report as one JSON object
+ *
+ *  The load comes from processes of their own; what they and the servers use of the CPU is printed,
+ *  and the largest load is repeated from two client processes: if that is not faster, one was not
+ *  what was measured. Exit code 1 when a side does not hold what it acknowledged, 2 when it is not
+ *  installed. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { executable } from "../../e2e/world.ts";
+import { lengthOf, namesOf, UsageError, wholeOf } from "../../prove/typed.ts";
+import { type Setting, settingOf } from "../machine.ts";
+import { type Comparison, compare, renderComparison, type Round } from "./comparison.ts";
+import type { Level } from "./drivers.ts";
+import { etcd } from "./etcd.ts";
+import { nats } from "./nats.ts";
+import { ours } from "./ours.ts";
+import { runRounds } from "./rounds.ts";
+import type { Side } from "./side.ts";
+
+const PEERS: readonly Side[] = [etcd, nats];
+const WARM_UP_MS = 1_000;
+
+/** `directory` is where data is written unless `--dir` says otherwise. Returns the exit code. */
+export async function sideBySide(
+  words: readonly string[],
+  root: string,
+  directory: string,
+): Promise<number> {
+  const asked = typed(words, directory);
+  const { sides, levels, measure, seed } = asked;
+  const work = { sides: sides.map(({ name }) => name), levels, measure };
+  const setting = settingOf({
+    root,
+    directory: asked.directory,
+    executable,
+    scenarios: [],
+    seconds: measure.measuredMs / 1_000,
+    seed: 0,
+    more: work,
+  });
+  const earlier = kept(asked.keep, setting);
+  const interrupted = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const)
+    process.on(signal, () => interrupted.abort());
+  const own = mkdtempSync(join(asked.directory, "raft-against-"));
+  try {
+    const made = await runRounds({
+      ...{ sides, levels, measure, rounds: asked.rounds, directory: own },
+      seed: seed + earlier.length,
+      signal: interrupted.signal,
+      say: (line) => process.stderr.write(`${line}\n`),
+    });
+    const rounds = [...earlier, ...made];
+    if (asked.keep !== null) writeFileSync(asked.keep, JSON.stringify({ setting, rounds }));
+    const comparison = compare(rounds, work.sides, levels);
+    if (asked.json) console.log(JSON.stringify({ setting, ...work, comparison, rounds }));
+    else console.log(render(setting, sides, asked, rounds, comparison));
+    return interrupted.signal.aborted ? 130 : 0;
+  } finally {
+    rmSync(own, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+interface Asked {
+  readonly sides: readonly Side[];
+  readonly levels: readonly Level[];
+  readonly measure: { warmUpMs: number; measuredMs: number; size: number };
+  readonly rounds: number;
+  readonly seed: number;
+  readonly directory: string;
+  readonly keep: string | null;
+  readonly json: boolean;
+}
+
+function typed(words: readonly string[], directory: string): Asked {
+  const { values } = parseArgs({
+    args: [...words],
+    options: {
+      against: { type: "string", default: "" },
+      runs: { type: "string", default: "5" },
+      seconds: { type: "string", default: "2" },
+      outstanding: { type: "string", default: "1,64,1000" },
+      clients: { type: "string", default: "1000" },
+      size: { type: "string", default: "100" },
+      seed: { type: "string", default: "1" },
+      dir: { type: "string", default: directory },
+      keep: { type: "string" },
+      json: { type: "boolean", default: false },
+    },
+  });
+  const names = namesOf(
+    "--against",
+    values.against,
+    PEERS.map(({ name }) => name),
+  );
+  const peers = PEERS.filter(({ name }) => names.includes(name));
+  const missing = peers.map((peer) => peer.unavailable()).filter((reason) => reason !== null);
+  if (missing.length > 0) throw new UsageError(missing.join("\n"));
+  if (!existsSync(values.dir)) throw new UsageError(`--dir ${values.dir}: there is no such folder`);
+  if (!existsSync(executable)) throw new UsageError(`${executable} is missing: npm run build`);
+  const outstanding = values.outstanding
+    .split(",")
+    .map((word) => wholeOf("--outstanding", word, 1))
+    .toSorted((a, b) => a - b);
+  const seconds = lengthOf("--seconds", values.seconds);
+  return {
+    sides: [ours, ...peers],
+    levels: levelsOf(outstanding, wholeOf("--clients", values.clients)),
+    measure: {
+      warmUpMs: Math.min(WARM_UP_MS, seconds * 1_000),
+      measuredMs: seconds * 1_000,
+      size: wholeOf("--size", values.size, 10),
+    },
+    rounds: wholeOf("--runs", values.runs, 1),
+    seed: wholeOf("--seed", values.seed),
+    directory: values.dir,
+    keep: values.keep ?? null,
+    json: values.json,
+  };
+}
+
+function levelsOf(outstanding: readonly number[], clients: number): readonly Level[] {
+  const most = outstanding.at(-1) ?? 1;
+  const number = (value: number) => value.toLocaleString("en");
+  return [
+    ...outstanding.map((one) => ({
+      ...{ name: `${number(one)} outstanding`, outstanding: one, clients: 1, processes: 1 },
+    })),
+    ...(most < 2
+      ? []
+      : [{ name: `${number(most)}, two processes`, outstanding: most, clients: 2, processes: 2 }]),
+    ...(clients === 0
+      ? []
+      : [{ name: `${number(clients)} clients`, outstanding: clients, clients, processes: 1 }]),
+  ];
+}
+
+/** The rounds of earlier calls, which must have been about the same. */
+function kept(file: string | null, setting: Setting): readonly Round[] {
+  if (file === null || !existsSync(file)) return [];
+  const earlier = JSON.parse(readFileSync(file, "utf8")) as { setting: Setting; rounds: Round[] };
+  if (JSON.stringify(earlier.setting) === JSON.stringify(setting)) return earlier.rounds;
+  throw new UsageError(`--keep ${file}: those rounds are of another executable, machine or work`);
+}
+
+function render(
+  setting: Setting,
+  sides: readonly Side[],
+  { measure }: Asked,
+  rounds: readonly Round[],
+  comparison: Comparison,
+): string {
+  const entries = (side: string) =>
+    rounds.reduce((sum, { verified }) => sum + (verified[side] ?? 0), 0).toLocaleString("en");
+  const seconds = measure.measuredMs / 1_000;
+  return [
+    `machine:    ${setting.cpu}, ${setting.cores} cores, ${setting.memoryGiB} GiB, ${setting.kernel}, ${setting.fileSystem}`,
+    `what ran:   commit ${setting.commit ?? "unknown"}, executable ${setting.executable}, ${setting.runtime}`,
+    `work:       ${setting.work}: entries of ${measure.size} bytes, ${seconds} s a level, ${rounds.length} rounds; in each the floors, then every`,
+    "            side in random order, started for its turn and ended after it; median (range)",
+    ...sides.map((side) => `${`${side.name}:`.padEnd(12)}${side.version()}; ${side.about}`),
+    "",
+    ...renderComparison(comparison, ours.name),
+    "",
+    ...sides.map(({ name, checked }) => `verified: ${name}: ${entries(name)} entries, ${checked}`),
+  ].join("\n");
+}

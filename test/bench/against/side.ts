@@ -1,0 +1,99 @@
+/** The sides of a comparison: three servers of one kind on this machine, with their own defaults.
+ *  `ours.ts`, `etcd.ts` and `nats.ts` are sides; what servers of other people need to start and end
+ *  is here. */
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { createServer } from "node:net";
+import { delimiter, join } from "node:path";
+import { Running } from "../../e2e/world.ts";
+import type { Numbers } from "./entry.ts";
+
+export interface Side {
+  /** As typed behind `--against`, and in the report. */
+  readonly name: string;
+  /** What a reader must know to compare: settings, and what is promised with them. */
+  readonly about: string;
+  /** How `verify` looks at what is there. */
+  readonly checked: string;
+  /** Why it cannot run here, in words that say what to install; null when it can. */
+  unavailable(): string | null;
+  version(): string;
+  /** Starts three servers with their data under `directory`; resolves when they take entries. */
+  start(directory: string): Promise<Servers>;
+}
+
+export interface Servers {
+  /** Their processes. */
+  readonly pids: readonly number[];
+  /** What a client in another process connects to: of other people's servers the one that leads,
+   *  so that no entry is passed on. */
+  readonly target: Target;
+  /** Clients beyond this number share connections, in turn. */
+  readonly connectionsMax: number;
+  /** How many entries were read back, or counted where it says so. Throws when the servers do not
+   *  hold exactly the entries of `runs`. */
+  verify(size: number, runs: readonly Numbers[]): Promise<number>;
+  /** Ends them. The data stays. */
+  stop(): Promise<void>;
+}
+
+/** Where entries are to go, in words that can be handed to another process. */
+export type Target =
+  | { readonly side: "etcd" | "nats"; readonly port: number }
+  | {
+      readonly side: "ours";
+      readonly cluster: string;
+      readonly peers: readonly string[];
+      readonly multicastPort: number;
+    };
+
+/** With more, the servers of others were slower here (etcd by a fifth at 10, by two fifths at
+ *  100). */
+export const CONNECTIONS_MAX = 10;
+const SERVERS = 3;
+const ids = Array.from({ length: SERVERS }, (_, at) => at + 1);
+
+/** Ports of this machine for `n` servers that nobody uses now, all different. */
+export async function freePorts(n: number): Promise<number[]> {
+  const servers = await Promise.all(Array.from({ length: n }, listening));
+  const ports = servers.map(({ port }) => port);
+  await Promise.all(servers.map(({ close }) => close()));
+  return ports;
+}
+
+async function listening(): Promise<{ port: number; close: () => Promise<void> }> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
+  return { port: address.port, close };
+}
+
+/** Starts one server of each id, with its arguments and a directory of its own. */
+export function startServers(
+  command: string,
+  directory: string,
+  argumentsOf: (id: number, own: string) => readonly string[],
+): Running[] {
+  return ids.map((id) => {
+    const own = join(directory, String(id));
+    mkdirSync(own, { recursive: true });
+    return new Running(spawn(command, argumentsOf(id, own), { cwd: own, stdio: "pipe" }));
+  });
+}
+
+/** Ends what `startServers` started, as a person would. */
+export async function stopServers(servers: readonly Running[]): Promise<void> {
+  await Promise.all(servers.map((server) => server.stop()));
+}
+
+/** The path of an installed command, also where servers are that only root runs. */
+export function installed(command: string): string | null {
+  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"];
+  const paths = folders.map((folder) => join(folder, command));
+  return paths.find((path) => existsSync(path)) ?? null;
+}
