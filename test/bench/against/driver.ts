@@ -30,17 +30,16 @@ export interface DriverResult {
 
 async function drive(work: DriverWork): Promise<DriverResult> {
   const [client, servers] = [new Cores([process.pid]), new Cores(work.pids)];
-  const { latenciesMs, measuredMs, numbers } = await runPuts(opening(work.target), work, {
+  const { latencies, measuredMs, numbers } = await runPuts(opening(work.target), work, {
     begin: () => [client, servers].forEach((cores) => cores.begin()),
     end: () => [client, servers].forEach((cores) => cores.end()),
   });
-  const sorted = Float64Array.from(latenciesMs).toSorted();
-  const at = (part: number) => sorted[Math.floor((sorted.length - 1) * part)] ?? Number.NaN;
+  const { p50Us, p99Us } = latencies.percentiles();
   const seconds = measuredMs / 1_000;
   return {
-    entriesPerSecond: sorted.length / seconds,
-    p50Ms: at(0.5),
-    p99Ms: at(0.99),
+    entriesPerSecond: latencies.count / seconds,
+    p50Ms: p50Us / 1_000,
+    p99Ms: p99Us / 1_000,
     clientCores: client.over(seconds),
     serverCores: servers.over(seconds),
     numbers,
@@ -75,7 +74,7 @@ class Cores {
 }
 
 function opening(target: Target): OpenPuts {
-  if (target.side === "ours") return (answers) => openOurPuts(target, answers);
+  if (target.side === "ours") return (answers, clients) => openOurPuts(target, answers, clients);
   if (target.side === "etcd") return (answers) => openEtcdPuts(target.port, answers);
   return (answers) => openNatsPuts(target.port, NATS_SUBJECT, answers);
 }

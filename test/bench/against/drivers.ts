@@ -10,6 +10,10 @@ const script = fileURLToPath(new URL("driver.ts", import.meta.url));
 /** Longer than it measures, a client may need this long. */
 const PATIENCE_MS = 40_000;
 
+/** Beyond this number clients share connections. With more of them the servers of others were
+ *  slower here: etcd by a fifth at 10, by two fifths at 100. */
+const CONNECTIONS_MAX = 10;
+
 /** One kind of load. */
 export interface Level {
   readonly name: string;
@@ -54,13 +58,22 @@ export class Drivers {
     while (this.#processes.length < level.processes) {
       this.#processes.push(new Running(spawn(process.execPath, [script], { stdio: "pipe" })));
     }
-    const { pids, target, connectionsMax } = this.#servers;
-    const connections = Math.min(level.clients, connectionsMax) / level.processes;
+    const { pids, target } = this.#servers;
+    const connections = Math.ceil(Math.min(level.clients, CONNECTIONS_MAX) / level.processes);
+    const clientsEach = Math.ceil(level.clients / level.processes / connections);
     const results = await Promise.all(
       this.#processes.slice(0, level.processes).map((driver, at) => {
         const first = (this.#runs.length + at) * RUN_NUMBERS;
-        const outstanding = level.outstanding / level.processes;
-        return ask(driver, { ...measure, target, pids, outstanding, connections, first });
+        const outstanding = Math.ceil(level.outstanding / level.processes);
+        return ask(driver, {
+          ...measure,
+          target,
+          pids,
+          outstanding,
+          connections,
+          clientsEach,
+          first,
+        });
       }),
     );
     this.#runs.push(...results.map(({ numbers }) => numbers));

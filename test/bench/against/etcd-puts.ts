@@ -78,7 +78,7 @@ class EtcdPuts implements Puts {
   put(slot: number, number: number, value: Uint8Array): void {
     const key = keyOf(number);
     if (this.#waiting.length > 0 || !this.#maySend(putBytes(key, value))) {
-      this.#waiting.push({ slot, key, value: Uint8Array.from(value) });
+      this.#waiting.push({ slot, key, value });
     } else this.#send(slot, key, value);
   }
 

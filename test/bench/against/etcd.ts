@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { type Running, until } from "../../e2e/world.ts";
 import { digitsOf, Expected, type Numbers } from "./entry.ts";
-import { CONNECTIONS_MAX, freePorts, installed, type Servers, type Side } from "./side.ts";
+import { freePorts, installed, type Servers, type Side } from "./side.ts";
 import { startServers, stopServers } from "./side.ts";
 
 const READY_TIMEOUT_MS = 30_000;
@@ -53,8 +53,6 @@ class EtcdServers implements Servers {
     this.#servers = servers;
     this.#leader = leader;
   }
-
-  readonly connectionsMax = CONNECTIONS_MAX;
 
   get pids(): readonly number[] {
     return this.#servers.map(({ pid }) => pid);

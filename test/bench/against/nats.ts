@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type Running, until } from "../../e2e/world.ts";
 import { Expected, type Numbers } from "./entry.ts";
 import { NatsRequests } from "./nats-requests.ts";
-import { CONNECTIONS_MAX, freePorts, installed, type Servers, type Side } from "./side.ts";
+import { freePorts, installed, type Servers, type Side } from "./side.ts";
 import { startServers, stopServers } from "./side.ts";
 
 export const NATS_SUBJECT = "bench";
@@ -97,8 +97,6 @@ class NatsServers implements Servers {
     this.#servers = servers;
     this.#port = port;
   }
-
-  readonly connectionsMax = CONNECTIONS_MAX;
 
   get pids(): readonly number[] {
     return this.#servers.map(({ pid }) => pid);

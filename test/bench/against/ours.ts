@@ -24,9 +24,6 @@ class OurServers implements Servers {
     this.#cluster = cluster;
   }
 
-  /** Each client is one of its own, with a socket and a session. */
-  readonly connectionsMax = Infinity;
-
   get pids(): readonly number[] {
     return this.#cluster.ids.map((id) => this.#cluster.pid(id));
   }
@@ -52,20 +49,29 @@ class OurServers implements Servers {
   }
 }
 
-/** One client of the cluster. It gathers what is sent in one turn by itself. */
+/** A socket with so many sessions: independent clients, as on a server that sends for many. What is
+ *  sent in one turn leaves together by itself. */
 export async function openOurPuts(
   target: Extract<Target, { side: "ours" }>,
   answers: Answers,
+  sessions: number,
 ): Promise<Puts> {
   const { cluster, peers, multicastPort } = target;
   const key = openKey(cluster);
   const client = await RaftClient.connect({ key, peers, multicastPort, loopbackOnly: true });
+  const options = { timeoutMs: TIMEOUT_MS };
+  const failed = (error: unknown) => answers.failed(String(error));
+  const senders = [client, ...Array.from({ length: sessions - 1 }, () => client.session())];
+  const ofSlot = new Map<number, (typeof senders)[number]>();
+  let slots = 0;
   return {
     put(slot, _number, entry) {
-      void client.send(Uint8Array.from(entry), { timeoutMs: TIMEOUT_MS }).then(
-        ({ index }) => answers.acknowledged(slot, index),
-        (error: unknown) => answers.failed(String(error)),
-      );
+      let sender = ofSlot.get(slot);
+      if (sender === undefined) {
+        sender = senders[slots++ % sessions] ?? client;
+        ofSlot.set(slot, sender);
+      }
+      sender.send(entry, options).then(({ index }) => answers.acknowledged(slot, index), failed);
     },
     flush() {},
     close: () => client.close(),

@@ -1,5 +1,6 @@
 /** A closed loop: so many entries under way at all times, over one connection or several. It is the
  *  same for every side. */
+import { LatencyHistogram } from "../../../src/bench/histogram.ts";
 import { sleep } from "../../e2e/world.ts";
 import { DIGEST_MODULUS, digitsOf, numberedEntry, placeDigest } from "./entry.ts";
 import type { Numbers } from "./entry.ts";
@@ -7,8 +8,9 @@ import type { Answers, OpenPuts, Puts } from "./wire.ts";
 
 export interface PutWork {
   readonly outstanding: number;
-  /** The entries under way are spread over these. */
+  /** The entries under way are spread over these, each with so many clients on it. */
   readonly connections: number;
+  readonly clientsEach: number;
   /** Measured after this, ms, and not before every one of `outstanding` had its first answer:
    *  sessions are open, code is compiled, windows are full. */
   readonly warmUpMs: number;
@@ -20,8 +22,8 @@ export interface PutWork {
 }
 
 export interface PutResult {
-  /** Latencies of what was acknowledged while it was measured, ms. */
-  readonly latenciesMs: readonly number[];
+  /** Of what was acknowledged while it was measured. */
+  readonly latencies: LatencyHistogram;
   /** How long that was, ms. */
   readonly measuredMs: number;
   /** Everything that was acknowledged. */
@@ -37,7 +39,9 @@ export interface Marks {
 /** Resolves when everything under way was acknowledged. */
 export async function runPuts(open: OpenPuts, work: PutWork, marks: Marks): Promise<PutResult> {
   const loop = new PutLoop(work);
-  for (let number = 0; number < work.connections; number++) loop.puts.push(await open(loop));
+  for (let number = 0; number < work.connections; number++) {
+    loop.puts.push(await open(loop, work.clientsEach));
+  }
   try {
     await loop.run(marks);
     return loop.result;
@@ -49,14 +53,14 @@ export async function runPuts(open: OpenPuts, work: PutWork, marks: Marks): Prom
 class PutLoop implements Answers {
   readonly puts: Puts[] = [];
   readonly #work: PutWork;
-  readonly #entry: Buffer;
-  /** By slot: when its entry was put, and that entry's number. */
+  /** By slot: its entry, when that was put, and its number. */
+  readonly #entries: readonly Buffer[];
   readonly #startedMs: Float64Array;
   readonly #numbers: Float64Array;
   /** By slot: 1 when an entry of it was acknowledged. */
   readonly #answered: Uint8Array;
   #unanswered: number;
-  readonly #latenciesMs: number[] = [];
+  readonly #latencies = new LatencyHistogram();
   #next: number;
   #underWay = 0;
   #digest = 0;
@@ -69,7 +73,7 @@ class PutLoop implements Answers {
 
   constructor(work: PutWork) {
     this.#work = work;
-    this.#entry = numberedEntry(work.size, 0);
+    this.#entries = Array.from({ length: work.outstanding }, () => numberedEntry(work.size, 0));
     this.#startedMs = new Float64Array(work.outstanding);
     this.#numbers = new Float64Array(work.outstanding);
     this.#answered = new Uint8Array(work.outstanding);
@@ -101,7 +105,7 @@ class PutLoop implements Answers {
   get result(): PutResult {
     const { first } = this.#work;
     return {
-      latenciesMs: this.#latenciesMs,
+      latencies: this.#latencies,
       measuredMs: this.#untilMs - this.#fromMs,
       numbers: { first, count: this.#next - first, digest: this.#digest },
     };
@@ -114,7 +118,7 @@ class PutLoop implements Answers {
     this.#digest = (this.#digest + placeDigest(this.#numbers[slot]!, place)) % DIGEST_MODULUS;
     if (this.#answered[slot] === 0) this.#handleFirst(slot);
     if (nowMs >= this.#fromMs && nowMs < this.#untilMs)
-      this.#latenciesMs.push(nowMs - this.#startedMs[slot]!);
+      this.#latencies.record(nowMs - this.#startedMs[slot]!);
     if (this.#untilMs === Infinity) this.#put(slot);
     else if (this.#underWay === 0) this.#resolve();
   }
@@ -133,7 +137,8 @@ class PutLoop implements Answers {
     this.#underWay++;
     this.#startedMs[slot] = this.#nowMs;
     this.#numbers[slot] = number;
-    this.#entry.write(digitsOf(number), "latin1");
-    this.puts[slot % this.puts.length]!.put(slot, number, this.#entry);
+    const entry = this.#entries[slot]!;
+    entry.write(digitsOf(number), "latin1");
+    this.puts[slot % this.puts.length]!.put(slot, number, entry);
   }
 }

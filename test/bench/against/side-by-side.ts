@@ -5,7 +5,7 @@
  *      --runs N            rounds (5): each has the floors, and every side once, in random order
  *      --seconds S         how long each level measures (2)
  *      --outstanding LIST  entries under way of one client (1,64,1000)
- *      --clients N         and of so many clients, one each; 0: not (1000)
+ *      --clients N         and of so many clients on ten connections, one each; 0: not (1000)
  *      --size B            bytes of an entry (100)
  *      --seed N            the order (1)
  *      --dir DIR           where the data lies while it runs; a real disk

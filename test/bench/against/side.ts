@@ -28,8 +28,6 @@ export interface Servers {
   /** What a client in another process connects to: of other people's servers the one that leads,
    *  so that no entry is passed on. */
   readonly target: Target;
-  /** Clients beyond this number share connections, in turn. */
-  readonly connectionsMax: number;
   /** How many entries were read back, or counted where it says so. Throws when the servers do not
    *  hold exactly the entries of `runs`. */
   verify(size: number, runs: readonly Numbers[]): Promise<number>;
@@ -47,9 +45,6 @@ export type Target =
       readonly multicastPort: number;
     };
 
-/** With more, the servers of others were slower here (etcd by a fifth at 10, by two fifths at
- *  100). */
-export const CONNECTIONS_MAX = 10;
 const SERVERS = 3;
 const ids = Array.from({ length: SERVERS }, (_, at) => at + 1);
 

@@ -4,8 +4,9 @@ import { connect, type Socket } from "node:net";
 
 /** A connection over which entries are put. Answers come in any order. */
 export interface Puts {
-  /** Queues the entry of `slot`. What is queued while an answer is told is sent after all that
-   *  arrived with that answer were told; anything else by `flush`. */
+  /** Queues the entry of `slot`, which stays as it is until it is acknowledged. What is queued
+   *  while an answer is told is sent after all that arrived with that answer were told; anything
+   *  else by `flush`. */
   put(slot: number, number: number, entry: Uint8Array): void;
   flush(): void;
   close(): void | Promise<void>;
@@ -78,5 +79,5 @@ export function connectTo(port: number): Promise<Socket> {
   });
 }
 
-/** Opens a connection to the servers of a side. */
-export type OpenPuts = (answers: Answers) => Promise<Puts>;
+/** Opens a connection to the servers of a side; so many clients share it. */
+export type OpenPuts = (answers: Answers, clients: number) => Promise<Puts>;
