@@ -230,7 +230,7 @@ abstract class Loop {
   }
 
   #figures(): LoadFigures {
-    const seconds = (this.untilMs - this.fromMs) / 1_000;
+    const seconds = Math.round(this.untilMs - this.fromMs) / 1_000;
     const entriesPerSecond = seconds > 0 ? this.entries / seconds : 0;
     return {
       ...this.latencies.percentiles(),

@@ -21,6 +21,8 @@ export class Written {
   #acknowledgedAt = new Float64Array(FIRST_ROOM);
   #sent = 0;
   #acknowledged = 0;
+  #firstIndex: LogIndex = Infinity;
+  #lastIndex: LogIndex = 0;
 
   constructor(form: EntryForm) {
     this.#form = form;
@@ -33,6 +35,12 @@ export class Written {
 
   get acknowledged(): number {
     return this.#acknowledged;
+  }
+
+  /** Where the acknowledged entries lie, others between them; null when there are none. */
+  get span(): { readonly firstIndex: LogIndex; readonly lastIndex: LogIndex } | null {
+    if (this.#acknowledged === 0) return null;
+    return { firstIndex: this.#firstIndex, lastIndex: this.#lastIndex };
   }
 
   /** The number of the next entry: makes `entry` that one. */
@@ -50,6 +58,8 @@ export class Written {
   acknowledge(number: number, index: LogIndex): void {
     this.#acknowledgedAt[number] = index;
     this.#acknowledged++;
+    if (index < this.#firstIndex) this.#firstIndex = index;
+    if (index > this.#lastIndex) this.#lastIndex = index;
   }
 
   /** Compares with the log as it is read from where the load began. An entry that was sent and not

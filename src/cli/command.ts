@@ -34,7 +34,8 @@ export interface CommandHelp {
   readonly examples: readonly (readonly [command: string, meaning: string])[];
   /** Further sentences, one a line. */
   readonly notes?: readonly string[];
-  /** It ends in order when told to, however long that takes (`up`). Others are given a second. */
+  /** It ends in order when told to, however long that takes (`up`, `bench`). Others are given a
+   *  second. */
   readonly endsItself?: boolean;
   /** Besides 0, 1 and 2, which every command has. */
   readonly exits: readonly ExitCode[];

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, Load>> = {
   key: async () => (await import("./key.ts")).keyCommand,
   clusters: async () => (await import("./clusters.ts")).clustersCommand,
   simulate: async () => (await import("./simulate.ts")).simulateCommand,
+  bench: async () => (await import("./bench.ts")).benchCommand,
   verify: async () => (await import("./verify.ts")).verifyCommand,
   version: async () => (await import("./version.ts")).versionCommand,
 };
@@ -38,6 +39,7 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   ps: "status",
   kill: "stop",
   init: "up",
+  benchmark: "bench",
 };
 
 /** Every command's own name. */

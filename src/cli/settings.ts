@@ -104,7 +104,21 @@ export const FLAGS = {
   crash: value("N", "how often a node is killed and started again, 0 to 1000"),
   partition: value("N", "how often a node is cut off from the others for a while, 0 to 1000"),
   trace: toggle("tell every message as it arrives, and every datagram that is lost"),
+  // bench
+  outstanding: value(
+    "N",
+    "entries under way at any time, over all clients; 64 unless typed, or as many as there are clients",
+  ),
+  seconds: value("S", "how long to measure, 0.1 to 3600; 5 unless typed"),
+  clients: value(
+    "C",
+    "independent sessions that send, over one socket; 1 unless typed, 10000 at most",
+  ),
+  rate: value("R", "send R entries a second, over all clients, whatever comes back"),
 } as const;
+
+/** `bench` means something else by --size. */
+export const ENTRY_SIZE_FLAG = value("B", "bytes of an entry, 16 to 1048576; 100 unless typed");
 
 /** The common flags that the environment may give as well. */
 export const FLAG_ENVIRONMENT: Readonly<Record<string, string>> = {
@@ -168,6 +182,13 @@ export function parseDuration(text: string, minMs = 1, maxMs = DURATION_MS_MAX):
   return wrong(
     `this time is ${minMs}ms to ${maxMs % 1_000 === 0 ? `${maxMs / 1_000}s` : `${maxMs}ms`}`,
   );
+}
+
+/** A number of seconds, to the millisecond. */
+export function parseSeconds(text: string, min: number, max: number): Parsed<number> {
+  const seconds = /^\d{1,6}(\.\d{1,3})?$/.test(text) ? Number(text) : Number.NaN;
+  if (seconds >= min && seconds <= max) return { ok: true, value: seconds };
+  return wrong(`this is ${min} to ${max} seconds`);
 }
 
 export function parseClusterName(text: string): Parsed<string> {

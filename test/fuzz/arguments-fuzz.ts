@@ -144,10 +144,11 @@ export class ArgumentsFuzz {
     return false;
   }
 
-  /** A command line for the compiled executable that does not start a node or a simulation. */
+  /** A command line for the compiled executable that starts no node, simulation or load. */
   line(): readonly string[] {
     const rolls = this.#rolls;
-    const quick = this.#commands.filter(({ name }) => name !== "up" && name !== "simulate");
+    const long = ["up", "simulate", "bench"];
+    const quick = this.#commands.filter(({ name }) => !long.includes(name));
     const command = rolls.pick(quick);
     const typed = lineFor(rolls, command, this.#commands).filter(
       (text) => !text.includes("\u0000"),
