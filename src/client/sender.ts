@@ -61,8 +61,8 @@ export class Sender {
   readonly #options: SenderOptions;
   readonly #queue: SendQueue;
   #session: Session | null = null;
-  /** In the order of their requests. */
-  readonly #flights = new Set<Flight>();
+  /** In the order of their requests. Hardly ever more than four: an array is cheaper than a set. */
+  readonly #flights: Flight[] = [];
   /** Of them, those that are sessions of their own. */
   #alone = 0;
   #pumpSoon = false;
@@ -112,7 +112,7 @@ export class Sender {
   abandon(submission: Submission): void {
     if (submission.settled) return;
     submission.deadlineMs = this.#options.clock.monotonicMs();
-    const flight = [...this.#flights].find(({ submissions }) => submissions.includes(submission));
+    const flight = this.#flights.find(({ submissions }) => submissions.includes(submission));
     if (flight === undefined) this.#queue.expire();
     else if (flight.call !== null)
       this.#options.calls.setDeadline(flight.call, submission.deadlineMs);
@@ -130,7 +130,7 @@ export class Sender {
       }
       if (flight.call !== null) this.#options.calls.cancel(flight.call);
     }
-    this.#flights.clear();
+    this.#flights.length = 0;
     this.#queue.close();
     this.#options.births.leave(this.#pumpNow);
   }
@@ -293,7 +293,7 @@ export class Sender {
   #abandonSession({ session }: Flight): void {
     if (session === null || session.broken) return;
     session.broken = true;
-    const moving = [...this.#flights].filter(
+    const moving = this.#flights.filter(
       (flight) => flight.session === session && flight.call?.ledger.verdict === "safe",
     );
     for (const flight of moving) {
@@ -306,13 +306,15 @@ export class Sender {
   }
 
   #enter(flight: Flight): void {
-    this.#flights.add(flight);
+    this.#flights.push(flight);
     if (flight.session === null) this.#alone++;
     else flight.session.flights++;
   }
 
   #leave(flight: Flight): void {
-    if (!this.#flights.delete(flight)) return;
+    const at = this.#flights.indexOf(flight);
+    if (at < 0) return;
+    this.#flights.splice(at, 1);
     if (flight.session === null) this.#alone--;
     else flight.session.flights--;
   }

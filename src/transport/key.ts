@@ -143,7 +143,13 @@ export function bytesOf(hex: string): Uint8Array {
 }
 
 export function hexOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
+  return hexAt(bytes, 0, bytes.length);
+}
+
+/** What arrives is a Buffer, which needs no view to be read. */
+export function hexAt(bytes: Uint8Array, at: number, length: number): string {
+  if (bytes instanceof Buffer) return bytes.toString("hex", at, at + length);
+  return Buffer.from(bytes.buffer, bytes.byteOffset + at, length).toString("hex");
 }
 
 /** Every part has a fixed length under one label, so that two lists of parts never read the

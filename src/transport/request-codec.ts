@@ -13,11 +13,12 @@ import {
   isNodeId,
 } from "../base/limits.ts";
 import type { MembershipChange, Configuration } from "../raft/types.ts";
+import { decodeAppend, decodeAppended, encodeAppend, encodeAppended } from "./append-codec.ts";
 import { FieldReader } from "./fields.ts";
 import { bytesOf, hexOf } from "./key.ts";
 import { pack, packWithTail, unpack, type Wire } from "./messagepack.ts";
 import { decodeReport, encodeReport } from "./report-codec.ts";
-import type { LeaderHint, RefusalCode, Request, Response } from "./requests.ts";
+import type { AppendRequest, LeaderHint, RefusalCode, Request, Response } from "./requests.ts";
 
 /** One answer to a read is at most 1 MiB and one record. */
 const RECORDS_BYTES_MAX = 4 << 20;
@@ -72,11 +73,16 @@ const REFUSALS: readonly [RefusalCode, ...RefusalCode[]] = [
 
 /** The bytes of a request, owned by the caller. */
 export function encodeRequest(request: Request): Uint8Array {
+  if (request.type === "append") return encodeAppend(request);
   return packWithTail(requestFields(request));
 }
 
 /** The request, or why these bytes are none. */
 export function decodeRequest(bytes: Uint8Array): Request | string {
+  return decodeAppend(bytes) ?? decodeAnyRequest(bytes);
+}
+
+function decodeAnyRequest(bytes: Uint8Array): Request | string {
   const fields = unpack(bytes);
   if (typeof fields === "string") return fields;
   const reader = new FieldReader(fields, "request");
@@ -86,11 +92,16 @@ export function decodeRequest(bytes: Uint8Array): Request | string {
 
 /** The bytes of a response, owned by the caller. */
 export function encodeResponse(response: Response): Uint8Array {
+  if (response.type === "appended") return encodeAppended(response);
   return new Uint8Array(pack(responseFields(response)));
 }
 
 /** The response, or why these bytes are none. */
 export function decodeResponse(bytes: Uint8Array): Response | string {
+  return decodeAppended(bytes) ?? decodeAnyResponse(bytes);
+}
+
+function decodeAnyResponse(bytes: Uint8Array): Response | string {
   const fields = unpack(bytes);
   if (typeof fields === "string") return fields;
   const reader = new FieldReader(fields, "response");
@@ -100,18 +111,8 @@ export function decodeResponse(bytes: Uint8Array): Response | string {
   return response ?? "response: unreadable report";
 }
 
-function requestFields(request: Request): readonly Wire[] {
+function requestFields(request: Exclude<Request, AppendRequest>): readonly Wire[] {
   switch (request.type) {
-    case "append":
-      return [
-        REQUEST.append,
-        bytesOf(request.clientId),
-        request.firstSequence,
-        request.count,
-        request.bornAt,
-        request.ifLast,
-        request.payloads,
-      ];
     case "read":
       return [
         REQUEST.read,
@@ -202,19 +203,8 @@ function readChange(reader: FieldReader): MembershipChange {
   return { type, id, incarnation: hexOf(incarnation) };
 }
 
-function responseFields(response: Response): Wire {
+function responseFields(response: Exclude<Response, { type: "appended" }>): Wire {
   switch (response.type) {
-    case "appended":
-      return [
-        RESPONSE.appended,
-        response.index,
-        response.count,
-        response.term,
-        response.timeMs,
-        response.duplicate,
-        response.holders,
-        response.commitIndex,
-      ];
     case "records":
       return [
         RESPONSE.records,

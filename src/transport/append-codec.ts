@@ -1,0 +1,217 @@
+/** Appends and their answers as bytes, written and read in place: the two bodies of the hot path.
+ *
+ *      append   = [0, clientId, firstSequence, count, bornAt, ifLast | null, payloads]
+ *      appended = [0, index, count, term, timeMs, duplicate, [holder, ...], commitIndex]
+ *
+ *  The bytes are those that the packer would make, so either side may be the general one
+ *  (request-codec.ts). Reading gives null for whatever is not exactly one of these: the general
+ *  decoder then says what it is, or why it is nothing. */
+
+import {
+  ENTRIES_PER_RECORD_MAX,
+  isNodeId,
+  MEMBERS_MAX,
+  PAYLOADS_BYTES_MAX,
+} from "../base/limits.ts";
+import type { NodeId } from "../base/types.ts";
+import { hexAt } from "./key.ts";
+import type { AppendRequest, Response } from "./requests.ts";
+
+type Appended = Extract<Response, { type: "appended" }>;
+
+const ID_BYTES = 16;
+/** Array head, type, client id with its head. */
+const APPEND_HEAD_BYTES = 4 + ID_BYTES;
+const NULL = 0xc0;
+const FALSE = 0xc2;
+const TRUE = 0xc3;
+const BIN8 = 0xc4;
+const U8 = 0xcc;
+const U16 = 0xcd;
+const U32 = 0xce;
+const F64 = 0xcb;
+const NONE = -1;
+/** A number through its eight bytes. */
+const float = new DataView(new ArrayBuffer(8));
+
+/** The bytes of an append, owned by the caller. */
+export function encodeAppend(request: AppendRequest): Uint8Array {
+  const { clientId, firstSequence, count, bornAt, ifLast, payloads } = request;
+  const bytes = new Uint8Array(
+    APPEND_HEAD_BYTES +
+      integerBytes(firstSequence) +
+      integerBytes(count) +
+      integerBytes(bornAt) +
+      (ifLast === null ? 1 : integerBytes(ifLast)) +
+      binHeadBytes(payloads.length) +
+      payloads.length,
+  );
+  bytes[0] = 0x97;
+  bytes[1] = 0;
+  bytes[2] = BIN8;
+  bytes[3] = ID_BYTES;
+  for (let at = 0; at < ID_BYTES; at++)
+    bytes[4 + at] = (digit(clientId, 2 * at) << 4) | digit(clientId, 2 * at + 1);
+  let at = writeInteger(bytes, APPEND_HEAD_BYTES, firstSequence);
+  at = writeInteger(bytes, at, count);
+  at = writeInteger(bytes, at, bornAt);
+  if (ifLast === null) bytes[at++] = NULL;
+  else at = writeInteger(bytes, at, ifLast);
+  bytes.set(payloads, writeBinHead(bytes, at, payloads.length));
+  return bytes;
+}
+
+/** null: not an append as it is written here. The payloads alias `bytes`. */
+export function decodeAppend(bytes: Uint8Array): AppendRequest | null {
+  if (bytes[0] !== 0x97 || bytes[1] !== 0 || bytes[2] !== BIN8 || bytes[3] !== ID_BYTES)
+    return null;
+  const reader = new Reader(bytes, APPEND_HEAD_BYTES);
+  const firstSequence = reader.integer();
+  const count = reader.integer();
+  const bornAt = reader.integer();
+  const ifLast = reader.isNull() ? null : reader.integer();
+  const length = reader.binLength();
+  if (firstSequence < 1 || count < 1 || count > ENTRIES_PER_RECORD_MAX || bornAt < 0) return null;
+  if ((ifLast ?? 0) < 0 || length < 0 || length > PAYLOADS_BYTES_MAX) return null;
+  if (reader.at + length !== bytes.length) return null;
+  const payloads = bytes.subarray(reader.at);
+  const clientId = hexAt(bytes, 4, ID_BYTES);
+  return { type: "append", clientId, firstSequence, count, bornAt, ifLast, payloads };
+}
+
+/** The bytes of an answer, owned by the caller. */
+export function encodeAppended(response: Appended): Uint8Array {
+  const { index, count, term, timeMs, duplicate, holders, commitIndex } = response;
+  let size = 2 + integerBytes(index) + integerBytes(count) + integerBytes(term);
+  size += integerBytes(timeMs) + 1 + (holders.length < 16 ? 1 : 3) + integerBytes(commitIndex);
+  for (const id of holders) size += integerBytes(id);
+  const bytes = new Uint8Array(size);
+  bytes[0] = 0x98;
+  bytes[1] = 0;
+  let at = writeInteger(bytes, 2, index);
+  at = writeInteger(bytes, at, count);
+  at = writeInteger(bytes, at, term);
+  at = writeInteger(bytes, at, timeMs);
+  bytes[at++] = duplicate ? TRUE : FALSE;
+  if (holders.length < 16) bytes[at++] = 0x90 | holders.length;
+  else {
+    bytes[at++] = 0xdc;
+    bytes[at++] = 0;
+    bytes[at++] = holders.length;
+  }
+  for (const id of holders) at = writeInteger(bytes, at, id);
+  writeInteger(bytes, at, commitIndex);
+  return bytes;
+}
+
+/** null: not such an answer as it is written here. */
+export function decodeAppended(bytes: Uint8Array): Appended | null {
+  if (bytes[0] !== 0x98 || bytes[1] !== 0) return null;
+  const reader = new Reader(bytes, 2);
+  const index = reader.integer();
+  const count = reader.integer();
+  const term = reader.integer();
+  const timeMs = reader.integer();
+  const duplicate = reader.next();
+  if (duplicate !== TRUE && duplicate !== FALSE) return null;
+  const length = reader.next() - 0x90;
+  if (length < 0 || length > 15 || length > MEMBERS_MAX) return null;
+  const holders: NodeId[] = [];
+  for (let at = 0; at < length; at++) {
+    const id = reader.integer();
+    if (!isNodeId(id)) return null;
+    holders.push(id);
+  }
+  const commitIndex = reader.integer();
+  if (index < 1 || count < 1 || count > ENTRIES_PER_RECORD_MAX) return null;
+  if (term < 0 || timeMs < 0 || commitIndex < 0 || reader.at !== bytes.length) return null;
+  const fields = { index, count, term, timeMs, duplicate: duplicate === TRUE };
+  return { type: "appended", ...fields, holders, commitIndex };
+}
+
+/** Reads on from an offset; a step beyond the end gives NONE, or a type that nothing has. */
+class Reader {
+  at: number;
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array, at: number) {
+    this.#bytes = bytes;
+    this.at = at;
+  }
+
+  next(): number {
+    return this.#bytes[this.at++] ?? NONE;
+  }
+
+  isNull(): boolean {
+    if (this.#bytes[this.at] !== NULL) return false;
+    this.at++;
+    return true;
+  }
+
+  /** A safe integer of at least 0; NONE: there is none. */
+  integer(): number {
+    const head = this.next();
+    if (head < 0x80) return head;
+    if (head === U8) return this.next();
+    if (head === U16) return this.#big(2);
+    if (head === U32) return this.#big(4);
+    if (head !== F64 || this.at + 8 > this.#bytes.length) return NONE;
+    for (let at = 0; at < 8; at++) float.setUint8(at, this.next());
+    const value = float.getFloat64(0);
+    return Number.isSafeInteger(value) && value >= 0 ? value : NONE;
+  }
+
+  /** Of a byte string; NONE: there is none. */
+  binLength(): number {
+    const head = this.next();
+    return head < BIN8 || head > 0xc6 ? NONE : this.#big(1 << (head - BIN8));
+  }
+
+  #big(count: number): number {
+    if (this.at + count > this.#bytes.length) return NONE;
+    let value = 0;
+    for (let left = count; left > 0; left--) value = value * 256 + this.next();
+    return value;
+  }
+}
+
+function digit(hex: string, at: number): number {
+  const code = hex.charCodeAt(at);
+  return code <= 57 ? code - 48 : (code | 32) - 87;
+}
+
+function integerBytes(value: number): number {
+  return value < 0x80 ? 1 : value < 0x100 ? 2 : value < 0x1_0000 ? 3 : value <= 0xffff_ffff ? 5 : 9;
+}
+
+function writeInteger(bytes: Uint8Array, at: number, value: number): number {
+  if (value < 0x80) {
+    bytes[at] = value;
+    return at + 1;
+  }
+  if (value <= 0xffff_ffff) {
+    const width = value < 0x100 ? 1 : value < 0x1_0000 ? 2 : 4;
+    bytes[at] = width === 1 ? U8 : width === 2 ? U16 : U32;
+    return writeBig(bytes, at + 1, value, width);
+  }
+  bytes[at] = F64;
+  float.setFloat64(0, value);
+  for (let byte = 0; byte < 8; byte++) bytes[at + 1 + byte] = float.getUint8(byte);
+  return at + 9;
+}
+
+function binHeadBytes(length: number): number {
+  return length < 0x100 ? 2 : length < 0x1_0000 ? 3 : 5;
+}
+
+function writeBinHead(bytes: Uint8Array, at: number, length: number): number {
+  const width = binHeadBytes(length) - 1;
+  bytes[at] = width === 1 ? BIN8 : width === 2 ? 0xc5 : 0xc6;
+  return writeBig(bytes, at + 1, length, width);
+}
+
+function writeBig(bytes: Uint8Array, at: number, value: number, width: number): number {
+  for (let byte = 0; byte < width; byte++) bytes[at + byte] = value >>> (8 * (width - 1 - byte));
+  return at + width;
+}
