@@ -99,6 +99,7 @@ export class Calls {
   }
 
   start(options: CallOptions): Call {
+    const nowMs = this.#clock.monotonicMs();
     const call: Call = {
       options,
       body: encodeRequest(options.request),
@@ -109,7 +110,7 @@ export class Calls {
       refusals: 0,
       wayless: 0,
       lastCopy: 0,
-      lastSentMs: this.#clock.monotonicMs(),
+      lastSentMs: nowMs,
       lastRefusal: null,
       followedTerm: 0,
       resting: false,
@@ -118,7 +119,7 @@ export class Calls {
     };
     this.#calls.add(call);
     this.#wakeBy(call.deadlineMs);
-    this.#attempt(call);
+    this.#attempt(call, nowMs);
     return call;
   }
 
@@ -195,13 +196,14 @@ export class Calls {
     if (typeof response === "string") return;
     const nowMs = this.#clock.monotonicMs();
     this.#learn(response, nowMs);
-    if (this.#probes.delete(frame.requestId)) return;
     const copy = this.#copies.get(frame.requestId);
-    if (copy === undefined) return;
-    this.#copies.delete(frame.requestId);
+    if (copy === undefined) return void this.#probes.delete(frame.requestId);
     const { call } = copy;
     call.unanswered = 0;
-    if (response.type === "refused") return this.#refused(copy, frame.requestId, response, nowMs);
+    if (response.type === "refused") {
+      this.#copies.delete(frame.requestId);
+      return this.#refused(copy, frame.requestId, response, nowMs);
+    }
     if (call.options.holdMs === undefined)
       this.#pace.measured(call.options.request, nowMs - copy.sentMs);
     this.cancel(call);
@@ -241,20 +243,19 @@ export class Calls {
     if (id !== call.lastCopy) return;
     const leader = this.#finder().leader;
     if (leader !== null && leader.term > call.followedTerm && leader.id !== to.remote.identity.id) {
-      return this.#attempt(call);
+      return this.#attempt(call, nowMs);
     }
-    this.#rest(call, this.#pace.restMs(call.refusals++));
+    this.#rest(call, nowMs, this.#pace.restMs(call.refusals++));
   }
 
   /** Sends a copy if there is a way, else asks for one. */
-  #attempt(call: Call): void {
+  #attempt(call: Call, nowMs: MonotonicMs = this.#clock.monotonicMs()): void {
     if (call.done) return;
-    const nowMs = this.#clock.monotonicMs();
     const route = this.#route(call, nowMs);
     if (route === null) {
       this.#finder().look(nowMs);
       this.#probe(nowMs);
-      return this.#rest(call, this.#pace.restMs(Math.min(call.wayless++, WAYLESS_MAX)));
+      return this.#rest(call, nowMs, this.#pace.restMs(Math.min(call.wayless++, WAYLESS_MAX)));
     }
     // A last copy that cannot be answered in time would only turn "safe to send again" into
     // "unknown".
@@ -264,7 +265,7 @@ export class Calls {
       this.#pace.answerMs(call.options.request) ?? LAST_COPY_MS,
     );
     if (ledger.copies > 0 && ledger.verdict === "safe" && call.deadlineMs - nowMs < answerMs)
-      return this.#rest(call, answerMs);
+      return this.#rest(call, nowMs, answerMs);
     const { to, hops } = route;
     const requestId = this.#nextId++;
     call.followedTerm = Math.max(call.followedTerm, this.#finder().leader?.term ?? 0);
@@ -278,7 +279,7 @@ export class Calls {
     this.#wire.send(to, { type: "request", requestId, hops, body: call.body });
     if (call.unanswered > 1) this.#suspect(to, nowMs);
     const resendMs = this.#pace.resendMs(options.request, body.length, call.unanswered, to.rttMs);
-    this.#arm(call, resendMs + (options.holdMs ?? 0));
+    this.#arm(call, nowMs + resendMs + (options.holdMs ?? 0));
   }
 
   #route(
@@ -355,14 +356,14 @@ export class Calls {
   }
 
   /** Waits after a refusal or for a way. */
-  #rest(call: Call, delayMs: number): void {
-    this.#arm(call, delayMs);
+  #rest(call: Call, nowMs: MonotonicMs, delayMs: number): void {
+    this.#arm(call, nowMs + delayMs);
     call.resting = true;
   }
 
-  #arm(call: Call, delayMs: number): void {
+  #arm(call: Call, attemptMs: MonotonicMs): void {
     call.resting = false;
-    call.attemptMs = this.#clock.monotonicMs() + delayMs;
+    call.attemptMs = attemptMs;
     this.#wakeBy(call.attemptMs);
   }
 
@@ -378,13 +379,12 @@ export class Calls {
     // A timer may come a fraction early, and stands for its time all the same.
     const nowMs = Math.max(this.#wakeMs, this.#clock.monotonicMs());
     this.#wakeMs = Infinity;
+    let nextMs = Infinity;
     for (const call of this.#calls) {
       if (call.deadlineMs <= nowMs) this.#late(call);
-      if (call.attemptMs <= nowMs) this.#attempt(call);
+      if (call.attemptMs <= nowMs) this.#attempt(call, nowMs);
+      if (!call.done) nextMs = Math.min(nextMs, call.deadlineMs, call.attemptMs);
     }
-    let nextMs = Infinity;
-    for (const { deadlineMs, attemptMs } of this.#calls)
-      nextMs = Math.min(nextMs, deadlineMs, attemptMs);
     this.#wakeBy(nextMs);
   }
 

@@ -314,7 +314,8 @@ export class Sender {
   #leave(flight: Flight): void {
     const at = this.#flights.indexOf(flight);
     if (at < 0) return;
-    this.#flights.splice(at, 1);
+    if (at === 0) this.#flights.shift();
+    else this.#flights.splice(at, 1);
     if (flight.session === null) this.#alone--;
     else flight.session.flights--;
   }

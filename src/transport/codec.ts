@@ -8,6 +8,7 @@
 
 import { MEMBERS_MAX } from "../base/limits.ts";
 import type { Configuration, RaftMessage } from "../raft/types.ts";
+import { decodeExchange, HOPS_MAX, REQUEST_CODE, RESPONSE_CODE } from "./exchange-codec.ts";
 import { FieldReader } from "./fields.ts";
 import { type Introduction, decodeIntroduction, encodeIntroduction } from "./hello.ts";
 import { bytesOf } from "./key.ts";
@@ -16,7 +17,6 @@ import type { Frame } from "./types.ts";
 
 /** The largest frame: an entry of 1 MiB with its outline, a segment head, a large reply. */
 export const FRAME_BYTES_MAX = 2_621_440;
-const HOPS_MAX = 8;
 const REASON_CHARACTERS_MAX = 256;
 const CHUNK_BYTES_MAX = 65_507;
 
@@ -64,8 +64,8 @@ export interface Body {
 const codes = {
   raft: 1,
   check: 2,
-  request: 3,
-  response: 4,
+  request: REQUEST_CODE,
+  response: RESPONSE_CODE,
   fence: 5,
   needRecords: 6,
   heal: 7,
@@ -144,6 +144,10 @@ export function encodeFrame(frame: WireFrame): readonly Wire[] {
 
 /** The body of a datagram, or the reason to drop it: one bad frame drops them all. */
 export function decodeBody(bytes: Uint8Array): Body | string {
+  return decodeExchange(bytes) ?? decodeAnyBody(bytes);
+}
+
+function decodeAnyBody(bytes: Uint8Array): Body | string {
   const values = unpack(bytes);
   if (typeof values === "string") return values;
   const head = new FieldReader(values.slice(0, 2), "body");

@@ -13,7 +13,7 @@ import {
   isNodeId,
 } from "../base/limits.ts";
 import type { MembershipChange, Configuration } from "../raft/types.ts";
-import { decodeAppend, decodeAppended, encodeAppend, encodeAppended } from "./append-codec.ts";
+import { decodeAppend, decodeAppended, encodeAppend, encodeAppended } from "./exchange-codec.ts";
 import { FieldReader } from "./fields.ts";
 import { bytesOf, hexOf } from "./key.ts";
 import { pack, packWithTail, unpack, type Wire } from "./messagepack.ts";

@@ -1,15 +1,16 @@
-/** The two bodies of the hot path: the same bytes and the same values as by the general codec. */
+/** The datagrams and bodies of the hot path: the same bytes and the same values as by the general codec. */
 
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   decodeAppend,
   decodeAppended,
+  decodeExchange,
   encodeAppend,
   encodeAppended,
-} from "../../src/transport/append-codec.ts";
+} from "../../src/transport/exchange-codec.ts";
 import { bytesOf } from "../../src/transport/key.ts";
-import { packWithTail, unpack, type Wire } from "../../src/transport/messagepack.ts";
+import { pack, packWithTail, unpack, type Wire } from "../../src/transport/messagepack.ts";
 import type { AppendRequest, Response } from "../../src/transport/requests.ts";
 
 type Appended = Extract<Response, { type: "appended" }>;
@@ -65,6 +66,16 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, plain(field)]));
 }
 
+const change = fc.array(fc.tuple(fc.nat({ max: 60 }), fc.integer({ min: 0, max: 255 })), {
+  minLength: 1,
+  maxLength: 3,
+});
+const spoil = (whole: Uint8Array, changes: [number, number][], cut: number): Uint8Array => {
+  const bytes = new Uint8Array(whole.slice(0, whole.length - cut));
+  for (const [at, byte] of changes) if (at < bytes.length) bytes[at] = byte;
+  return bytes;
+};
+
 describe("an append and its answer", () => {
   it("are the bytes that the packer makes", () => {
     fc.assert(
@@ -101,15 +112,6 @@ describe("an append and its answer", () => {
   });
 
   it("changed or cut anywhere are read as the general decoder reads them, or not at all", () => {
-    const change = fc.array(fc.tuple(fc.nat({ max: 60 }), fc.integer({ min: 0, max: 255 })), {
-      minLength: 1,
-      maxLength: 3,
-    });
-    const spoil = (whole: Uint8Array, changes: [number, number][], cut: number): Uint8Array => {
-      const bytes = new Uint8Array(whole.slice(0, whole.length - cut));
-      for (const [at, byte] of changes) if (at < bytes.length) bytes[at] = byte;
-      return bytes;
-    };
     let read = 0;
     fc.assert(
       fc.property(appends, answers, change, fc.nat({ max: 2 }), (request, answer, changes, cut) => {
@@ -130,5 +132,39 @@ describe("an append and its answer", () => {
       { numRuns: 1_000 },
     );
     expect(read).toBeGreaterThan(100);
+  });
+
+  it("in a datagram are read as the general decoder reads them, whole, changed or cut, or not at all", () => {
+    const frames = fc.array(
+      fc.oneof(
+        fc.tuple(fc.constant(3), integer(0), fc.nat({ max: 9 }), fc.uint8Array({ maxLength: 40 })),
+        fc.tuple(fc.constant(4), integer(0), fc.uint8Array({ maxLength: 40 })),
+      ),
+      { maxLength: 20 },
+    );
+    const times = fc.tuple(integer(0), fc.option(integer(0), { nil: null }));
+    let read = 0;
+    fc.assert(
+      fc.property(times, frames, change, fc.nat({ max: 8 }), (clocks, list, changes, cut) => {
+        const whole = new Uint8Array(pack([...clocks, ...list]));
+        for (const bytes of [whole, spoil(whole, changes, Math.max(0, cut - 6))]) {
+          const body = decodeExchange(bytes);
+          if (body === null) continue;
+          read++;
+          const fields = body.frames.map((frame): Wire => {
+            if (frame.type === "request") return [3, frame.requestId, frame.hops, frame.body];
+            return frame.type === "response" ? [4, frame.requestId, frame.body] : null;
+          });
+          expect(plain(unpack(bytes))).toEqual(plain([body.timeUs, body.echoUs, ...fields]));
+        }
+      }),
+      { numRuns: 1_000 },
+    );
+    expect(read).toBeGreaterThan(100);
+    expect(
+      decodeExchange(new Uint8Array(pack([1, null, [3, 1, 9, new Uint8Array(1)]]))),
+    ).toBeNull();
+    expect(decodeExchange(new Uint8Array(pack([1, null, [2, 1, 1, 1]])))).toBeNull();
+    expect(decodeExchange(new Uint8Array(pack([2 ** 32, null])))).toBeNull();
   });
 });

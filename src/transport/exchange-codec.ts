@@ -1,5 +1,8 @@
-/** Appends and their answers as bytes, written and read in place: the two bodies of the hot path.
+/** What a client and a leader exchange on the hot path, read and written in place: datagrams of
+ *  requests or answers and nothing else, appends, and their answers.
  *
+ *      datagram = [timeUs, echoUs | null, frame, ...]
+ *      frame    = [3, requestId, hops, body] | [4, requestId, body]
  *      append   = [0, clientId, firstSequence, count, bornAt, ifLast | null, payloads]
  *      appended = [0, index, count, term, timeMs, duplicate, [holder, ...], commitIndex]
  *
@@ -14,8 +17,15 @@ import {
   PAYLOADS_BYTES_MAX,
 } from "../base/limits.ts";
 import type { NodeId } from "../base/types.ts";
+import type { Body } from "./codec.ts";
 import { hexAt } from "./key.ts";
 import type { AppendRequest, Response } from "./requests.ts";
+import type { Frame } from "./types.ts";
+
+/** The codes of the two frames. */
+export const REQUEST_CODE = 3;
+export const RESPONSE_CODE = 4;
+export const HOPS_MAX = 8;
 
 type Appended = Extract<Response, { type: "appended" }>;
 
@@ -30,9 +40,39 @@ const U8 = 0xcc;
 const U16 = 0xcd;
 const U32 = 0xce;
 const F64 = 0xcb;
+const ARRAY16 = 0xdc;
 const NONE = -1;
 /** A number through its eight bytes. */
 const float = new DataView(new ArrayBuffer(8));
+
+/** null: there is something else in the datagram. The bodies alias `bytes`. */
+export function decodeExchange(bytes: Uint8Array): Body | null {
+  const reader = new Reader(bytes, 0);
+  const head = reader.next();
+  const count =
+    head === ARRAY16 ? reader.big(2) : head >= 0x90 && head <= 0x9f ? head - 0x90 : NONE;
+  const timeUs = reader.integer();
+  const echoUs = reader.isNull() ? null : reader.integer();
+  if (count < 2 || !isU32(timeUs) || !isU32(echoUs ?? 0)) return null;
+  const frames: Frame[] = [];
+  for (let left = count - 2; left > 0; left--) {
+    const fields = reader.next() - 0x90;
+    const code = reader.next();
+    const isRequest = code === REQUEST_CODE && fields === 4;
+    if (!isRequest && (code !== RESPONSE_CODE || fields !== 3)) return null;
+    const requestId = reader.integer();
+    const hops = isRequest ? reader.integer() : 0;
+    const length = reader.binLength();
+    const end = reader.at + length;
+    if (requestId < 0 || hops < 0 || hops > HOPS_MAX || length < 0 || end > bytes.length)
+      return null;
+    const body = bytes.subarray(reader.at, end);
+    reader.at = end;
+    if (isRequest) frames.push({ type: "request", requestId, hops, body });
+    else frames.push({ type: "response", requestId, body });
+  }
+  return reader.at === bytes.length ? { timeUs, echoUs, frames } : null;
+}
 
 /** The bytes of an append, owned by the caller. */
 export function encodeAppend(request: AppendRequest): Uint8Array {
@@ -95,7 +135,7 @@ export function encodeAppended(response: Appended): Uint8Array {
   bytes[at++] = duplicate ? TRUE : FALSE;
   if (holders.length < 16) bytes[at++] = 0x90 | holders.length;
   else {
-    bytes[at++] = 0xdc;
+    bytes[at++] = ARRAY16;
     bytes[at++] = 0;
     bytes[at++] = holders.length;
   }
@@ -125,8 +165,16 @@ export function decodeAppended(bytes: Uint8Array): Appended | null {
   const commitIndex = reader.integer();
   if (index < 1 || count < 1 || count > ENTRIES_PER_RECORD_MAX) return null;
   if (term < 0 || timeMs < 0 || commitIndex < 0 || reader.at !== bytes.length) return null;
-  const fields = { index, count, term, timeMs, duplicate: duplicate === TRUE };
-  return { type: "appended", ...fields, holders, commitIndex };
+  return {
+    type: "appended",
+    index,
+    count,
+    term,
+    timeMs,
+    duplicate: duplicate === TRUE,
+    holders,
+    commitIndex,
+  };
 }
 
 /** Reads on from an offset; a step beyond the end gives NONE, or a type that nothing has. */
@@ -154,8 +202,8 @@ class Reader {
     const head = this.next();
     if (head < 0x80) return head;
     if (head === U8) return this.next();
-    if (head === U16) return this.#big(2);
-    if (head === U32) return this.#big(4);
+    if (head === U16) return this.big(2);
+    if (head === U32) return this.big(4);
     if (head !== F64 || this.at + 8 > this.#bytes.length) return NONE;
     for (let at = 0; at < 8; at++) float.setUint8(at, this.next());
     const value = float.getFloat64(0);
@@ -165,15 +213,20 @@ class Reader {
   /** Of a byte string; NONE: there is none. */
   binLength(): number {
     const head = this.next();
-    return head < BIN8 || head > 0xc6 ? NONE : this.#big(1 << (head - BIN8));
+    return head < BIN8 || head > 0xc6 ? NONE : this.big(1 << (head - BIN8));
   }
 
-  #big(count: number): number {
+  /** `count` bytes as an unsigned integer; NONE: they are not there. */
+  big(count: number): number {
     if (this.at + count > this.#bytes.length) return NONE;
     let value = 0;
     for (let left = count; left > 0; left--) value = value * 256 + this.next();
     return value;
   }
+}
+
+function isU32(value: number): boolean {
+  return value >= 0 && value <= 0xffff_ffff;
 }
 
 function digit(hex: string, at: number): number {
