@@ -1,4 +1,5 @@
-/** The datagrams and bodies of the hot path: the same bytes and the same values as by the general codec. */
+/** The datagrams and bodies of the hot path: the same bytes and the same values as by the general
+ *  codec. */
 
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
