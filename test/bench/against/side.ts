@@ -86,9 +86,14 @@ export async function stopServers(servers: readonly Running[]): Promise<void> {
   await Promise.all(servers.map((server) => server.stop()));
 }
 
-/** The path of an installed command, also where servers are that only root runs. */
+/** The path of an installed command: in the folders of PATH, and in the `sbin` beside each `bin`,
+ *  which a person's PATH leaves out. */
 export function installed(command: string): string | null {
-  const folders = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/sbin"];
-  const paths = folders.map((folder) => join(folder, command));
-  return paths.find((path) => existsSync(path)) ?? null;
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  return (
+    folders
+      .flatMap((folder) => [folder, folder.replace(/bin\/?$/, "sbin")])
+      .map((folder) => join(folder, command))
+      .find((path) => existsSync(path)) ?? null
+  );
 }
