@@ -141,7 +141,7 @@ function renderLevel({ level, sides, ratios }: LevelComparison, own: string): re
     ...sides.map(({ side, figures }) => [`  ${side}`, ...cells(figures)]),
     ...ratios.map(({ to, figures }) => [`  ${own} / ${to}`, ...cells(figures).slice(0, 3)]),
   ];
-  return [head, ...rows].map(row);
+  return aligned([head, ...rows]);
 }
 
 function renderFloors(floors: Comparison["floors"]): readonly string[] {
@@ -160,11 +160,15 @@ function renderFloors(floors: Comparison["floors"]): readonly string[] {
   ];
 }
 
-function row(cells: readonly string[]): string {
-  return cells
-    .map((cell, at) => (at === 0 ? cell.padEnd(34) : cell.padStart(at === 1 ? 28 : 22)))
-    .join("")
-    .trimEnd();
+/** Columns as wide as they must be, two spaces apart; the first to the left, the others to the
+ *  right. */
+function aligned(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = (rows[0] ?? []).map((_, at) =>
+    Math.max(...rows.map((cells) => (cells[at] ?? "").length)),
+  );
+  const padded = (cell: string, at: number) =>
+    at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0);
+  return rows.map((cells) => cells.map(padded).join("  ").trimEnd());
 }
 
 function text({ median: middle, least, most, rounds }: Spread): string {

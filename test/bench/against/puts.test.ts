@@ -98,7 +98,7 @@ it("a put to etcd is one HEADERS and one DATA, and ends when its stream has been
   for (const byte of Buffer.concat([granted(3), granted(1), granted(5)]))
     socket().write(Uint8Array.of(byte));
   expect(await answers.count(3)).toEqual(["1 at 0", "0 at 0", "2 at 0"]);
-  puts.close();
+  await puts.close();
 });
 
 it("a put to etcd that is answered without a response has failed", async () => {
@@ -116,7 +116,7 @@ it("a put to etcd that is answered without a response has failed", async () => {
   });
   socket().write(frame(HEADERS, 4 | END_STREAM, 1, Buffer.from("no space")));
   expect((await answers.count(1))[0]).toContain("no space");
-  puts.close();
+  await puts.close();
 });
 
 it("no more goes to etcd than its windows take; the rest goes when they open", async () => {
@@ -143,7 +143,7 @@ it("no more goes to etcd than its windows take; the rest goes when they open", a
     .filter(({ type }) => type === DATA)
     .map(({ payload }) => Number(/\/(\d{10})/.exec(payload.toString("latin1"))?.[1]));
   expect(numbers).toEqual(Array.from({ length: entries }, (_, at) => at));
-  puts.close();
+  await puts.close();
 });
 
 it("a publish to NATS ends with the acknowledgement under its own reply subject", async () => {
@@ -165,5 +165,5 @@ it("a publish to NATS ends with the acknowledgement under its own reply subject"
   await until(() => heard().includes("PONG\r\n"));
   socket().write(answer(replies[0], '{"error":{"description":"no room"}}'));
   expect((await answers.count(3))[2]).toContain("no room");
-  puts.close();
+  await puts.close();
 });
