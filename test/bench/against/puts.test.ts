@@ -165,5 +165,5 @@ it("a publish to NATS ends with the acknowledgement under its own reply subject"
   await until(() => heard().includes("PONG\r\n"));
   socket().write(answer(replies[0], '{"error":{"description":"no room"}}'));
   expect((await answers.count(3))[2]).toContain("no room");
-  await puts.close();
+  puts.close();
 });
