@@ -31,13 +31,15 @@ export class LatencyHistogram {
   /** All 0 while nothing was recorded. */
   percentiles(): Percentiles {
     const us = (ns: number) => (this.count === 0 ? 0 : Math.round(ns / 100) / (NS_PER_US / 100));
-    const at = (percent: number) => us(this.#histogram.percentile(percent));
+    // A percentile is the upper end of its step, which may be above the largest value.
+    const { max } = this.#histogram;
+    const at = (percent: number) => us(Math.min(max, this.#histogram.percentile(percent)));
     return {
       p50Us: at(50),
       p90Us: at(90),
       p99Us: at(99),
       p999Us: at(99.9),
-      maxUs: us(this.#histogram.max),
+      maxUs: us(max),
     };
   }
 }

@@ -79,7 +79,7 @@ const UNDER_WAY_BYTES_MAX = 48 << 20;
 
 export class Load {
   readonly written: Written;
-  /** Called with each phase, and at what time the figures begin and end. */
+  /** Called at the beginning of each phase. */
   onPhase: (phase: LoadPhase) => void = () => undefined;
   readonly #options: LoadOptions;
   #loop: Loop | null = null;
@@ -111,18 +111,24 @@ export class Load {
   async #run({ seconds, warmUpSeconds = WARM_UP_SECONDS }: Span, loop: Loop): Promise<LoadFigures> {
     const { clock } = this.#options;
     const warmUpMs = Math.min(warmUpSeconds, seconds / 2) * 1_000;
-    const tell = (phase: LoadPhase, afterMs: number): (() => void) =>
-      clock.after(afterMs, () => this.onPhase(phase));
-    this.onPhase("warming up");
+    const last: LoadPhase = "waiting for the last receipts";
+    let isLast = false;
+    const enter = (phase: LoadPhase): void => {
+      isLast = phase === last;
+      this.onPhase(phase);
+    };
+    enter("warming up");
     const cancels = [
-      tell("measuring", warmUpMs),
-      tell("waiting for the last receipts", warmUpMs + seconds * 1_000),
+      clock.after(warmUpMs, () => enter("measuring")),
+      clock.after(warmUpMs + seconds * 1_000, () => enter(last)),
     ];
     this.#loop = loop;
     try {
       return await loop.run(warmUpMs, seconds * 1_000);
     } finally {
       for (const cancel of cancels) cancel();
+      // The last receipts may have been faster than the timer.
+      if (!isLast) enter(last);
       this.#loop = null;
     }
   }

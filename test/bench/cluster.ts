@@ -13,8 +13,8 @@ export interface ClusterOptions {
   readonly nodes?: number;
   /** More flags of `raft up` for every node, such as `--mtu 1200`, or for each. */
   readonly args?: readonly string[] | ((id: number) => readonly string[]);
-  /** What the executable is started by, such as `strace -f`. */
-  readonly within?: readonly string[];
+  /** What the executable is started by, such as `strace -D -f`; it must keep the process id. */
+  readonly within?: (id: number) => readonly string[];
 }
 
 interface Slot {
@@ -37,6 +37,7 @@ export class Cluster {
   readonly #multicastPort: number;
   readonly #slots = new Map<number, Slot>();
   readonly #clients: RaftClient[] = [];
+  readonly #commands = new Set<Running>();
 
   private constructor(directory: string, multicastPort: number, options: ClusterOptions) {
     this.name = `bench-${process.pid.toString(36)}-${(++clusters).toString(36)}`;
@@ -169,27 +170,36 @@ export class Cluster {
 
   /** Runs a command of the executable against this cluster. Throws unless it succeeds. */
   async command(args: readonly string[]): Promise<string> {
-    const running = new Running(
-      spawn(executable, args, { env: this.environment, cwd: this.directory, stdio: "pipe" }),
-    );
-    running.end();
+    const running = this.start(args);
     const { code } = await running.exited;
     if (code !== 0) throw new Error(`raft ${args.join(" ")}: ${code}\n${running.lines.join("\n")}`);
     return running.stdoutLines.join("\n");
   }
 
-  /** Ends every node. The data stays. */
+  /** Starts a command of the executable against this cluster; it ends with it at the latest. */
+  start(args: readonly string[]): Running {
+    const running = new Running(
+      spawn(executable, args, { env: this.environment, cwd: this.directory, stdio: "pipe" }),
+    );
+    running.end();
+    this.#commands.add(running);
+    void running.exited.then(() => this.#commands.delete(running));
+    return running;
+  }
+
+  /** Ends every node and every command. The data stays. */
   async stop(): Promise<void> {
+    await Promise.all([...this.#commands].map((running) => running.kill()));
     await Promise.all(this.#clients.splice(0).map((client) => client.close()));
     await Promise.all([...this.#slots.values()].map(({ running }) => running.kill()));
   }
 
   #spawn(id: number, port: number): Running {
-    const { within = [], args = [] } = this.#options;
+    const { within = () => [], args = [] } = this.#options;
     const own = typeof args === "function" ? args(id) : args;
     const up = ["up", "--id", String(id), "--size", String(this.ids.length)];
     const place = ["--port", String(port), "--data-dir", this.dataDirectory(id)];
-    const [command = executable, ...words] = [...within, executable, ...up, ...place, ...own];
+    const [command = executable, ...words] = [...within(id), executable, ...up, ...place, ...own];
     const { RAFT_PEERS: _, ...env } = this.environment;
     return new Running(spawn(command, words, { env, cwd: this.directory, stdio: "pipe" }));
   }

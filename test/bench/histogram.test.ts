@@ -17,6 +17,13 @@ it("percentiles are right to three digits, the largest value is kept", () => {
   expect(histogram.count).toBe(100_000);
 });
 
+it("no percentile is above the largest value", () => {
+  const histogram = new LatencyHistogram();
+  histogram.record(40.8228);
+  const { maxUs, ...others } = histogram.percentiles();
+  for (const value of Object.values(others)) expect(value).toBe(maxUs);
+});
+
 it("what is below a nanosecond or above an hour is recorded all the same", () => {
   const histogram = new LatencyHistogram();
   histogram.record(-1);

@@ -76,6 +76,19 @@ describe("a closed loop", () => {
     expect(load.written.acknowledged).toBe(6_000);
   });
 
+  it("tells its phases, the last one too, whoever ends it", async () => {
+    for (const stopMs of [null, 700, 100]) {
+      const cluster = new FakeCluster(1);
+      const load = cluster.load();
+      const phases: string[] = [];
+      load.onPhase = (phase) => void phases.push(phase);
+      if (stopMs !== null) cluster.time.after(stopMs, () => load.stop());
+      await cluster.time.settled(load.closed({ outstanding: 2, seconds: 1 }));
+      const measured = stopMs === 100 ? [] : ["measuring"];
+      expect(phases).toEqual(["warming up", ...measured, "waiting for the last receipts"]);
+    }
+  });
+
   it("shares the entries among its sessions", async () => {
     const cluster = new FakeCluster(1);
     const shares = [0, 0, 0];

@@ -54,7 +54,7 @@ export function workHash(
   seed: number,
   more?: unknown,
 ): string {
-  const work = scenarios.map(({ name, settings, against }) => ({ name, settings, against }));
+  const work = scenarios.map(({ name, settings }) => ({ name, settings }));
   return digest(JSON.stringify({ work, seconds, seed, more }));
 }
 

@@ -9,19 +9,6 @@ export interface Turn {
   readonly scenario: Scenario;
 }
 
-/** Those named, and whatever they are compared with, in the order of the list. */
-export function chosen(all: readonly Scenario[], names: readonly string[]): readonly Scenario[] {
-  const wanted = new Set<string>();
-  const want = (name: string): void => {
-    if (wanted.has(name)) return;
-    wanted.add(name);
-    const against = all.find((scenario) => scenario.name === name)?.against;
-    if (against !== undefined) want(against);
-  };
-  names.forEach(want);
-  return all.filter(({ name }) => wanted.has(name));
-}
-
 /** All runs, in order; it follows from the seed. */
 export function plan(scenarios: readonly Scenario[], runs: number, seed: number): readonly Turn[] {
   const random = seededRandom(seed);

@@ -17,7 +17,7 @@ const TICKS_PER_SECOND = 100;
 /** After the name in brackets come the state (field 3), ..., utime (14) and stime (15). */
 const UTIME_AT = 11;
 
-/** Throws when the process is gone. */
+/** Throws when the process is gone; one that has ended and was not waited for yet has no memory. */
 export function processUse(pid: number): ProcessUse {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -35,4 +35,13 @@ export function processUse(pid: number): ProcessUse {
 
 function numberOf(text: string, name: string): number {
   return Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(text)?.[1] ?? Number.NaN);
+}
+
+/** UDP datagrams that sockets of this machine have received since it started. */
+export function datagramsReceived(): number {
+  const [names = [], values = []] = readFileSync("/proc/net/snmp", "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("Udp:"))
+    .map((line) => line.split(" "));
+  return Number(values[names.indexOf("InDatagrams")] ?? Number.NaN);
 }

@@ -1,5 +1,4 @@
-/** What the benchmark found, for people and for programs: medians and ranges of all runs, ratios
- *  between scenarios paired within each round. Pure. */
+/** What the benchmark found, for people and for programs: medians and ranges of all runs. Pure. */
 import type { Setting } from "./machine.ts";
 import type { Better, Measured, Scenario } from "./scenario.ts";
 
@@ -21,9 +20,6 @@ export interface Outcome {
   readonly runs: number;
   /** Acknowledged entries that were read back and compared, over all runs. */
   readonly verified: number;
-  /** The figures of the same name divided by those of this scenario, round by round. */
-  readonly against: string | null;
-  readonly ratios: readonly Figure[];
   /** Why it did not run, or what went wrong, in words. */
   readonly skipped: string | null;
   readonly failures: readonly string[];
@@ -46,8 +42,7 @@ export interface Run {
 
 export function outcomeOf(
   scenario: Scenario,
-  own: readonly Run[],
-  other: readonly Run[],
+  runs: readonly Run[],
   failures: readonly string[],
   skipped: string | null,
 ): Outcome {
@@ -55,11 +50,9 @@ export function outcomeOf(
     scenario: scenario.name,
     about: scenario.about,
     settings: scenario.settings,
-    figures: figuresOf(own),
-    runs: own.length,
-    verified: own.reduce((sum, { verified }) => sum + verified, 0),
-    against: scenario.against ?? null,
-    ratios: figuresOf(ratioRuns(own, other)),
+    figures: figuresOf(runs),
+    runs: runs.length,
+    verified: runs.reduce((sum, { verified }) => sum + verified, 0),
     skipped,
     failures,
   };
@@ -73,19 +66,6 @@ function figuresOf(runs: readonly Run[]): readonly Figure[] {
     figures.set(name, figure);
   }
   return [...figures.values()];
-}
-
-function ratioRuns(own: readonly Run[], other: readonly Run[]): readonly Run[] {
-  return own.flatMap((run) => {
-    const pair = other.find(({ round }) => round === run.round);
-    if (pair === undefined) return [];
-    const figures = run.figures.flatMap((figure) => {
-      const base = pair.figures.find(({ name }) => name === figure.name);
-      if (base === undefined || base.value === 0) return [];
-      return [{ ...figure, unit: "x", value: figure.value / base.value }];
-    });
-    return [{ ...run, figures }];
-  });
 }
 
 export function median(values: readonly number[]): number {
@@ -117,11 +97,8 @@ export function renderReport({ setting, seed, seconds, runs, outcomes }: Report)
 
 function renderTable(outcomes: readonly Outcome[]): readonly string[] {
   const rows = [["SCENARIO", "FIGURE", "MEDIAN", "RANGE", "RUNS"]];
-  for (const { scenario, figures, ratios, against } of outcomes) {
+  for (const { scenario, figures } of outcomes)
     for (const figure of figures) rows.push([scenario, ...cellsOf(figure)]);
-    for (const ratio of ratios)
-      rows.push([scenario, ...cellsOf({ ...ratio, name: `${ratio.name} to ${against}` })]);
-  }
   return aligned(
     rows.map((row, at) => (row[0] === rows[at - 1]?.[0] ? ["", ...row.slice(1)] : row)),
   );

@@ -53,8 +53,7 @@ export async function runAll(options: RunnerOptions): Promise<readonly Outcome[]
   }
   return scenarios.map((scenario) => {
     const { runs = [], failures = [] } = tallies.get(scenario.name) ?? {};
-    const other = tallies.get(scenario.against ?? "")?.runs ?? [];
-    return outcomeOf(scenario, runs, other, failures, skipped.get(scenario.name) ?? null);
+    return outcomeOf(scenario, runs, failures, skipped.get(scenario.name) ?? null);
   });
 }
 
@@ -74,9 +73,9 @@ async function runOne(
     say: (line) => options.say(`${title}: ${line}`),
     defer: (end) => void ends.push(end),
     async cluster(wanted) {
-      const cluster = await Cluster.start(join(directory, `cluster-${ends.length}`), wanted);
-      ends.push(() => cluster.stop());
-      return cluster;
+      const starting = Cluster.start(join(directory, `cluster-${ends.length}`), wanted);
+      ends.push(() => starting.then((cluster) => cluster.stop()).catch(() => undefined));
+      return starting;
     },
     load: drive,
   };

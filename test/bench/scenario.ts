@@ -30,9 +30,6 @@ export interface Scenario {
   readonly main: boolean;
   /** What it does, in numbers: part of the hash of the work. */
   readonly settings: Readonly<Record<string, string | number | boolean>>;
-  /** Another scenario that runs in the same rounds; figures of the same name are also shown as
-   *  ratios to that one's, paired within each round. */
-  readonly against?: string;
   /** Why it cannot run here, in words that say what to install; null when it can. */
   readonly unavailable?: () => string | null;
   /** One run. What was written must be read back and compared: throw when it is not there. */

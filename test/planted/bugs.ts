@@ -1,5 +1,6 @@
 /** All planted bugs, in the order of the list of known bugs. */
 import type { Bug } from "./bug.ts";
+import { bench } from "./bugs/bench.ts";
 import { disk } from "./bugs/disk.ts";
 import { membership } from "./bugs/membership.ts";
 import { reads } from "./bugs/reads.ts";
@@ -14,4 +15,5 @@ export const BUGS: readonly Bug[] = [
   ...membership,
   ...disk,
   ...wire,
+  ...bench,
 ];
