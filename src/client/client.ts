@@ -42,6 +42,8 @@ const STATUS_POLL_MS = 20;
 /** One node's word on who leads, and how often all are asked. */
 const LEADER_ANSWER_MS = 300;
 const LEADER_POLL_MS = 50;
+/** Whoever waits asks sooner at first, for a hand-over lasts about 20 ms; the pause doubles. */
+const LEADER_POLL_FIRST_MS = 5;
 /** Rounds in which nobody names a leader before there is none. */
 const LEADERLESS_ROUNDS = 4;
 
@@ -225,6 +227,7 @@ export class RaftClient {
     const startedMs = this.#now();
     const timeoutMs = this.#timeoutMs(options.timeoutMs);
     let leaderless = 0;
+    let pollMs = options.wait === true ? LEADER_POLL_FIRST_MS : LEADER_POLL_MS;
     while (this.#now() - startedMs < timeoutMs) {
       const leftMs = startedMs + timeoutMs - this.#now();
       const hint = await this.#askWhoLeads(leftMs);
@@ -242,7 +245,8 @@ export class RaftClient {
         await this.#ask({ type: "status", of: null }, "any", leftMs).catch(() => undefined);
         break;
       }
-      await this.#sleep(Math.min(LEADER_POLL_MS, leftMs));
+      await this.#sleep(Math.min(pollMs, leftMs));
+      pollMs = Math.min(LEADER_POLL_MS, pollMs * 2);
     }
     const result: CallResult = {
       type: "timeout",

@@ -13,6 +13,8 @@ import { RaftError, type LeaderAnswer } from "./types.ts";
 /** A new member gets this long to catch up before it is left a learner. */
 const CATCH_UP_MS = 60_000;
 const LOOK_EVERY_MS = 50;
+/** A hand-over lasts about 20 ms: whoever ordered one is told of it soon. */
+const LOOK_FOR_LEADER_MS = 5;
 /** A new leader has no entry of its term committed yet, or another change is under way. */
 const NOT_READY_MS = 300;
 /** A single request of a longer operation. */
@@ -81,7 +83,7 @@ export class Operator {
         );
       const now = await this.#options.leader(leftMs);
       if (now.term > before.term) return now;
-      await this.#pause();
+      await this.#pause(LOOK_FOR_LEADER_MS);
     }
   }
 
@@ -172,8 +174,8 @@ export class Operator {
     return this.#options.clock.monotonicMs();
   }
 
-  #pause(): Promise<void> {
-    return new Promise((resolve) => void this.#options.clock.after(LOOK_EVERY_MS, resolve));
+  #pause(ms = LOOK_EVERY_MS): Promise<void> {
+    return new Promise((resolve) => void this.#options.clock.after(ms, resolve));
   }
 }
 

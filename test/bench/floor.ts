@@ -122,7 +122,8 @@ async function measureRoundTrip(role: "echo" | "sealed-echo"): Promise<number> {
   }
 }
 
-function measureSeal(): number {
+/** CPU of sealing one datagram and opening it, microseconds. */
+export function measureSeal(): number {
   let startedMs = 0;
   for (let number = -SEALS; number < SEALS; number++) {
     if (number === 0) startedMs = performance.now();

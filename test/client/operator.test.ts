@@ -86,17 +86,20 @@ describe("an operator", () => {
     expect([1, 2, 3].filter((id) => cluster.node(id).alive)).toEqual([2, 3]);
   });
 
-  it("transfers to a term that is new, and binds the order to the old one", async () => {
+  it("transfers to a term that is new, binds the order to the old one, and is told soon", async () => {
     const { cluster, client } = await setUp();
     const terms: number[] = [];
+    let doneMs = Infinity;
     cluster.node(1).script = (request) => {
       if (request.type !== "transfer") return undefined;
       terms.push(request.term);
-      cluster.time.after(30, () => cluster.elect(2));
+      doneMs = cluster.time.nowMs + 12;
+      cluster.time.after(12, () => cluster.elect(2));
       return { type: "done", text: "node 2 takes over", configuration: null };
     };
     expect(await cluster.time.settled(client.transfer(2))).toMatchObject({ id: 2, term: 3 });
     expect(terms).toEqual([2]);
+    expect(cluster.time.nowMs - doneMs).toBeLessThan(10);
   });
 
   it("a transfer whose term is over is not done (exit code 4)", async () => {

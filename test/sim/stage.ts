@@ -53,6 +53,8 @@ export class Stage {
   readonly ends: string[] = [];
   /** Machines that an end by itself does not bring back. */
   readonly heldDown = new Set<Machine>();
+  /** Called when something of any machine became durable. */
+  onSync: (path: string) => void = () => {};
 
   /** `invariants`: none where a stranger may become what a machine of the cluster was to be. */
   constructor(wish: Partial<Plan> = {}, invariants: readonly Invariant[] = INVARIANTS) {
@@ -61,7 +63,10 @@ export class Stage {
       {
         onEnd: (machine, end) => this.#ended(machine, end),
         onTurn: (machine) => watch.turned(machine),
-        onSync: (machine, path) => watch.synced(machine, path),
+        onSync: (machine, path) => {
+          this.onSync(path);
+          watch.synced(machine, path);
+        },
       },
     );
     const watch = new Watch(this.cluster, invariants, (name, sentence) => {
