@@ -75,6 +75,9 @@ function followMembers(
   }
   for (const member of configuration.members) {
     if (member.id === state.self.id || leadership.peers.has(member.id)) continue;
-    leadership.peers.set(member.id, createProgress(member, configuration.index, state.nowMs));
+    leadership.peers.set(
+      member.id,
+      createProgress(member, configuration.index, state.nowMs, false),
+    );
   }
 }

@@ -13,7 +13,9 @@ const RETRY_FIRST_MS = 100;
  *  their own. */
 export const SNAPSHOT_RETRY_MS = 1000;
 
-/**          reply matched                      entries gone here
+/** A leadership begins with probes, and with replicate where a peer has just voted for it.
+ *
+ *           reply matched                      entries gone here
  *   probe ----------------> replicate     any -------------------> snapshot
  *     ^   <----------------     |                                      |
  *     |   conflict, silence,    |                                      |
@@ -63,15 +65,19 @@ export interface Timed {
   isSlow: boolean;
 }
 
+/** `isVoter`: it voted for this leader a moment ago. Then its log is most likely the same, and
+ *  entries follow the no-op without waiting for its acknowledgement; one that lags says so, and is
+ *  probed. */
 export function createProgress(
   peer: { readonly id: NodeId; readonly incarnation: Incarnation },
   nextIndex: LogIndex,
   nowMs: MonotonicMs,
+  isVoter: boolean,
 ): Progress {
   return {
     id: peer.id,
     incarnation: peer.incarnation,
-    state: "probe",
+    state: isVoter ? "replicate" : "probe",
     matchIndex: 0,
     matchRound: 0,
     lostIndex: 0,
@@ -134,6 +140,12 @@ export function maybeFinishTiming(progress: Progress, nowMs: MonotonicMs): void 
   const error = sampleMs - progress.smoothedMs;
   progress.smoothedMs += error / 8;
   progress.deviationMs += (Math.abs(error) - progress.deviationMs) / 4;
+}
+
+/** Where to probe a peer that fell silent or began anew: behind what is known to be there. While
+ *  nothing is known the first guess stays; index 1 would send the whole log again. */
+export function probeIndex({ state, matchIndex, nextIndex, inflight }: Progress): LogIndex {
+  return state === "probe" ? nextIndex : Math.max(matchIndex + 1, inflight.firstIndex);
 }
 
 /** One message at a time from `nextIndex` on, until one is matched. */

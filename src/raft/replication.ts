@@ -11,6 +11,7 @@ import {
   becomeReplicate,
   becomeSilent,
   maybeFinishTiming,
+  probeIndex,
   retryMs,
   SNAPSHOT_RETRY_MS,
   startTiming,
@@ -133,10 +134,8 @@ export function retryAppends(state: CoreState, leadership: Leadership): void {
       retryInPlace(state, peer);
     } else if (unacknowledged || peer.state === "probe") {
       peer.stepBackRound = state.round;
-      // A probe keeps its place; what was sent optimistically starts again behind what is known to
-      // be there.
       const { timed } = peer;
-      becomeProbe(peer, peer.state === "probe" ? peer.nextIndex : peer.matchIndex + 1);
+      becomeProbe(peer, probeIndex(peer));
       peer.timed = timed;
     } else {
       peer.order = null;
@@ -162,7 +161,7 @@ export function handlePeerBooted(leadership: Leadership, from: NodeIdentity): vo
   if (peer === undefined || peer.incarnation !== from.incarnation) return;
   if (peer.state === "lost data") return;
   peer.retries = 0;
-  becomeProbe(peer, peer.matchIndex + 1);
+  becomeProbe(peer, probeIndex(peer));
 }
 
 function mayOrder(state: CoreState, peer: Progress): boolean {
@@ -297,7 +296,8 @@ function handleConflict(state: CoreState, peer: Progress, reply: AppendReply): v
   }
   if (reply.round <= peer.stepBackRound || nextIndex >= peer.nextIndex) return;
   // Its log ends before this append: one was lost or overtaken, and this one waits there for it.
-  if (log.termAt(reply.hintIndex) === reply.hintTerm && reply.hintIndex >= peer.matchIndex) {
+  const isUnderWay = reply.hintIndex + 1 >= Math.max(peer.matchIndex + 1, peer.inflight.firstIndex);
+  if (log.termAt(reply.hintIndex) === reply.hintTerm && isUnderWay) {
     peer.retries = 0;
     return peer.inflight.heard(reply.round, reply.hintIndex, true);
   }

@@ -68,3 +68,28 @@ it("npm run bench leaves nothing behind on Ctrl-C: no node, no client, no direct
   expect(readdirSync(directory)).toEqual([]);
   expect(running.stdoutLines.join("\n")).toContain("SCENARIO");
 });
+
+it("moves of leadership and elections under a steady load are measured", async () => {
+  const names = ["leader-kill", "transfer", "leader-stop", "steady-1000"];
+  const flags = [...names, "--seconds", "0.3", "--runs", "1", "--json"];
+  const run = Bun.spawn([process.execPath, bench, ...flags], { stdout: "pipe", stderr: "pipe" });
+  const timer = setTimeout(() => run.kill("SIGKILL"), 110_000);
+  const [code, out, errors] = await Promise.all([
+    run.exited,
+    new Response(run.stdout).text(),
+    new Response(run.stderr).text(),
+  ]);
+  clearTimeout(timer);
+  expect(code, errors).toBe(0);
+  const { outcomes } = JSON.parse(out) as Report;
+  expect(outcomes.map(({ scenario, runs }) => [scenario, runs])).toEqual(
+    names.map((name) => [name, 1]),
+  );
+  for (const { scenario, figures, verified } of outcomes) {
+    expect(verified).toBeGreaterThan(10);
+    const valueOf = (name: string) => figures.find((one) => one.name === name)?.values[0] ?? NaN;
+    // On a machine that is busy with other tests an election may have its cause there.
+    if (scenario === "steady-1000") expect(valueOf("longest silence")).toBeGreaterThan(0);
+    else expect(valueOf("moves")).toBeGreaterThanOrEqual(3);
+  }
+}, 120_000);

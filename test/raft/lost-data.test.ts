@@ -75,12 +75,12 @@ describe("the leader", () => {
     const members = [1, 2, 3].map((id) => ({ id, incarnation: `i${id}`, role: "voter" as const }));
     const base = { baseIndex: 5, baseTerm: 1, configurations: [{ index: 0, members }] };
     const solo = new Solo({ ...base, log: [1, 1], term: 1 }).lead();
-    solo.ack(2, 3, { hintIndex: 3 });
-    expect([solo.snapshotsTo, solo.core.status().peers[0]?.state]).toEqual([[2], "snapshot"]);
+    solo.ack(3, 3, { hintIndex: 3 });
+    expect([solo.snapshotsTo, solo.core.status().peers[1]?.state]).toEqual([[3], "snapshot"]);
     solo.pass(50);
     const answer = { ...heard(solo.lastRound(), 0), term: 2 };
-    expect(solo.step(identityOf(2, "i2", "next"), answer)).toEqual([]);
-    expect(solo.core.status().peers[0]?.state).toBe("snapshot");
+    expect(solo.step(identityOf(3, "i3", "next"), answer)).toEqual([]);
+    expect(solo.core.status().peers[1]?.state).toBe("snapshot");
   });
 
   it("of a later term hears it from the member itself, and tells its next process", () => {

@@ -7,8 +7,9 @@ import { Pulse } from "../pulse.ts";
 import { lower, type Bench, type Measured, type RunResult, type Scenario } from "../scenario.ts";
 
 const OUTSTANDING = 64;
-/** Load between two moves, ms: long enough that they are at no fixed distance to a heartbeat. */
-const QUIET_MS_MIN = 150;
+/** Load between two moves, ms: at no fixed distance to a heartbeat, and long enough that a process
+ *  that was just started has compiled what it runs. */
+const QUIET_MS_MIN = 700;
 const QUIET_MS_SPREAD = 100;
 const MOVES_MIN = 3;
 const LEADER_TIMEOUT_MS = 30_000;
