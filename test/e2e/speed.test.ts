@@ -1,8 +1,8 @@
 /** The compiled executable does not become slower: processor time of the nodes for each entry, in
  *  units of one sealed datagram, which the same machine seals and opens in the same minute. Time of
  *  processors and not of clocks, the middle of several tries and a wide margin: a machine that is
- *  merely busy does not fail here. Counts are bounded tightly in test/sim/costs.test.ts; what it means
- *  in entries per second is the business of `npm run bench`. */
+ *  merely busy does not fail here. Counts are bounded tightly in test/sim/costs.test.ts; what it
+ *  means in entries per second is the business of `npm run bench`. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
