@@ -1,8 +1,9 @@
 /** Three servers of NATS with a JetStream stream of three replicas in files, on loopback, with the
  *  defaults of Debian's package. By default it does not sync: what it acknowledged is in the memory
  *  of a majority of the servers, and on their disks some minutes later. */
-import { execFileSync } from "node:child_process";
-import { writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmdirSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Running, until } from "../../e2e/world.ts";
 import { Expected, type Numbers } from "./entry.ts";
@@ -16,21 +17,56 @@ const READY_TIMEOUT_MS = 30_000;
 /** Entries of a run that are read back. */
 const SAMPLES = 1_000;
 
+const CHECKED = "all counted, a thousand a round read back";
+
 export const nats: Side = {
   name: "nats",
-  about: "JetStream, stream of 3 replicas in files, defaults: NOT synced before an acknowledgement",
-  checked: "all counted, a thousand a round read back",
-  unavailable: () =>
-    installed("nats-server") === null
-      ? "nats-server is not installed: apt-get install nats-server"
-      : null,
-  version: () => {
-    const command = installed("nats-server") ?? "nats-server";
-    const said = execFileSync(command, ["--version"], { encoding: "utf8" });
-    return /v([\d.]+)/.exec(said)?.[1] ?? "unknown";
-  },
+  about:
+    "JetStream, a stream of 3 replicas in files, defaults: NOT synced before an acknowledgement",
+  checked: CHECKED,
+  unavailable,
+  version,
   start: startNats,
 };
+
+/** A server writes an entry into the log of its group before it acknowledges, and that entry again
+ *  into the stream, each with a call of its own. `chattr +S` makes the kernel put each write on the
+ *  disk before it returns. */
+export const natsSynced: Side = {
+  name: "nats-sync",
+  about:
+    "the same, its files with the synchronous attribute (chattr +S): every write is on the disk",
+  checked: CHECKED,
+  unavailable: () => unavailable() ?? (hasSynchronousFiles() ? null : NO_SYNCHRONOUS_FILES),
+  version,
+  start(directory) {
+    execFileSync("chattr", ["+S", directory]);
+    return startNats(directory);
+  },
+};
+
+const NO_SYNCHRONOUS_FILES = `chattr +S does not work in ${tmpdir()}`;
+
+function hasSynchronousFiles(): boolean {
+  const directory = mkdtempSync(join(tmpdir(), "raft-against-"));
+  try {
+    return spawnSync("chattr", ["+S", directory]).status === 0;
+  } finally {
+    rmdirSync(directory);
+  }
+}
+
+function unavailable(): string | null {
+  return installed("nats-server") === null
+    ? "nats-server is not installed: apt-get install nats-server"
+    : null;
+}
+
+function version(): string {
+  const command = installed("nats-server") ?? "nats-server";
+  const said = execFileSync(command, ["--version"], { encoding: "utf8" });
+  return /v([\d.]+)/.exec(said)?.[1] ?? "unknown";
+}
 
 async function startNats(directory: string): Promise<Servers> {
   const ports = await freePorts(6);

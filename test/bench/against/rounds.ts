@@ -22,13 +22,14 @@ export interface RoundsOptions {
   readonly directory: string;
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;
+  /** A round came to its end. */
+  readonly onRound: (round: Round) => void;
 }
 
-/** The rounds that came to their end. Throws when a side does not hold what it acknowledged. */
-export async function runRounds(options: RoundsOptions): Promise<readonly Round[]> {
+/** Ends early when the signal is aborted. Throws when a side does not hold what it acknowledged. */
+export async function runRounds(options: RoundsOptions): Promise<void> {
   const { sides, levels, rounds, signal, say } = options;
   const random = seededRandom(options.seed);
-  const done: Round[] = [];
   for (let number = 1; number <= rounds; number++) {
     await settled(options);
     const floors = await measureFloors(options.directory);
@@ -38,7 +39,7 @@ export async function runRounds(options: RoundsOptions): Promise<readonly Round[
     for (const side of shuffled(sides, random)) {
       const directory = join(options.directory, `${number}-${side.name}`);
       const turn = await takeTurn(side, order, directory, options);
-      if (turn === null) return done;
+      if (turn === null) return;
       samples[side.name] = turn.samples;
       verified[side.name] = turn.verified;
       const rates = Object.entries(turn.samples).map(
@@ -46,10 +47,9 @@ export async function runRounds(options: RoundsOptions): Promise<readonly Round[
       );
       say(`round ${number} of ${rounds}, ${side.name}: ${rates.join(", ")}`);
     }
-    if (signal.aborted) return done;
-    done.push({ floors, samples, verified });
+    if (signal.aborted) return;
+    options.onRound({ floors, samples, verified });
   }
-  return done;
 }
 
 /** Null: interrupted. */

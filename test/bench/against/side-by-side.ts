@@ -1,7 +1,8 @@
 /** `npm run bench -- --against etcd,nats`: our cluster beside those of others, on this machine,
  *  under the same load.
  *
- *      --against LIST      etcd (Debian's etcd-server), nats (nats-server)
+ *      --against LIST      etcd (Debian's etcd-server), nats (nats-server), and nats-sync: NATS with
+ *                          every write on the disk before it goes on
  *      --runs N            rounds (5): each has the floors, and every side once, in random order
  *      --seconds S         how long each level measures (2)
  *      --outstanding LIST  entries under way of one client (1,64,1000)
@@ -25,12 +26,12 @@ import { type Setting, settingOf } from "../machine.ts";
 import { type Comparison, compare, renderComparison, type Round } from "./comparison.ts";
 import type { Level } from "./drivers.ts";
 import { etcd } from "./etcd.ts";
-import { nats } from "./nats.ts";
+import { nats, natsSynced } from "./nats.ts";
 import { ours } from "./ours.ts";
 import { runRounds } from "./rounds.ts";
 import type { Side } from "./side.ts";
 
-const PEERS: readonly Side[] = [etcd, nats];
+const PEERS: readonly Side[] = [etcd, nats, natsSynced];
 const WARM_UP_MS = 1_000;
 
 /** `directory` is where data is written unless `--dir` says otherwise. Returns the exit code. */
@@ -57,14 +58,17 @@ export async function sideBySide(
     process.on(signal, () => interrupted.abort());
   const own = mkdtempSync(join(asked.directory, "raft-against-"));
   try {
-    const made = await runRounds({
+    const rounds = [...earlier];
+    await runRounds({
       ...{ sides, levels, measure, rounds: asked.rounds, directory: own },
       seed: seed + earlier.length,
       signal: interrupted.signal,
       say: (line) => process.stderr.write(`${line}\n`),
+      onRound(round) {
+        rounds.push(round);
+        if (asked.keep !== null) writeFileSync(asked.keep, JSON.stringify({ setting, rounds }));
+      },
     });
-    const rounds = [...earlier, ...made];
-    if (asked.keep !== null) writeFileSync(asked.keep, JSON.stringify({ setting, rounds }));
     const comparison = compare(rounds, work.sides, levels);
     if (asked.json) console.log(JSON.stringify({ setting, ...work, comparison, rounds }));
     else console.log(render(setting, sides, asked, rounds, comparison));
