@@ -15,6 +15,9 @@ import type { AppendRequest, LeaderHint, Response } from "../transport/requests.
 import type { AppendHost } from "./append-queue.ts";
 import type { Reads } from "./reads.ts";
 
+/** Appended and not yet given to this node's own disk: beyond that it takes no entries. */
+const UNFLUSHED_BYTES_MAX = 32 << 20;
+
 export interface AppendHostOptions {
   readonly clock: Clock;
   readonly leaderHint: () => LeaderHint | null;
@@ -57,6 +60,8 @@ export function createAppendHost(
       return read !== null && holdsPayloads(read.bytes, offset, request);
     },
     append(request) {
+      // A majority may be faster than this node's own disk, for long.
+      if (log.unflushedBytes > UNFLUSHED_BYTES_MAX) return { ok: false, reason: "busy" };
       const proposed = core.propose(request.count, PAYLOADS_OFFSET + request.payloads.length);
       if (!proposed.ok) return { ok: false, reason: proposed.reason };
       const { firstIndex, term } = proposed;

@@ -2,6 +2,8 @@
  *  sent it holds the key; its disk may have rotted all the same, and one frame must not end a
  *  node. */
 
+import type { LogIndex } from "../base/types.ts";
+import type { RaftMessage } from "../raft/types.ts";
 import { decodeSegmentHead } from "../storage/segment-head.ts";
 import type { LogStore } from "../storage/types.ts";
 import type { Frame } from "../transport/types.ts";
@@ -23,4 +25,23 @@ export function raftProblem(
   if (head.clusterId !== log.clusterId) return "the head is of another cluster";
   const isMeant = head.firstIndex === message.lastIndex + 1 && head.termBefore === message.lastTerm;
   return isMeant ? null : "the head is another than the message says";
+}
+
+/** How much of the log the sender was seen to hold. */
+export function lastIndexIn(message: RaftMessage): LogIndex {
+  switch (message.type) {
+    case "append":
+      return message.prevIndex;
+    case "heartbeat":
+      return message.commitIndex;
+    case "appendReply":
+    case "heartbeatReply":
+      return message.durableIndex;
+    case "vote":
+    case "preVote":
+    case "installSnapshot":
+      return message.lastIndex;
+    default:
+      return 0;
+  }
 }

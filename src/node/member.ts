@@ -10,7 +10,6 @@
  *  Nothing that depends on a write leaves before it: the core holds it back. */
 
 import { nasty } from "../base/buggify.ts";
-import { ENTRY_BYTES_MAX } from "../base/limits.ts";
 import { assert } from "../base/assert.ts";
 import type {
   Incarnation,
@@ -29,25 +28,22 @@ import type {
   RaftMessage,
   RaftTimings,
   Ready,
+  SendOrder,
 } from "../raft/types.ts";
-import {
-  checkPayloads,
-  encodeMembers,
-  encodePayloads,
-  encodeRecord,
-  NO_CLIENT,
-} from "../storage/record.ts";
+import { encodeMembers, encodePayloads, encodeRecord, NO_CLIENT } from "../storage/record.ts";
 import { RECORD_KIND, type LogStore, type RecordKind, type Recovered } from "../storage/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { AppendRequest, LeaderHint, RefusalCode, Response } from "../transport/requests.ts";
 import type { Connection, Endpoint, Frame } from "../transport/types.ts";
 import { createAppendHost } from "./append-host.ts";
 import { AppendQueue } from "./append-queue.ts";
+import { CatchUpPace } from "./catch-up.ts";
 import { ChainCheck } from "./chain-check.ts";
 import { ConfigurationQueue } from "./configuration-queue.ts";
-import { raftProblem } from "./door.ts";
-import { Healer } from "./healer.ts";
+import { lastIndexIn, raftProblem } from "./door.ts";
 import { EarlyAppends } from "./early-appends.ts";
+import { Entrance } from "./entrance.ts";
+import { Healer } from "./healer.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { sizesOf, type MemberSizes } from "./member-sizes.ts";
 import { Reads } from "./reads.ts";
@@ -89,6 +85,8 @@ export class Member {
   readonly reads: Reads;
   readonly #options: MemberOptions;
   readonly #appends: AppendQueue<(response: Response) => void>;
+  readonly #entrance: Entrance;
+  readonly #pace = new CatchUpPace();
   readonly #configurations = new ConfigurationQueue();
   readonly #healer: Healer;
   readonly #chainCheck: ChainCheck;
@@ -128,6 +126,10 @@ export class Member {
     this.#appends = new AppendQueue(
       createAppendHost(this.core, this.log, options, () => this.reads),
     );
+    this.#entrance = new Entrance({
+      uncommittedBytes: () => this.core.uncommittedBytes,
+      offer: (...taken) => this.#appends.offer(...taken),
+    });
     this.#healer = new Healer(this.log);
     this.#chainCheck = new ChainCheck(this.core, this.log);
     this.reads = new Reads({
@@ -159,11 +161,7 @@ export class Member {
     answer: (response: Response) => void,
     nowMs: MonotonicMs,
   ): void {
-    const checked = checkPayloads(request.payloads, ENTRY_BYTES_MAX);
-    if ("reason" in checked) return answer(refused("bad request", checked.reason, null));
-    if (checked.count !== request.count)
-      return answer(refused("bad request", "count differs", null));
-    this.#appends.offer(request, answer, nowMs);
+    this.#entrance.offer(request, answer, nowMs);
   }
 
   /** An operator's change of members. Answered once it is committed, or refused. */
@@ -214,10 +212,11 @@ export class Member {
     if (nowMs >= this.reads.nextDeadlineMs()) this.reads.sweep(nowMs);
     this.#heal(nowMs);
     this.#maybeYield(nowMs);
+    for (const order of this.#pace.due(nowMs)) this.#fulfil(order, nowMs);
     for (let more = true; more;) {
       const ready = this.core.takeReady();
       this.#act(ready, nowMs);
-      more = ready.sends.length > 0;
+      more = this.#entrance.release(this.core.role === "leader", nowMs) || ready.sends.length > 0;
     }
     for (const { requester, response } of this.#appends.takeAnswers()) requester(response);
     for (const { to, frame } of this.#chainCheck.due(nowMs)) {
@@ -230,6 +229,7 @@ export class Member {
     return Math.min(
       this.core.nextDeadlineMs(),
       this.log.nextDeadlineMs(),
+      this.#pace.nextDeadlineMs(),
       this.reads.nextDeadlineMs(),
       this.#appends.nextDeadlineMs(),
       this.#healer.nextDeadlineMs(),
@@ -297,16 +297,21 @@ export class Member {
         replyTo === null ? this.#connectionTo(to) : this.#connectionToProcess(replyTo);
       if (connection !== undefined) endpoint.send(connection, { type: "raft", message });
     }
-    for (const order of ready.sends) {
-      const connection = this.#connectionTo(order.to);
-      const datagramBytesMax =
-        connection === undefined ? 0 : this.#options.datagramBytesMax(connection);
-      fulfilSendOrder(order, this.core, this.log, endpoint, connection, datagramBytesMax, nowMs);
-    }
+    for (const order of ready.sends) this.#fulfil(order, nowMs);
     for (const { to, term, round } of ready.snapshots) this.#sendHead(to, term, round);
     for (const event of ready.events) this.#coreEvent(event, nowMs);
     if (ready.committed !== null) this.#committed(ready.committed, nowMs);
     for (const { readId, index } of ready.reads) this.reads.indexKnown(readId, index, nowMs);
+  }
+
+  #fulfil(order: SendOrder, nowMs: MonotonicMs): void {
+    const { endpoint, datagramBytesMax } = this.#options;
+    const connection = this.#connectionTo(order.to);
+    const isPaced = this.#appends.sizes.waiting > 0 && !this.log.isRecent(order.fromIndex);
+    if (isPaced && this.#pace.postpones(order, nowMs)) return;
+    const most = connection === undefined ? 0 : datagramBytesMax(connection);
+    const bytes = fulfilSendOrder(order, this.core, this.log, endpoint, connection, most, nowMs);
+    if (isPaced) this.#pace.noteSent(bytes, nowMs);
   }
 
   /** Starts the next batch unless one is in flight; then everything that waits goes into the one
@@ -425,25 +430,6 @@ const LEADERS_OWN: ReadonlySet<RaftMessage["type"]> = new Set([
   "heartbeat",
   "installSnapshot",
 ]);
-
-/** How much of the log the sender was seen to hold. */
-function lastIndexIn(message: RaftMessage): LogIndex {
-  switch (message.type) {
-    case "append":
-      return message.prevIndex;
-    case "heartbeat":
-      return message.commitIndex;
-    case "appendReply":
-    case "heartbeatReply":
-      return message.durableIndex;
-    case "vote":
-    case "preVote":
-    case "installSnapshot":
-      return message.lastIndex;
-    default:
-      return 0;
-  }
-}
 
 function refused(code: RefusalCode, text: string, leader: LeaderHint | null): Response {
   return { type: "refused", code, text, leader, number: null };

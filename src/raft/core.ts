@@ -96,6 +96,10 @@ class RaftCore implements Core {
     return this.#state.durability.durableIndex;
   }
 
+  get uncommittedBytes(): number {
+    return this.#state.leadership?.uncommitted.bytes ?? 0;
+  }
+
   get configuration(): Configuration {
     return this.#state.configurations.inForce;
   }

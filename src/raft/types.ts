@@ -363,6 +363,8 @@ export interface Core {
   readonly lastIndex: LogIndex;
   readonly commitIndex: LogIndex;
   readonly durableIndex: LogIndex;
+  /** Proposed in this leadership and not committed; 0 on any other node. */
+  readonly uncommittedBytes: number;
   readonly configuration: Configuration;
   /** A message that came in from a met peer. For `append` and `installSnapshot` the node has
    *  verified the records' chain among themselves; `chainDiffersAt` names an index where (index,

@@ -124,6 +124,10 @@ class ProcessFile implements DiskFile {
     this.#watcher.onSync(this.path);
   }
 
+  dropCache(): void {
+    this.#file.dropCache();
+  }
+
   close(): void {
     this.#file.close();
   }
@@ -148,6 +152,7 @@ class DeadFile implements DiskFile {
   writeSync(): void {}
   sync(): void {}
   syncNow(): void {}
+  dropCache(): void {}
   close(): void {}
 }
 

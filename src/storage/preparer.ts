@@ -8,6 +8,7 @@ import { segmentName } from "./segment-head.ts";
 import type { Disk, DiskError, DiskFile } from "./types.ts";
 
 const CHUNK_BYTES = 262_144;
+const ZEROS = new Uint8Array(CHUNK_BYTES);
 /** How long to wait before trying again on a full disk. */
 export const FULL_RETRY_MS = 1_000;
 
@@ -109,7 +110,7 @@ export class Preparer {
   /** Writes zeros a chunk at a time, each synced off the loop: entries go on meanwhile. */
   private fill(segment: PreparedSegment, from: number): void {
     const to = Math.min(from + CHUNK_BYTES, segment.bytes);
-    segment.file.writeSync(from, new Uint8Array(to - from));
+    segment.file.writeSync(from, ZEROS.subarray(0, to - from));
     segment.file.sync((error) => {
       this.guarded(error, () => {
         if (to < segment.bytes) this.fill(segment, to);
@@ -161,7 +162,7 @@ export class Preparer {
 export function prepareNow(disk: Disk, creation: number, bytes: number): PreparedSegment {
   const file = disk.open(preparingName(creation), true);
   for (let from = 0; from < bytes; from += CHUNK_BYTES) {
-    file.writeSync(from, new Uint8Array(Math.min(CHUNK_BYTES, bytes - from)));
+    file.writeSync(from, ZEROS.subarray(0, Math.min(CHUNK_BYTES, bytes - from)));
   }
   file.syncNow();
   file.close();

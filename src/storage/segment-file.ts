@@ -41,7 +41,12 @@ export class SegmentFile {
   readonly seed: number;
   private readonly disk: Disk;
   private file: DiskFile | null;
+  /** Where records begin; sorted. Those of an earlier process' segment become known as it is
+   *  read. */
   private places: Place[] = [];
+  /** Where the last read ended: the next one often goes on there. */
+  private readOn: Place | null = null;
+  /** The index knows the way around every hole and lost seal. */
   private indexed: boolean;
 
   constructor(disk: Disk, head: SegmentHead, seed: number, file: DiskFile | null, fresh: boolean) {
@@ -68,6 +73,11 @@ export class SegmentFile {
     this.file = null;
   }
 
+  /** The system need not keep its bytes in memory, as far as this process has it open. */
+  dropCache(): void {
+    this.file?.dropCache();
+  }
+
   /** Notes where a batch's first record was written. */
   note(place: Place): void {
     const last = this.places.at(-1);
@@ -85,6 +95,7 @@ export class SegmentFile {
         hole.to < index ? hole : { ...hole, to: index - 1, chainAfter: chainBefore },
       );
     while ((this.places.at(-1)?.firstIndex ?? 0) >= index) this.places.pop();
+    this.readOn = null;
   }
 
   /** Reads and verifies everything; afterwards the index and the holes are known. */
@@ -102,6 +113,7 @@ export class SegmentFile {
       until: last ? null : { index: this.untilIndex - 1, chain: this.untilChain },
     });
     this.places = [];
+    this.readOn = null;
     let end = 0;
     for (const record of scan.records) {
       const place = { ...record, firstIndex: record.head.firstIndex };
@@ -117,42 +129,47 @@ export class SegmentFile {
     return scan;
   }
 
-  /** Makes the index if it is not there yet (a segment of an earlier process). */
-  ensureIndexed(): void {
-    if (!this.indexed) this.scan();
-  }
-
   /** Whole records from the one that contains `index`, verified; null when they cannot be read. */
   read(index: LogIndex, bytesMax: number): LogRead | null {
-    this.ensureIndexed();
+    const found = this.walkTo(index, bytesMax);
+    if (found !== null || this.indexed) return found;
+    // Damage in front of it hides the way: reading everything finds another one.
+    this.scan();
+    return this.walkTo(index, bytesMax);
+  }
+
+  private walkTo(index: LogIndex, bytesMax: number): LogRead | null {
     const start = this.placeOf(index);
     if (start === undefined || this.inHole(index)) return null;
     const walk = new Walk(this.opened(), start, this.seed);
-    const found: { readonly bytes: Uint8Array; readonly head: RecordHead }[] = [];
+    const found: WalkedRecord[] = [];
     let size = 0;
     let prevChain = start.chainBefore;
     for (;;) {
       const before = walk.chain;
-      const next = walk.next();
+      const next = walk.next(found.length === 0 ? RECORD_BYTES_MAX : bytesMax - size);
       if (next === null || next.head.firstIndex >= this.untilIndex) break;
-      if (next.head.lastIndex < index) continue;
+      if (next.head.lastIndex < index) {
+        if (!this.indexed) this.note(walk.place(next.head.lastIndex + 1));
+        continue;
+      }
       if (found.length === 0 && next.head.firstIndex > index) return null;
       if (found.length === 0) prevChain = before;
-      if (found.length > 0 && size + next.head.bytes > bytesMax) break;
       found.push(next);
       size += next.head.bytes;
+      this.readOn = walk.place(next.head.lastIndex + 1);
       if (next.head.lastIndex + 1 >= this.untilIndex || this.inHole(next.head.lastIndex + 1)) break;
     }
     const first = found[0];
     const last = found.at(-1);
     if (first === undefined || last === undefined) return null;
-    const bytes = new Uint8Array(size);
-    let offset = 0;
-    for (const record of found) {
-      bytes.set(record.bytes, offset);
-      offset += record.bytes.length;
-    }
-    return { bytes, firstIndex: first.head.firstIndex, lastIndex: last.head.lastIndex, prevChain };
+    if (!this.indexed && this.readOn !== null) this.note(this.readOn);
+    return {
+      bytes: joined(found, size),
+      firstIndex: first.head.firstIndex,
+      lastIndex: last.head.lastIndex,
+      prevChain,
+    };
   }
 
   inHole(index: LogIndex): boolean {
@@ -160,6 +177,7 @@ export class SegmentFile {
   }
 
   private placeOf(index: LogIndex): Place | undefined {
+    if (this.readOn?.firstIndex === index) return this.readOn;
     let low = 0;
     let high = this.places.length;
     while (low < high) {
@@ -167,8 +185,36 @@ export class SegmentFile {
       if ((this.places[middle]?.firstIndex ?? 0) <= index) low = middle + 1;
       else high = middle;
     }
-    return this.places[low - 1];
+    return this.places[low - 1] ?? (this.indexed ? undefined : this.firstPlace());
   }
+
+  /** Right behind the head, in front of the first batch. */
+  private firstPlace(): Place {
+    const { firstIndex, headBytes, chainBefore } = this.head;
+    return { firstIndex, offset: headBytes, chainBefore, batchEnd: headBytes };
+  }
+}
+
+interface WalkedRecord {
+  readonly bytes: Uint8Array;
+  readonly head: RecordHead;
+}
+
+/** The records' bytes as one: a view where they lie side by side in one window, else a copy. */
+function joined(found: readonly WalkedRecord[], size: number): Uint8Array {
+  const first = found[0]?.bytes;
+  const last = found.at(-1)?.bytes;
+  if (first !== undefined && last?.buffer === first.buffer) {
+    const bytes = last.byteOffset + last.length - first.byteOffset;
+    if (bytes === size) return new Uint8Array(first.buffer, first.byteOffset, size);
+  }
+  const bytes = new Uint8Array(size);
+  let offset = 0;
+  for (const record of found) {
+    bytes.set(record.bytes, offset);
+    offset += record.bytes.length;
+  }
+  return bytes;
 }
 
 /** Steps from record to record through the batches of a segment, reading the file in windows. */
@@ -189,8 +235,8 @@ class Walk {
     this.chain = start.chainBefore;
   }
 
-  /** The next record if it verifies, else null. */
-  next(): { readonly bytes: Uint8Array; readonly head: RecordHead } | null {
+  /** The next record if it verifies and has at most `bytesMax` bytes, else null. */
+  next(bytesMax: number): WalkedRecord | null {
     while (this.offset >= this.batchEnd) {
       const head = readBatchHead(
         this.load(BATCH_HEAD_BYTES),
@@ -203,7 +249,7 @@ class Walk {
     }
     let window = this.load(8);
     const size = recordBytesAt(window, this.offset - this.windowAt);
-    if (size === 0 || size > RECORD_BYTES_MAX) return null;
+    if (size === 0 || size > Math.min(bytesMax, RECORD_BYTES_MAX)) return null;
     window = this.load(size);
     const at = this.offset - this.windowAt;
     const head = readHead(window, at);
@@ -212,6 +258,12 @@ class Walk {
     this.chain = head.chain;
     this.offset += head.bytes;
     return { bytes: window.subarray(at, at + head.bytes), head };
+  }
+
+  /** Where the walk is, in front of the record with `firstIndex`. */
+  place(firstIndex: LogIndex): Place {
+    const { offset, chain, batchEnd } = this;
+    return { firstIndex, offset, chainBefore: chain, batchEnd };
   }
 
   private load(bytes: number): Uint8Array {

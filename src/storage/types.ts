@@ -27,6 +27,8 @@ export interface DiskFile {
   sync(done: (error: DiskError | null) => void): void;
   /** The same, blocking: start-up and rare turns only. */
   syncNow(): void;
+  /** Hints that what is durable of the file need not stay in memory; may do nothing. */
+  dropCache(): void;
   close(): void;
 }
 
@@ -135,6 +137,8 @@ export interface LogStore {
   /** Whole records starting with the one that contains `index`, at least one, at most `bytesMax`
    *  beyond the first. Null: beyond lastIndex, before the base, or damaged. */
   read(index: LogIndex, bytesMax: number): LogRead | null;
+  /** True when `index` would be read from memory. */
+  isRecent(index: LogIndex): boolean;
   /** The chain of the record that contains `index` and the last index of that record; undefined
    *  when unknown. */
   chainAt(index: LogIndex): { readonly chain: number; readonly lastIndex: LogIndex } | undefined;

@@ -1,0 +1,86 @@
+/** Reading what is no longer in memory, in the segments of an earlier process. */
+
+import { describe, expect, it } from "vitest";
+import { MemoryDisk } from "../../src/storage/memory-disk.ts";
+import type { Disk, DiskFile } from "../../src/storage/types.ts";
+import { appendText, create, flipInside, flushed, open, texts } from "./fixture.ts";
+
+const LIMITS = {
+  segmentBytesMin: 1_048_576,
+  segmentBytesMax: 1_048_576,
+  tailBytesMax: 65_536,
+  sessionsMax: 8,
+};
+const PIECE = 57_000;
+
+/** A log of three full segments and the beginning of a fourth; `middle`: a record of the second. */
+async function threeSegments(): Promise<{ disk: MemoryDisk; middle: Uint8Array; bytes: number }> {
+  const disk = new MemoryDisk();
+  create(disk, LIMITS);
+  const { log, hardStates } = open(disk, LIMITS);
+  let middle: Uint8Array = new Uint8Array(0);
+  let bytes = 0;
+  for (let at = 0; bytes < 3.2 * LIMITS.segmentBytesMax; at++) {
+    const record = appendText(log, 1, [`entry ${at} `.padEnd(9_000, ".")]);
+    if (at === 150) middle = record;
+    bytes += record.length;
+    if (at % 7 === 0) await flushed(log);
+  }
+  await flushed(log);
+  log.close();
+  hardStates.close();
+  return { disk, middle, bytes };
+}
+
+/** Counts the bytes that are read. */
+function counted(disk: Disk): { disk: Disk; count: () => number } {
+  let read = 0;
+  const open = (path: string, make: boolean): DiskFile => {
+    const file = disk.open(path, make);
+    const readSync = (position: number, length: number): Uint8Array => {
+      const bytes = file.readSync(position, length);
+      read += bytes.length;
+      return bytes;
+    };
+    return Object.create(file, { readSync: { value: readSync } }) as DiskFile;
+  };
+  return { disk: Object.create(disk, { open: { value: open } }) as Disk, count: () => read };
+}
+
+describe("an old segment", () => {
+  it("is not read whole when one piece of it is wanted", async () => {
+    const made = counted((await threeSegments()).disk);
+    const { log } = open(made.disk, LIMITS);
+    const before = made.count();
+    expect(log.read(1, PIECE)?.firstIndex).toBe(1);
+    expect(made.count() - before).toBeLessThan(4 * PIECE);
+    log.close();
+  });
+
+  it("is read about once by whoever reads it from its beginning to its end", async () => {
+    const { disk, bytes } = await threeSegments();
+    const made = counted(disk);
+    const { log } = open(made.disk, LIMITS);
+    const before = made.count();
+    for (let next = 1; next <= log.lastIndex;) {
+      const found = log.read(next, PIECE);
+      expect(found?.firstIndex).toBe(next);
+      next = (found?.lastIndex ?? log.lastIndex) + 1;
+    }
+    expect((made.count() - before) / bytes).toBeLessThan(1.6);
+    log.close();
+  });
+
+  it("gives what lies behind damage, and says what is damaged, whoever reads first", async () => {
+    const { disk, middle } = await threeSegments();
+    flipInside(disk, middle);
+    const { log } = open(disk, LIMITS);
+    // The rest of its batch hangs on it.
+    expect(log.read(156, PIECE)?.firstIndex).toBe(156);
+    expect(log.damage.map(({ from, to }) => [from, to])).toEqual([[151, 155]]);
+    expect(log.read(151, PIECE)).toBeNull();
+    expect(log.read(150, PIECE)?.lastIndex).toBe(150);
+    expect(texts(log).length).toBe(150);
+    log.close();
+  });
+});
