@@ -52,12 +52,14 @@ export class Entrance {
   /** Lets in what may enter now, everything once this node no longer leads: it is refused then.
    *  Returns whether any did. */
   release(leads: boolean, nowMs: MonotonicMs): boolean {
-    const before = this.#waiting.length;
-    while (this.#waiting.length > 0 && (!leads || this.#isCalm())) {
-      const next = this.#waiting.shift();
-      if (next !== undefined) this.#host.offer(next.request, next.answer, nowMs);
+    let released = 0;
+    for (const { request, answer } of [...this.#waiting]) {
+      if (leads && !this.#isCalm()) break;
+      released++;
+      this.#host.offer(request, answer, nowMs);
     }
-    return this.#waiting.length < before;
+    if (released > 0) this.#waiting = this.#waiting.slice(released);
+    return released > 0;
   }
 
   #isCalm(): boolean {
