@@ -52,6 +52,7 @@ export class Entrance {
   /** Lets in what may enter now, everything once this node no longer leads: it is refused then.
    *  Returns whether any did. */
   release(leads: boolean, nowMs: MonotonicMs): boolean {
+    if (this.#waiting.length === 0) return false;
     let released = 0;
     for (const { request, answer } of [...this.#waiting]) {
       if (leads && !this.#isCalm()) break;
