@@ -14,8 +14,6 @@ export interface LoadOptions {
   readonly clients?: number;
   /** Bytes of an entry; 100 unless given. */
   readonly size?: number;
-  /** Called when the measured time begins. */
-  readonly onMeasure?: () => void;
 }
 
 /** Latencies are from the call to the receipt, or, with a rate, from when an entry was due. */
@@ -59,7 +57,7 @@ const LAST_RECEIPTS_MS = 60_000;
 
 /** Throws when an entry was not acknowledged, or is not in the log as it was. */
 export async function drive(cluster: Cluster, options: LoadOptions): Promise<LoadResult> {
-  const { seconds, outstanding, rate, clients, size, onMeasure } = options;
+  const { seconds, outstanding, rate, clients, size } = options;
   const flag = (name: string, value: number | undefined) =>
     value === undefined ? [] : [`--${name}`, String(value)];
   const running = cluster.start([
@@ -77,7 +75,6 @@ export async function drive(cluster: Cluster, options: LoadOptions): Promise<Loa
   });
   await running.waitForLine(/^measuring$/, START_TIMEOUT_MS);
   const before = look();
-  onMeasure?.();
   await running.waitForLine(/^waiting for/, seconds * 1_000 + LAST_RECEIPTS_MS);
   const after = look();
   const { code } = await running.exited;

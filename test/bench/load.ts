@@ -24,9 +24,10 @@ export class Load {
     return this.#load.written.acknowledged;
   }
 
-  /** Keeps `outstanding` entries under way for `seconds`. Throws when one of them fails. */
-  async run(outstanding: number, seconds: number): Promise<LoadFigures> {
-    const figures = await this.#load.closed({ outstanding, seconds });
+  /** Keeps `outstanding` entries under way for `seconds`, after a warm-up. Throws when one of them
+   *  fails. */
+  async run(outstanding: number, seconds: number, warmUpSeconds = 1): Promise<LoadFigures> {
+    const figures = await this.#load.closed({ outstanding, seconds, warmUpSeconds });
     if (figures.failure !== null) throw figures.failure;
     return figures;
   }

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { creationOf } from "../../../src/storage/segment-head.ts";
 import type { Cluster } from "../cluster.ts";
+import { loadWarm } from "./loads.ts";
 import {
   higher,
   lower,
@@ -39,8 +40,8 @@ export const costs: readonly Scenario[] = [1, 64, 1_000].flatMap((outstanding) =
 async function measureCost(bench: Bench, outstanding: number): Promise<RunResult> {
   const cluster = await bench.cluster();
   const leader = await cluster.leader();
-  const load = { outstanding, size: SIZE, seconds: bench.seconds };
-  const { entries, use, verified, entriesPerSecond } = await bench.load(cluster, load);
+  const load = { outstanding, size: SIZE };
+  const { entries, use, verified, entriesPerSecond } = await loadWarm(bench, cluster, load);
   // The clocks of processes and load begin some milliseconds apart.
   const counted = (entries * use.seconds) / bench.seconds;
   const us = (seconds: number) => (seconds * 1_000_000) / counted;
@@ -85,8 +86,10 @@ async function measureSyncs(bench: Bench, outstanding: number): Promise<RunResul
     within: (id) => ["strace", "-D", "-f", ...filter, "-o", summary(id)],
   });
   const leader = await cluster.leader();
-  const load = { outstanding, size: SIZE, seconds: bench.seconds };
-  const { verified, entriesPerSecond } = await bench.load(cluster, load);
+  const { verified, entriesPerSecond } = await loadWarm(bench, cluster, {
+    outstanding,
+    size: SIZE,
+  });
   const calls = new Map<number, number>();
   for (const id of cluster.ids) calls.set(id, await endAndCount(cluster, id, summary(id)));
   const followers = [...calls].filter(([id]) => id !== leader).map(([, count]) => count);

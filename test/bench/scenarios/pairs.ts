@@ -1,8 +1,8 @@
-/** Two clusters that run at the same time and are loaded in turns, a slice of a second each: what
- *  another setting costs, as a ratio between neighbours in time. The one that rests sends its
- *  heartbeats, in both cases alike. */
-import type { Cluster, ClusterOptions } from "../cluster.ts";
-import type { LoadResult } from "../drive.ts";
+/** Two clusters that run at the same time and are loaded in turns from one client process, a short
+ *  slice each: what another setting costs, as a ratio between neighbours in time. The one that rests
+ *  sends its heartbeats, in both cases alike. */
+import type { ClusterOptions } from "../cluster.ts";
+import { Load } from "../load.ts";
 import { median } from "../report.ts";
 import { higher, lower, type Bench, type RunResult, type Scenario } from "../scenario.ts";
 
@@ -15,15 +15,25 @@ interface Pair {
   readonly dead: number;
 }
 
+/** What was measured in one slice. */
+interface Slice {
+  readonly entriesPerSecond: number;
+  readonly p50Us: number;
+  readonly p99Us: number;
+}
+
 const USUAL = { nodes: 3, mtu: 0, dead: 0 } as const;
 const SIZE = 100;
-/** Loads of each cluster in a run; they share the seconds of measuring. */
-const SLICES = 4;
-const SLICE_SECONDS_MIN = 0.25;
+/** Slices of each cluster in a run; they share the seconds of measuring. A third of that more is
+ *  for each slice's own warm-up. */
+const SLICES = 6;
+/** Before the first slice each cluster runs so long that its code is compiled. */
+const WARM_UP_SECONDS = 1.5;
 
 export const pairs: readonly Scenario[] = [
   scenario("dead-follower", "one of three nodes is dead", { dead: 1 }, 1_000, true),
   scenario("dead-follower-64", "one of three nodes is dead", { dead: 1 }, 64, false),
+  scenario("dead-follower-1", "one of three nodes is dead", { dead: 1 }, 1, false),
   scenario("nodes-5", "five nodes", { nodes: 5 }, 1_000, true),
   scenario("nodes-7", "seven nodes", { nodes: 7 }, 1_000, false),
   scenario("nodes-5-1", "five nodes", { nodes: 5 }, 1, false),
@@ -49,46 +59,77 @@ function scenario(
   };
 }
 
+/** A cluster of the pair, its load, and what came of it. */
+class Half {
+  readonly slices: Slice[] = [];
+  readonly #load: Load;
+  readonly #outstanding: number;
+
+  private constructor(load: Load, outstanding: number) {
+    this.#load = load;
+    this.#outstanding = outstanding;
+  }
+
+  static async start(bench: Bench, options: ClusterOptions, pair: Pair): Promise<Half> {
+    const cluster = await bench.cluster(options);
+    for (let dead = 0; dead < pair.dead; dead++) await cluster.kill(await cluster.follower());
+    return new Half(new Load(await cluster.connect(), SIZE), pair.outstanding);
+  }
+
+  async warmUp(): Promise<void> {
+    await this.#load.run(this.#outstanding, WARM_UP_SECONDS);
+  }
+
+  async measure(seconds: number): Promise<void> {
+    this.slices.push(await this.#load.run(this.#outstanding, seconds, seconds / 3));
+  }
+
+  verify(): Promise<number> {
+    return this.#load.verify();
+  }
+
+  middle(of: (slice: Slice) => number): number {
+    return median(this.slices.map(of));
+  }
+}
+
 async function run(bench: Bench, pair: Pair, round: number): Promise<RunResult> {
-  const { outstanding } = pair;
-  const usual = await bench.cluster({ nodes: USUAL.nodes });
-  const other = await bench.cluster(optionsOf(pair));
-  for (let dead = 0; dead < pair.dead; dead++) await other.kill(await other.follower());
-  const seconds = Math.max(SLICE_SECONDS_MIN, bench.seconds / SLICES);
-  const results = new Map<Cluster, LoadResult[]>([
-    [usual, []],
-    [other, []],
-  ]);
+  const usual = await Half.start(bench, { nodes: USUAL.nodes }, { ...pair, dead: 0 });
+  const other = await Half.start(bench, optionsOf(pair), pair);
+  for (const half of [usual, other]) await half.warmUp();
   for (let slice = 0; slice < SLICES; slice++) {
     // Neither is always the first.
     const order = (slice + round) % 2 === 0 ? [usual, other] : [other, usual];
-    for (const cluster of order)
-      results.get(cluster)?.push(await bench.load(cluster, { outstanding, size: SIZE, seconds }));
+    for (const half of order) await half.measure(bench.seconds / SLICES);
   }
-  return summary(results.get(usual) ?? [], results.get(other) ?? []);
+  const verified = (await usual.verify()) + (await other.verify());
+  const ratio = (of: (slice: Slice) => number) => other.middle(of) / usual.middle(of);
+  return {
+    figures: [
+      higher("entries to usual", ratio(rate), "x"),
+      lower("p50 to usual", ratio(p50Ms), "x"),
+      lower("p99 to usual", ratio(p99Ms), "x"),
+      higher("entries", other.middle(rate), "/s"),
+      higher("entries of the usual", usual.middle(rate), "/s"),
+      lower("p50", other.middle(p50Ms), "ms"),
+      lower("p50 of the usual", usual.middle(p50Ms), "ms"),
+    ],
+    verified,
+  };
 }
 
 function optionsOf({ nodes, mtu }: Pair): ClusterOptions {
   return { nodes, args: mtu === 0 ? [] : ["--mtu", String(mtu)] };
 }
 
-function summary(usual: readonly LoadResult[], other: readonly LoadResult[]): RunResult {
-  const middle = (results: readonly LoadResult[], of: (result: LoadResult) => number) =>
-    median(results.map(of));
-  const ratio = (of: (result: LoadResult) => number) => middle(other, of) / middle(usual, of);
-  const rate = ({ entriesPerSecond }: LoadResult) => entriesPerSecond;
-  const p50 = ({ p50Us }: LoadResult) => p50Us / 1_000;
-  const p99 = ({ p99Us }: LoadResult) => p99Us / 1_000;
-  return {
-    figures: [
-      higher("entries to usual", ratio(rate), "x"),
-      lower("p50 to usual", ratio(p50), "x"),
-      lower("p99 to usual", ratio(p99), "x"),
-      higher("entries", middle(other, rate), "/s"),
-      higher("entries of the usual", middle(usual, rate), "/s"),
-      lower("p50", middle(other, p50), "ms"),
-      lower("p50 of the usual", middle(usual, p50), "ms"),
-    ],
-    verified: [...usual, ...other].reduce((sum, { verified }) => sum + verified, 0),
-  };
+function rate({ entriesPerSecond }: Slice): number {
+  return entriesPerSecond;
+}
+
+function p50Ms({ p50Us }: Slice): number {
+  return p50Us / 1_000;
+}
+
+function p99Ms({ p99Us }: Slice): number {
+  return p99Us / 1_000;
 }
