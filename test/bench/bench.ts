@@ -1,8 +1,8 @@
 /** `npm run bench`: what this machine does with the compiled executable: real nodes on loopback,
  *  fdatasync on, everything sealed, default settings.
  *
- *      npm run bench                              the main scenarios, some seven minutes
- *      npm run bench -- --all                     all of them, a quarter of an hour
+ *      npm run bench                              the main scenarios, some nine minutes
+ *      npm run bench -- --all                     all of them, in half an hour
  *      npm run bench -- closed-1000 closed-64     those, or --only closed-1000,closed-64
  *      --runs N       runs of each scenario (3); they take turns in random order
  *      --seconds S    how long each one measures (2)

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { creationOf } from "../../../src/storage/segment-head.ts";
 import type { Cluster } from "../cluster.ts";
-import { loadWarm } from "./loads.ts";
+import { FIRST_LOAD } from "./loads.ts";
 import {
   higher,
   lower,
@@ -40,28 +40,30 @@ export const costs: readonly Scenario[] = [1, 64, 1_000].flatMap((outstanding) =
 async function measureCost(bench: Bench, outstanding: number): Promise<RunResult> {
   const cluster = await bench.cluster();
   const leader = await cluster.leader();
-  const load = { outstanding, size: SIZE };
-  const { entries, use, verified, entriesPerSecond } = await loadWarm(bench, cluster, load);
+  const first = await bench.load(cluster, FIRST_LOAD);
+  const bytesBefore = logBytes(cluster.dataDirectory(leader));
+  const load = { outstanding, size: SIZE, seconds: bench.seconds };
+  const { entries, use, verified, entriesPerSecond } = await bench.load(cluster, load);
   // The clocks of processes and load begin some milliseconds apart.
   const counted = (entries * use.seconds) / bench.seconds;
   const us = (seconds: number) => (seconds * 1_000_000) / counted;
   const followers = [...use.nodesCpuSeconds].filter(([id]) => id !== leader);
   const rss = (id: number) => (use.nodesRssBytes.get(id) ?? NaN) / MEGABYTE;
   const followersRss = followers.map(([id]) => rss(id));
-  await cluster.end(leader);
+  const bytes = logBytes(cluster.dataDirectory(leader)) - bytesBefore;
   return {
     figures: [
       lower("leader CPU", us(use.nodesCpuSeconds.get(leader) ?? NaN), "us/entry"),
       lower("follower CPU", us(mean(followers.map(([, seconds]) => seconds))), "us/entry"),
       lower("client CPU", us(use.clientCpuSeconds), "us/entry"),
       lower("datagrams", use.datagrams / counted, "/entry"),
-      lower("log", logBytes(cluster.dataDirectory(leader)) / verified, "B/entry"),
+      lower("log", bytes / verified, "B/entry"),
       lower("leader memory", rss(leader), "MB"),
       lower("follower memory", Math.max(...followersRss), "MB"),
       lower("client memory", use.clientRssBytes / MEGABYTE, "MB"),
       higher("entries", entriesPerSecond, "/s"),
     ],
-    verified,
+    verified: first.verified + verified,
   };
 }
 
@@ -86,10 +88,8 @@ async function measureSyncs(bench: Bench, outstanding: number): Promise<RunResul
     within: (id) => ["strace", "-D", "-f", ...filter, "-o", summary(id)],
   });
   const leader = await cluster.leader();
-  const { verified, entriesPerSecond } = await loadWarm(bench, cluster, {
-    outstanding,
-    size: SIZE,
-  });
+  const load = { outstanding, size: SIZE, seconds: bench.seconds };
+  const { verified, entriesPerSecond } = await bench.load(cluster, load);
   const calls = new Map<number, number>();
   for (const id of cluster.ids) calls.set(id, await endAndCount(cluster, id, summary(id)));
   const followers = [...calls].filter(([id]) => id !== leader).map(([, count]) => count);

@@ -1,10 +1,11 @@
 /** Two clusters that run at the same time and are loaded in turns from one client process, a short
- *  slice each: what another setting costs, as a ratio between neighbours in time. The one that rests
- *  sends its heartbeats, in both cases alike. */
+ *  slice each: what another setting costs, as a ratio between neighbours in time. The one that
+ *  rests sends its heartbeats, in both cases alike. */
 import type { ClusterOptions } from "../cluster.ts";
 import { Load } from "../load.ts";
 import { median } from "../report.ts";
 import { higher, lower, type Bench, type RunResult, type Scenario } from "../scenario.ts";
+import { FIRST_LOAD } from "./loads.ts";
 
 interface Pair {
   readonly outstanding: number;
@@ -27,14 +28,11 @@ const SIZE = 100;
 /** Slices of each cluster in a run; they share the seconds of measuring. A third of that more is
  *  for each slice's own warm-up. */
 const SLICES = 6;
-/** Before the first slice each cluster runs so long that its code is compiled. */
-const WARM_UP_SECONDS = 1.5;
-
 export const pairs: readonly Scenario[] = [
   scenario("dead-follower", "one of three nodes is dead", { dead: 1 }, 1_000, true),
   scenario("dead-follower-64", "one of three nodes is dead", { dead: 1 }, 64, false),
   scenario("dead-follower-1", "one of three nodes is dead", { dead: 1 }, 1, false),
-  scenario("nodes-5", "five nodes", { nodes: 5 }, 1_000, true),
+  scenario("nodes-5", "five nodes", { nodes: 5 }, 1_000, false),
   scenario("nodes-7", "seven nodes", { nodes: 7 }, 1_000, false),
   scenario("nodes-5-1", "five nodes", { nodes: 5 }, 1, false),
   scenario("mtu-1200-1", "datagrams of 1,200 bytes", { mtu: 1_200 }, 1, false),
@@ -77,7 +75,7 @@ class Half {
   }
 
   async warmUp(): Promise<void> {
-    await this.#load.run(this.#outstanding, WARM_UP_SECONDS);
+    await this.#load.run(FIRST_LOAD.outstanding, FIRST_LOAD.seconds);
   }
 
   async measure(seconds: number): Promise<void> {
