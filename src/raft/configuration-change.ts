@@ -75,9 +75,6 @@ function followMembers(
   }
   for (const member of configuration.members) {
     if (member.id === state.self.id || leadership.peers.has(member.id)) continue;
-    leadership.peers.set(
-      member.id,
-      createProgress(member, configuration.index, state.nowMs, false),
-    );
+    leadership.peers.set(member.id, createProgress(member, configuration.index, state.nowMs));
   }
 }

@@ -42,11 +42,6 @@ export class Inflight {
     return this.#head === this.#ranges.length;
   }
 
-  /** Where it begins; 0 when nothing is under way. */
-  get firstIndex(): LogIndex {
-    return this.#ranges[this.#head]?.firstIndex ?? 0;
-  }
-
   /** Sent for the first time. */
   push(firstIndex: LogIndex, lastIndex: LogIndex, bytes: number, round: number): void {
     const range: Range = { firstIndex, lastIndex, bytes, round, fate: "travelling" };

@@ -13,9 +13,7 @@ const RETRY_FIRST_MS = 100;
  *  their own. */
 export const SNAPSHOT_RETRY_MS = 1000;
 
-/** A leadership begins with probes, and with replicate where a peer has just voted for it.
- *
- *           reply matched                      entries gone here
+/**          reply matched                      entries gone here
  *   probe ----------------> replicate     any -------------------> snapshot
  *     ^   <----------------     |                                      |
  *     |   conflict, silence,    |                                      |
@@ -65,19 +63,15 @@ export interface Timed {
   isSlow: boolean;
 }
 
-/** `isVoter`: it voted for this leader a moment ago. Then its log is most likely the same, and
- *  entries follow the no-op without waiting for its acknowledgement; one that lags says so, and is
- *  probed. */
 export function createProgress(
   peer: { readonly id: NodeId; readonly incarnation: Incarnation },
   nextIndex: LogIndex,
   nowMs: MonotonicMs,
-  isVoter: boolean,
 ): Progress {
   return {
     id: peer.id,
     incarnation: peer.incarnation,
-    state: isVoter ? "replicate" : "probe",
+    state: "probe",
     matchIndex: 0,
     matchRound: 0,
     lostIndex: 0,
@@ -142,10 +136,11 @@ export function maybeFinishTiming(progress: Progress, nowMs: MonotonicMs): void 
   progress.deviationMs += (Math.abs(error) - progress.deviationMs) / 4;
 }
 
-/** Where to probe a peer that fell silent or began anew: behind what is known to be there. While
- *  nothing is known the first guess stays; index 1 would send the whole log again. */
-export function probeIndex({ state, matchIndex, nextIndex, inflight }: Progress): LogIndex {
-  return state === "probe" ? nextIndex : Math.max(matchIndex + 1, inflight.firstIndex);
+/** Where to probe a peer that fell silent or began anew: behind what is known to be there, however
+ *  much was sent in advance. A probe keeps its place: while nothing is known of a peer, index 1
+ *  would send it the whole log again. */
+export function probeIndex({ state, matchIndex, nextIndex }: Progress): LogIndex {
+  return state === "probe" ? nextIndex : matchIndex + 1;
 }
 
 /** One message at a time from `nextIndex` on, until one is matched. */

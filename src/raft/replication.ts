@@ -296,8 +296,7 @@ function handleConflict(state: CoreState, peer: Progress, reply: AppendReply): v
   }
   if (reply.round <= peer.stepBackRound || nextIndex >= peer.nextIndex) return;
   // Its log ends before this append: one was lost or overtaken, and this one waits there for it.
-  const isUnderWay = reply.hintIndex + 1 >= Math.max(peer.matchIndex + 1, peer.inflight.firstIndex);
-  if (log.termAt(reply.hintIndex) === reply.hintTerm && isUnderWay) {
+  if (log.termAt(reply.hintIndex) === reply.hintTerm && reply.hintIndex >= peer.matchIndex) {
     peer.retries = 0;
     return peer.inflight.heard(reply.round, reply.hintIndex, true);
   }

@@ -157,10 +157,7 @@ function becomeLeader(state: CoreState, votes: readonly NodeId[]): void {
   const peers = new Map(
     state.configurations.inForce.members
       .filter((member) => member.id !== state.self.id)
-      .map((member) => [
-        member.id,
-        createProgress(member, noopIndex, state.nowMs, votes.includes(member.id)),
-      ]),
+      .map((member) => [member.id, createProgress(member, noopIndex, state.nowMs)]),
   );
   state.candidacy = null;
   state.leadership = {

@@ -274,6 +274,15 @@ const rows: readonly Row[] = [
     unit: ["test/raft/commit.test.ts"],
   },
   {
+    name: "booted-peer-from-the-start",
+    knownBug: "own",
+    file: "src/raft/replication.ts",
+    find: "  peer.retries = 0;\n  becomeProbe(peer, probeIndex(peer));\n}",
+    replace: "  peer.retries = 0;\n  becomeProbe(peer, peer.matchIndex + 1);\n}",
+    sentence: "A peer of which a new leader knows nothing boots, and is sent the whole log again.",
+    unit: ["test/raft/replication.test.ts"],
+  },
+  {
     name: "durable-by-index",
     knownBug: "own",
     file: "src/raft/durability.ts",
