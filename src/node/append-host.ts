@@ -2,13 +2,7 @@
  *  record. */
 
 import type { Core } from "../raft/types.ts";
-import {
-  encodePayloads,
-  encodeRecord,
-  PAYLOADS_OFFSET,
-  payloadsOf,
-  readHead,
-} from "../storage/record.ts";
+import { encodePayloads, PAYLOADS_OFFSET, payloadsOf, readHead } from "../storage/record.ts";
 import { RECORD_KIND, type LogStore } from "../storage/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { AppendRequest, LeaderHint, Response } from "../transport/requests.ts";
@@ -68,7 +62,7 @@ export function createAppendHost(
       const { clientId, firstSequence, payloads } = request;
       const timeMs = clock.wallMs();
       const fields = { firstIndex, term, kind: RECORD_KIND.user, timeMs, clientId, firstSequence };
-      log.append(encodeRecord(fields, payloads, log.lastChain));
+      log.appendNew(fields, payloads);
       return { ok: true, firstIndex, term, timeMs };
     },
     readIndex(done) {

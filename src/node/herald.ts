@@ -29,8 +29,8 @@ export class Herald {
     this.#announceAtMs = [];
   }
 
-  /** `missing`: somebody who should be here is not met. */
-  tick(missing: boolean, nowMs: MonotonicMs): void {
+  /** `isMissing`: somebody who should be here is not met. */
+  tick(isMissing: () => boolean, nowMs: MonotonicMs): void {
     const announceAtMs = this.#announceAtMs[0];
     if (announceAtMs !== undefined && nowMs >= announceAtMs) {
       this.#announceAtMs.shift();
@@ -38,6 +38,7 @@ export class Herald {
       this.#discovery.announce();
     }
     if (nowMs >= this.#queryAtMs) {
+      const missing = isMissing();
       this.#queryAtMs = nowMs + (missing ? QUERY_MISSING_MS : QUERY_COMPLETE_MS);
       if (missing) this.#discovery.query();
     }

@@ -4,9 +4,9 @@
  *    1 take in       frames, requests and completions of the disk have arrived; time passes
  *    2 propose       what clients sent becomes records, appended to the log in memory
  *    3 hard state    a changed term or vote starts towards the disk
- *    4 write         everything appended starts towards the disk, if no write is in flight
- *    5 send          the same records leave for the followers, in parallel with 4
- *    6 answer        what committed is told to clients, in the datagrams of the same flush
+ *    4 send          what was appended leaves for the followers
+ *    5 answer        what committed is told to clients, in the datagrams of the same flush
+ *    6 write         everything appended starts towards the disk, if no write is in flight
  *  Nothing that depends on a write leaves before it: the core holds it back. */
 
 import { nasty } from "../base/buggify.ts";
@@ -291,7 +291,6 @@ export class Member {
       const { index, term } = ready.noop;
       this.#appendOwn(RECORD_KIND.noop, index, term, EMPTY);
     }
-    this.#write();
     for (const { to, replyTo, message } of ready.messages) {
       const connection =
         replyTo === null ? this.#connectionTo(to) : this.#connectionToProcess(replyTo);
@@ -315,8 +314,9 @@ export class Member {
   }
 
   /** Starts the next batch unless one is in flight; then everything that waits goes into the one
-   *  after. */
-  #write(): void {
+   *  after. The end of a turn, behind the flush: others wait for what that sends, and nobody waits
+   *  for this disk alone. */
+  write(): void {
     this.log.flush(
       () => this.core.writeStarted(),
       (writeId) => {

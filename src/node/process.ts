@@ -11,11 +11,12 @@ import type { FoundingRecord, MonotonicMs, NodeId, NodeIdentity } from "../base/
 import { isDiscoveryDatagram } from "../discovery/beacon.ts";
 import type { Beacon, Discovery, Hint } from "../discovery/types.ts";
 import type { Core, CoreEvent } from "../raft/types.ts";
-import { afterArrivals, type Clock } from "../transport/clock.ts";
+import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
 import { keyTagOf } from "../transport/key.ts";
 import type { NodeReport } from "../transport/requests.ts";
 import type { Connection, Endpoint, Frame, NodeHello, UdpSocket } from "../transport/types.ts";
+import { Alarm } from "./alarm.ts";
 import type { DataDirectory } from "./data-directory.ts";
 import { endOf, handOver } from "./ending.ts";
 import type { NodeEnd, NodeEvent, PeerName } from "./events.ts";
@@ -67,8 +68,8 @@ export class NodeProcess implements RunningNode {
   #leaderSinceMs: MonotonicMs | null = null;
   #lookAtMs: MonotonicMs = 0;
   #keepAliveAtMs: MonotonicMs = 0;
+  readonly #alarm: Alarm;
   #turnAsked = false;
-  #cancelTimer: () => void = () => {};
   #stopping = false;
   #over = false;
   #settle: (end: NodeEnd) => void = () => {};
@@ -79,6 +80,7 @@ export class NodeProcess implements RunningNode {
     this.ended = new Promise((resolve) => {
       this.#settle = resolve;
     });
+    this.#alarm = new Alarm(clock, () => this.wake());
     const formation = new Formation({
       cluster: options.key.cluster,
       id: options.id,
@@ -249,16 +251,13 @@ export class NodeProcess implements RunningNode {
 
   #turn(): void {
     const nowMs = this.#now();
-    this.#cancelTimer();
     this.#endpoint.tick(nowMs);
     this.#outgoing.tick(nowMs);
     this.#member?.turn(nowMs);
-    for (const address of this.#neighbours.toGreet(nowMs)) {
-      this.#endpoint.greet(address, nowMs);
-    }
     if (nowMs >= this.#lookAtMs) this.#look(nowMs);
-    this.#herald?.tick(this.#neighbours.somebodyMissing(), nowMs);
+    this.#herald?.tick(() => this.#neighbours.somebodyMissing(), nowMs);
     this.#endpoint.flush(nowMs);
+    this.#member?.write();
     const nextMs = Math.min(
       this.#endpoint.nextDeadlineMs(),
       this.#outgoing.nextDeadlineMs(),
@@ -266,11 +265,12 @@ export class NodeProcess implements RunningNode {
       this.#lookAtMs,
       this.#herald?.nextDeadlineMs() ?? Infinity,
     );
-    this.#cancelTimer = afterArrivals(this.#parts.clock, nextMs - nowMs, () => this.wake());
+    this.#alarm.by(nextMs, nowMs);
   }
 
   #look(nowMs: MonotonicMs): void {
     this.#lookAtMs = nowMs + LOOK_MS;
+    for (const address of this.#neighbours.toGreet(nowMs)) this.#endpoint.greet(address, nowMs);
     this.#neighbours.refresh(nowMs);
     this.#parts.directory.tick(nowMs);
     if (nowMs >= this.#keepAliveAtMs) {
@@ -437,7 +437,7 @@ export class NodeProcess implements RunningNode {
   async #close(end: NodeEnd): Promise<void> {
     if (this.#over) return;
     this.#over = true;
-    this.#cancelTimer();
+    this.#alarm.stop();
     await this.#discovery?.close();
     await this.#parts.socket.close();
     this.#member?.log.close();

@@ -1,7 +1,7 @@
 /** A leader that cannot reach a majority, or cannot write, makes room for another (thesis §6.2). */
 
 import type { MonotonicMs, NodeId } from "../base/types.ts";
-import { majorityOf, votersOf } from "./membership.ts";
+import { majorityValue, votersOf } from "./membership.ts";
 import { becomeFollower } from "./roles.ts";
 import { stalledDiskMs } from "./state.ts";
 import type { CoreState, Leadership } from "./state.ts";
@@ -24,11 +24,11 @@ export function checkQuorum(state: CoreState, leadership: Leadership): void {
 
 /** When this leader steps down if nobody answers any more; Infinity with a majority of one. */
 export function quorumDeadlineMs(state: CoreState, leadership: Leadership): MonotonicMs {
-  const contacts = votersContact(state, leadership)
-    .map((voter) => voter.contactMs)
-    .sort((a, b) => b - a);
-  const majority = contacts[majorityOf(contacts.length) - 1] ?? Infinity;
-  return majority + state.timings.electionMaxMs;
+  const { self, configurations, timings } = state;
+  const majorityMs = majorityValue(configurations.inForce, ({ id }) =>
+    id === self.id ? Infinity : (leadership.peers.get(id)?.lastContactMs ?? 0),
+  );
+  return majorityMs + timings.electionMaxMs;
 }
 
 /** A leader whose disk is stalled can lead nobody for long: its heartbeats would keep the others

@@ -1,17 +1,13 @@
 /** When an entry is committed (§5.3, §5.4.2). */
 
-import { MEMBERS_MAX } from "../base/limits.ts";
 import { assert } from "../base/assert.ts";
 import type { LogIndex } from "../base/types.ts";
 import { TELL_COMMIT_MS } from "./heartbeat.ts";
-import { isVoter } from "./membership.ts";
+import { isVoter, majorityValue } from "./membership.ts";
 import { advanceReads } from "./read-index.ts";
 import { becomeFollower } from "./roles.ts";
 import { send, isSelfVoter } from "./state.ts";
 import type { CoreState, Leadership } from "./state.ts";
-
-/** Reused by every count, so that counting allocates nothing. */
-const scratch = new Float64Array(MEMBERS_MAX);
 
 /** Moves the leader's commit index up to the highest index that a majority holds durably.
  *
@@ -47,23 +43,14 @@ export function commitThrough(state: CoreState, index: LogIndex): void {
 
 /** The highest index that a majority of the voters in force holds durably. */
 export function majorityIndex(state: CoreState, leadership: Leadership): LogIndex {
-  let voters = 0;
-  for (const member of state.configurations.inForce.members) {
-    if (member.role !== "voter") continue;
-    const peer = leadership.peers.get(member.id);
-    let held = 0;
-    if (member.id === state.self.id) {
-      if (member.incarnation === state.self.incarnation) held = state.durability.durableIndex;
-    } else if (peer?.incarnation === member.incarnation && peer.state !== "lost data") {
-      held = peer.matchIndex;
+  return majorityValue(state.configurations.inForce, (voter) => {
+    if (voter.id === state.self.id) {
+      return voter.incarnation === state.self.incarnation ? state.durability.durableIndex : 0;
     }
-    let at = voters;
-    for (; at > 0 && (scratch[at - 1] ?? 0) < held; at--) scratch[at] = scratch[at - 1] ?? 0;
-    scratch[at] = held;
-    voters += 1;
-  }
-  // Sorted downwards: the entry at floor(n / 2) is held by floor(n / 2) + 1 voters.
-  return scratch[voters >> 1] ?? 0;
+    const peer = leadership.peers.get(voter.id);
+    const counts = peer?.incarnation === voter.incarnation && peer.state !== "lost data";
+    return counts ? peer.matchIndex : 0;
+  });
 }
 
 /** A leader that is no voter of a committed configuration hands over and follows (§6, thesis

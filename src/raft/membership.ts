@@ -93,6 +93,27 @@ export function votersOf(configuration: Configuration): readonly Member[] {
   return configuration.members.filter((member) => member.role === "voter");
 }
 
+/** Reused by every count, so that counting allocates nothing. */
+const scratch = new Float64Array(MEMBERS_MAX);
+
+/** The highest value that a majority of the voters reaches; 0 without a voter. */
+export function majorityValue(
+  configuration: Configuration,
+  valueOf: (voter: Member) => number,
+): number {
+  let voters = 0;
+  for (const member of configuration.members) {
+    if (member.role !== "voter") continue;
+    const value = valueOf(member);
+    let at = voters;
+    for (; at > 0 && (scratch[at - 1] ?? 0) < value; at--) scratch[at] = scratch[at - 1] ?? 0;
+    scratch[at] = value;
+    voters += 1;
+  }
+  // Sorted downwards: the value at floor(n / 2) is reached by floor(n / 2) + 1 voters.
+  return voters === 0 ? 0 : (scratch[voters >> 1] ?? 0);
+}
+
 /** More than half of the voters. */
 export function majorityOf(voters: number): number {
   return Math.floor(voters / 2) + 1;

@@ -12,6 +12,7 @@ import { LogWriter } from "./log-writer.ts";
 import type { WriterSource } from "./log-writer.ts";
 import type { PreparedSegment } from "./preparer.ts";
 import { membersAt, readHead, RECORD_BYTES_MAX } from "./record.ts";
+import type { RecordFields } from "./record.ts";
 import { decodeSegmentHead } from "./segment-head.ts";
 import type { DerivedHead } from "./segment-head.ts";
 import type { SegmentFile } from "./segment-file.ts";
@@ -115,6 +116,16 @@ export class DiskLog implements LogStore, WriterSource {
     }
     this.tail.push(records, heads);
     this.appendedBytes += records.length;
+  }
+
+  appendNew(fields: RecordFields, payloads: Uint8Array): void {
+    const { firstIndex } = fields;
+    assert(firstIndex === this.lastIndex + 1, `index ${firstIndex} follows ${this.lastIndex}`);
+    const head = this.tail.make(fields, payloads);
+    this.derived.advance(head, null);
+    this.lastIndex = head.lastIndex;
+    this.lastChain = head.chain;
+    this.appendedBytes += head.bytes;
   }
 
   truncate(index: LogIndex, chainBefore?: number): void {

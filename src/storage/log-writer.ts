@@ -13,10 +13,13 @@ import type { DerivedHead, SegmentHead } from "./segment-head.ts";
 import { SegmentFile } from "./segment-file.ts";
 import type { SegmentList } from "./segment-list.ts";
 import type { Tail, TailRun } from "./tail.ts";
-import type { Disk, DiskError } from "./types.ts";
+import type { Disk, DiskError, DiskFile } from "./types.ts";
 
 /** A batch without records follows the last one after this time. */
 export const SEAL_AFTER_MS = 100;
+
+/** A batch up to this size is copied behind its header and written at once. */
+const TOGETHER_BYTES_MAX = 16_384;
 
 export interface WriterOptions {
   readonly disk: Disk;
@@ -255,16 +258,12 @@ export class LogWriter {
     };
     const file = segment.opened();
     if (head !== null) file.writeSync(0, head);
-    let offset = segment.endOffset;
-    file.writeSync(offset, encodeBatchHead(batch, segment.seed));
-    offset += BATCH_HEAD_BYTES;
+    const offset = segment.endOffset + BATCH_HEAD_BYTES;
     const batchEnd = offset + length;
+    const parts = [encodeBatchHead(batch, segment.seed), ...(run?.views ?? [])];
+    writeParts(file, segment.endOffset, parts, BATCH_HEAD_BYTES + length);
     if (run !== null)
       segment.note({ firstIndex, offset, chainBefore: this.writtenChain, batchEnd });
-    for (const view of run?.views ?? []) {
-      file.writeSync(offset, view);
-      offset += view.length;
-    }
     segment.endOffset = batchEnd;
     this.nextBatch += 1;
     this.writtenIndex = run?.lastIndex ?? this.writtenIndex;
@@ -377,5 +376,20 @@ export class LogWriter {
     } catch (thrown) {
       this.options.onFatal(toDiskError(thrown, current.name));
     }
+  }
+}
+
+/** One after the other; what is small in one write, which costs less than a second one. */
+function writeParts(
+  file: DiskFile,
+  position: number,
+  parts: readonly Uint8Array[],
+  bytes: number,
+): void {
+  if (bytes <= TOGETHER_BYTES_MAX) return file.writeSync(position, Buffer.concat(parts, bytes));
+  let offset = position;
+  for (const part of parts) {
+    file.writeSync(offset, part);
+    offset += part.length;
   }
 }

@@ -142,24 +142,36 @@ export function encodeRecord(
   chainBefore: number,
 ): Uint8Array {
   const bytes = new Uint8Array(PAYLOADS_OFFSET + payloads.length);
-  writeU32(bytes, LENGTH_OFFSET, bytes.length - BODY_OFFSET);
-  bytes[8] = 0x97;
-  bytes[9] = 0xcf;
-  writeU64(bytes, 10, fields.firstIndex);
-  bytes[18] = 0xcf;
-  writeU64(bytes, 19, fields.term);
-  bytes[27] = 0xcc;
-  bytes[28] = fields.kind;
-  bytes[29] = 0xcf;
-  writeU64(bytes, 30, fields.timeMs);
-  bytes[38] = 0xc4;
-  bytes[39] = 0x10;
-  writeHex(bytes, 40, fields.clientId);
-  bytes[56] = 0xcf;
-  writeU64(bytes, 57, fields.firstSequence);
-  bytes.set(payloads, PAYLOADS_OFFSET);
-  writeU32(bytes, 0, crc32(bytes.subarray(LENGTH_OFFSET), chainBefore));
+  writeRecord(bytes, 0, fields, payloads, chainBefore);
   return bytes;
+}
+
+/** The same, made where it is to lie: at `at`, where there is room for it. */
+export function writeRecord(
+  bytes: Uint8Array,
+  at: number,
+  fields: RecordFields,
+  payloads: Uint8Array,
+  chainBefore: number,
+): void {
+  const end = at + PAYLOADS_OFFSET + payloads.length;
+  writeU32(bytes, at + LENGTH_OFFSET, end - at - BODY_OFFSET);
+  bytes[at + 8] = 0x97;
+  bytes[at + 9] = 0xcf;
+  writeU64(bytes, at + 10, fields.firstIndex);
+  bytes[at + 18] = 0xcf;
+  writeU64(bytes, at + 19, fields.term);
+  bytes[at + 27] = 0xcc;
+  bytes[at + 28] = fields.kind;
+  bytes[at + 29] = 0xcf;
+  writeU64(bytes, at + 30, fields.timeMs);
+  bytes[at + 38] = 0xc4;
+  bytes[at + 39] = 0x10;
+  writeHex(bytes, at + 40, fields.clientId);
+  bytes[at + 56] = 0xcf;
+  writeU64(bytes, at + 57, fields.firstSequence);
+  bytes.set(payloads, at + PAYLOADS_OFFSET);
+  writeU32(bytes, at, crc32(bytes.subarray(at + LENGTH_OFFSET, end), chainBefore));
 }
 
 /** The record's length if its first 8 bytes at `offset` announce a possible one; else 0. */

@@ -11,6 +11,7 @@ import type {
 } from "../base/types.ts";
 import type { Term } from "../base/types.ts";
 import type { Configuration, HardState, TermRun, WriteId } from "../raft/types.ts";
+import type { RecordFields } from "./record.ts";
 
 // ---------------------------------------------------------------------------------------------
 // Files. The only door to the operating system; a real one (real-disk.ts) and an in-memory twin
@@ -126,6 +127,9 @@ export interface LogStore {
    *  caller against lastChain. The bytes are copied or owned: the caller does not touch them
    *  again. */
   append(records: Uint8Array): void;
+  /** Makes and appends the record of a user's entries that follows lastIndex; `payloads` as
+   *  encodePayloads gave them, checked, and copied here. */
+  appendNew(fields: RecordFields, payloads: Uint8Array): void;
   /** Drops everything from `index` on (a record's first index). Begins a new segment before
    *  anything later depends on it. `chainBefore`: the chain at `index` - 1 as the leader has it,
    *  used where damage hides this log's own. */
@@ -135,7 +139,8 @@ export interface LogStore {
   /** The first segment's head: the snapshot record. */
   snapshotHead(): Uint8Array;
   /** Whole records starting with the one that contains `index`, at least one, at most `bytesMax`
-   *  beyond the first. Null: beyond lastIndex, before the base, or damaged. */
+   *  beyond the first. Null: beyond lastIndex, before the base, or damaged. The bytes do not change
+   *  in this turn; who needs them longer copies them. */
   read(index: LogIndex, bytesMax: number): LogRead | null;
   /** True when `index` would be read from memory. */
   isRecent(index: LogIndex): boolean;

@@ -13,6 +13,7 @@
 import { type KeyObject, createCipheriv, createDecipheriv } from "node:crypto";
 import { assert } from "../base/assert.ts";
 import type { BootId, NodeId } from "../base/types.ts";
+import { takeDatagramBuffer } from "./datagram-buffers.ts";
 import { bytesOf, hexOf } from "./key.ts";
 
 /** What this executable speaks; the header's third byte. */
@@ -46,8 +47,8 @@ export interface Header {
 /** A KeyObject costs half as much per datagram as raw bytes. */
 export type SealKey = KeyObject | Uint8Array;
 
-/** Makes the datagram in a buffer of its own: the socket owns it until it is sent, so none is used
- *  twice. */
+/** Makes the datagram in a buffer that nobody else has: the socket owns it until it is sent, and
+ *  gives it back then. */
 export function sealDatagram(
   key: SealKey,
   tag: Uint8Array,
@@ -55,7 +56,7 @@ export function sealDatagram(
   body: Uint8Array,
 ): Uint8Array {
   const bodyAt = header.bootId === null ? HEADER_BYTES : HEADER_BYTES + BOOT_ID_BYTES;
-  const datagram = Buffer.allocUnsafe(bodyAt + body.length + TAG_BYTES);
+  const datagram = takeDatagramBuffer(bodyAt + body.length + TAG_BYTES);
   writeHeader(datagram, tag, header);
   const cipher = createCipheriv(CIPHER, key, nonceOf(datagram));
   cipher.setAAD(datagram.subarray(0, bodyAt));

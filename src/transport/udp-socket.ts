@@ -8,11 +8,14 @@
  *    SO_RCVBUFFORCE, which needs root, is not offered here: so what it gave is read back. Windows
  *    come from that figure, which counts the kernel's bookkeeping too: about twice the payload of
  *    small datagrams.
+ *  - An address is a literal already: asking the resolver for every datagram would cost as much as
+ *    sending it, and it would leave after the turn only.
  *  - A full device or no memory: nothing is sent for a moment. The engines send again. */
 
-import { type Socket, createSocket } from "node:dgram";
-import type { Address } from "../base/hosts.ts";
+import { type Socket, type SocketOptions, createSocket } from "node:dgram";
+import { type Address, isIpv4 } from "../base/hosts.ts";
 import { systemClock } from "./clock.ts";
+import { giveBackDatagramBuffer } from "./datagram-buffers.ts";
 import type { UdpSocket } from "./types.ts";
 
 /** Asked of the kernel in each direction. */
@@ -54,7 +57,7 @@ export type OpenUdpResult =
 /** Opens the socket, or says why not: a port in use is a value, not an exception. */
 export function openUdpSocket(options: UdpSocketOptions): Promise<OpenUdpResult> {
   const { host, port, onDatagram, onError } = options;
-  const socket = createSocket({ type: "udp4" });
+  const socket = createSocket({ type: "udp4", lookup: literalOnly });
   return new Promise((resolve) => {
     let opened = false;
     socket.on("error", (error) => {
@@ -75,6 +78,11 @@ export function openUdpSocket(options: UdpSocketOptions): Promise<OpenUdpResult>
     });
   });
 }
+
+const literalOnly: NonNullable<SocketOptions["lookup"]> = (host, _options, done) => {
+  if (isIpv4(host)) done(null, host, 4);
+  else done(Object.assign(new Error(`not an IPv4 address: ${host}`), { code: "ENOTFOUND" }), "", 4);
+};
 
 class DgramSocket implements UdpSocket {
   readonly address: Address;
@@ -103,12 +111,12 @@ class DgramSocket implements UdpSocket {
   }
 
   #trySend(datagram: Uint8Array, to: Address, resends: number): void {
-    if (this.#closed) return;
-    if (this.#paused) return this.#onUnsent("paused");
+    if (this.#closed) return giveBackDatagramBuffer(datagram);
+    if (this.#paused) return this.#dropped("paused", datagram);
     try {
       this.#socket.send(datagram, to.port, to.host, (error) => {
-        if (error !== null && error !== undefined)
-          this.#handleFailure(error, datagram, to, resends);
+        if (error === null || error === undefined) giveBackDatagramBuffer(datagram);
+        else this.#handleFailure(error, datagram, to, resends);
       });
     } catch (error) {
       this.#handleFailure(error, datagram, to, 0);
@@ -124,6 +132,11 @@ class DgramSocket implements UdpSocket {
         this.#paused = false;
       });
     }
+    this.#dropped(code, datagram);
+  }
+
+  #dropped(code: string, datagram: Uint8Array): void {
+    giveBackDatagramBuffer(datagram);
     this.#onUnsent(code);
   }
 }

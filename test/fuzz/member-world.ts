@@ -58,7 +58,10 @@ export class MemberWorld {
     this.nowMs += passMs;
     const tasks = this.#tasks.splice(0, 1 + this.rolls.below(this.#tasks.length + 1));
     for (const task of tasks) task();
-    for (const { member } of this.parts) member.turn(this.nowMs);
+    for (const { member } of this.parts) {
+      member.turn(this.nowMs);
+      member.write();
+    }
   }
 
   /** Hands a frame to whom it is for, through the codec. False: the codec dropped it. */

@@ -109,7 +109,7 @@ const rows: readonly Row[] = [
   {
     name: "learners-counted",
     knownBug: "own",
-    file: "src/raft/commit.ts",
+    file: "src/raft/membership.ts",
     find: '    if (member.role !== "voter") continue;\n',
     replace: "",
     sentence: "Learners count when an entry is committed.",
