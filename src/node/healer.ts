@@ -6,7 +6,7 @@ import type { LogIndex, MonotonicMs } from "../base/types.ts";
 import type { LogStore } from "../storage/types.ts";
 import type { Connection, Frame } from "../transport/types.ts";
 
-/** One look, and one question, a second: damage is rare and healing is not in a hurry. */
+/** One question a second: damage is rare and healing is not in a hurry. */
 const ASK_AGAIN_MS = 1_000;
 /** One answer; the rest is asked for again. */
 const HEAL_BYTES_MAX = 1 << 20;
@@ -25,10 +25,9 @@ export class Healer {
     peers: readonly Connection[],
     nowMs: MonotonicMs,
   ): { readonly connection: Connection; readonly frame: Frame } | null {
-    if (nowMs < this.#nextAskMs) return null;
-    this.#nextAskMs = nowMs + ASK_AGAIN_MS;
     const range = this.#log.damage[0];
-    if (range === undefined || peers.length === 0) return null;
+    if (range === undefined || nowMs < this.#nextAskMs || peers.length === 0) return null;
+    this.#nextAskMs = nowMs + ASK_AGAIN_MS;
     const connection = peers[this.#turn++ % peers.length];
     if (connection === undefined) return null;
     return { connection, frame: { type: "needRecords", from: range.from, to: range.to } };
@@ -55,6 +54,6 @@ export class Healer {
   }
 
   nextDeadlineMs(): MonotonicMs {
-    return this.#nextAskMs;
+    return this.#log.damage.length === 0 ? Infinity : this.#nextAskMs;
   }
 }

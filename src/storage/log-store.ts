@@ -29,6 +29,8 @@ import type {
   SessionRow,
 } from "./types.ts";
 
+const NO_DAMAGE: readonly DamagedRange[] = [];
+
 /** What recovery (or a fresh log) hands over. */
 export interface LogStart {
   readonly disk: Disk;
@@ -338,6 +340,8 @@ export class DiskLog implements LogStore, WriterSource {
   // Damage.
 
   get damage(): readonly DamagedRange[] {
+    // Asked in every turn, and there is hardly ever any.
+    if (!this.segments.all.some(({ holes }) => holes.length > 0)) return NO_DAMAGE;
     return this.segments.all.flatMap((segment) => holesOf(segment, this.healer));
   }
 

@@ -1,0 +1,36 @@
+/** Memory that the socket gives back is lent again, and no other. */
+
+import { describe, expect, it } from "vitest";
+import {
+  giveBackDatagramBuffer,
+  takeDatagramBuffer,
+} from "../../src/transport/datagram-buffers.ts";
+
+describe("memory of datagrams", () => {
+  it("is used again after it was given back, and not before", () => {
+    const first = takeDatagramBuffer(60_000);
+    const second = takeDatagramBuffer(60_000);
+    expect(second.buffer).not.toBe(first.buffer);
+    giveBackDatagramBuffer(first);
+    expect(takeDatagramBuffer(50_000).buffer).toBe(first.buffer);
+  });
+
+  it("is lent to one at a time, even if it is given back twice", () => {
+    const lent = takeDatagramBuffer(100);
+    giveBackDatagramBuffer(lent);
+    giveBackDatagramBuffer(lent);
+    const [one, other] = [takeDatagramBuffer(100), takeDatagramBuffer(100)];
+    expect(other.buffer).not.toBe(one.buffer);
+  });
+
+  it("does not take in memory of others", () => {
+    const foreign = new Uint8Array(65_536);
+    giveBackDatagramBuffer(foreign);
+    expect(takeDatagramBuffer(65_536).buffer).not.toBe(foreign.buffer);
+  });
+
+  it("has the length that was asked for, whatever that is", () => {
+    for (const bytes of [1, 2_048, 2_049, 65_507, 100_000])
+      expect(takeDatagramBuffer(bytes)).toHaveLength(bytes);
+  });
+});
