@@ -27,6 +27,8 @@ export interface LoadOptions {
   readonly clock: Clock;
   /** How long one entry may take, ms; that of a person's patience unless given. */
   readonly timeoutMs?: number;
+  /** The load ends early when it has sent so many; 50 million unless given. */
+  readonly entriesMax?: number;
 }
 
 /** How long a load goes on. */
@@ -86,7 +88,7 @@ export class Load {
 
   constructor(options: LoadOptions) {
     this.#options = options;
-    this.written = new Written(options.form);
+    this.written = new Written(options.form, options.entriesMax);
   }
 
   /** Several may follow each other; what they wrote is verified together. */
@@ -225,6 +227,7 @@ abstract class Loop {
     this.#written.acknowledge(slot.number, index);
     if (nowMs >= this.fromMs && nowMs < this.untilMs) this.entries++;
     this.underWay--;
+    if (this.#written.isFull) this.stop();
     this.goOn(slot, nowMs);
     this.maybeFinish();
   }

@@ -41,7 +41,7 @@ export const benchCommand: RaftCommand = {
   notes: [
     "Its entries stay in the log for good, on every node's disk: nothing takes them out again. It says how many there are. Before it adds to a log that holds entries already it asks, where somebody can be asked; --yes does not ask.",
     "Without --rate the receipt of an entry sends the next one, and a latency is from the call to the receipt. With --rate it is from the moment at which the entry was due: a pause counts for all that should have been sent meanwhile.",
-    "A second of warming up is not counted. Everything that was acknowledged must be in the log once, whole, at its index; entries of others may stand between. Ctrl-C ends the load early; what was measured is verified and printed, and a second Ctrl-C leaves at once.",
+    "A second of warming up is not counted. Everything that was acknowledged must be in the log once, whole, at its index; entries of others may stand between. The load ends early after 50 million entries, or with Ctrl-C; what was measured is verified and printed; a second Ctrl-C leaves at once.",
   ],
   words: { hint: "", min: 0, max: 0 },
   args: {

@@ -52,8 +52,9 @@ class FakeCluster implements LoadTarget {
     });
   }
 
-  load(targets: readonly LoadTarget[] = [this], size = SIZE): Load {
-    return new Load({ targets, form: new EntryForm("k3f9q", size), clock: this.clock });
+  load(targets: readonly LoadTarget[] = [this], size = SIZE, entriesMax = 1e9): Load {
+    const form = new EntryForm("k3f9q", size);
+    return new Load({ targets, form, clock: this.clock, entriesMax });
   }
 
   async *read() {
@@ -110,6 +111,21 @@ describe("a closed loop", () => {
     expect(figures.seconds).toBe(2);
     expect(figures.entriesPerSecond).toBeCloseTo(1_000, -1);
     expect(cluster.underWay).toBe(0);
+  });
+
+  it("ends early when it has sent as many entries as it may", async () => {
+    for (const isOpen of [false, true]) {
+      const cluster = new FakeCluster(1);
+      const load = cluster.load([cluster], SIZE, 5_000);
+      const running = isOpen
+        ? load.open({ rate: 10_000, seconds: 10 })
+        : load.closed({ outstanding: 10, seconds: 10 });
+      const figures = await cluster.time.settled(running);
+      expect(load.written.acknowledged).toBeGreaterThanOrEqual(5_000);
+      expect(load.written.acknowledged).toBeLessThan(5_020);
+      expect(figures.seconds).toBe(0);
+      expect(figures.failure).toBe(null);
+    }
   });
 
   it("ends with the first entry that fails, and says so", async () => {

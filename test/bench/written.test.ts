@@ -107,6 +107,17 @@ describe("a log is found wrong when an acknowledged entry", () => {
   });
 });
 
+it("more entries than one piece of its memory holds are told apart", async () => {
+  const all = new Written(FORM);
+  const log = Array.from({ length: 70_000 }, (_, at) => {
+    const bytes = FORM.blank();
+    all.acknowledge(all.next(bytes), 7 + at);
+    return { index: 7 + at, bytes };
+  });
+  expect(await verdict(all, log)).toMatchObject({ verified: 70_000, problemCount: 0 });
+  expect(await verdict(all, log.toSpliced(69_000, 1))).toMatchObject({ problemCount: 1 });
+});
+
 describe("an entry", () => {
   it("tells its number, whatever it is", () => {
     const form = new EntryForm("00000", 16);
