@@ -39,11 +39,13 @@ export async function runAll(options: RunnerOptions): Promise<readonly Outcome[]
     if (signal.aborted) break;
     const tally = tallies.get(turn.scenario.name);
     const title = `${at + 1}/${turns.length} ${turn.scenario.name}, round ${turn.round + 1}`;
+    const startedMs = performance.now();
     if (!(await settle(signal))) say(`${title}: the machine does not become quiet`);
     try {
       const { figures, verified } = await runOne(turn, options, title);
       tally?.runs.push({ round: turn.round, figures, verified });
-      say(`${title}: ${figures.map(({ name, value }) => `${name} ${brief(value)}`).join(", ")}`);
+      const text = figures.map(({ name, value }) => `${name} ${brief(value)}`).join(", ");
+      say(`${title}: ${text} (${Math.round((performance.now() - startedMs) / 1_000)} s)`);
     } catch (error) {
       if (signal.aborted) break;
       const text = error instanceof Error ? error.message : String(error);
