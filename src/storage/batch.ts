@@ -13,7 +13,7 @@
  *  about it. */
 
 import type { ClusterId, Incarnation } from "../base/types.ts";
-import { crc32, readU32, readU64, writeU32, writeU64 } from "./bytes.ts";
+import { crc32, endOfBytes, readU32, readU64, writeU32, writeU64 } from "./bytes.ts";
 
 export const BATCH_HEAD_BYTES = 32;
 
@@ -68,7 +68,8 @@ export function readBatchHead(bytes: Uint8Array, offset: number, seed: number): 
 /** Where the next valid header of a batch that is not the segment's first begins, at or after
  *  `from`; -1 if nowhere. */
 export function findBatchHead(bytes: Uint8Array, from: number, seed: number): number {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const end = Math.min(bytes.length, endOfBytes(bytes, from) + NEXT_MAGIC_BYTES.length);
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, end);
   let at = buffer.indexOf(NEXT_MAGIC_BYTES, from);
   while (at >= 0 && readBatchHead(bytes, at, seed) === null)
     at = buffer.indexOf(NEXT_MAGIC_BYTES, at + 1);

@@ -8,6 +8,20 @@ export function crc32(bytes: Uint8Array, seed: number): number {
   return zlibCrc32(bytes, seed);
 }
 
+const ZEROS = new Uint8Array(65_536);
+
+/** Where the last byte that is not zero ends, `from` at least. A block at a time: most of a segment
+ *  is zeros when a node starts. */
+export function endOfBytes(bytes: Uint8Array, from: number): number {
+  let end = bytes.length;
+  for (let at = end - ZEROS.length; at >= from; at -= ZEROS.length) {
+    if (Buffer.compare(bytes.subarray(at, end), ZEROS) !== 0) break;
+    end = at;
+  }
+  while (end > from && bytes[end - 1] === 0) end -= 1;
+  return end;
+}
+
 /** A byte, or 0 beyond the end: callers check lengths first. */
 export function readU8(bytes: Uint8Array, offset: number): number {
   return bytes[offset] ?? 0;

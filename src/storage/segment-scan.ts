@@ -4,7 +4,7 @@
 import type { LogIndex } from "../base/types.ts";
 import { BATCH_HEAD_BYTES, findBatchHead, readBatchHead } from "./batch.ts";
 import type { BatchHead } from "./batch.ts";
-import { readU32 } from "./bytes.ts";
+import { endOfBytes, readU32 } from "./bytes.ts";
 import { StorageDamage } from "./disk-error.ts";
 import { chainOf, readHead, recordBytesAt } from "./record.ts";
 import type { RecordHead } from "./types.ts";
@@ -190,7 +190,6 @@ function isUnknownKind(bytes: Uint8Array, offset: number, chain: number): boolea
 
 /** What is not zero behind the last good batch was being written when the node died. */
 function tornAt(bytes: Uint8Array, offset: number): Scan["torn"] {
-  let end = bytes.length;
-  while (end > offset && bytes[end - 1] === 0) end -= 1;
+  const end = endOfBytes(bytes, offset);
   return end === offset ? null : { offset, bytes: end - offset };
 }

@@ -4,6 +4,7 @@ import { array, assert as check, constantFrom, nat, oneof, property, uint8Array 
 import { unpack } from "msgpackr/unpack";
 import { describe, expect, it } from "vitest";
 import { ENTRY_BYTES_MAX } from "../../src/base/limits.ts";
+import { endOfBytes } from "../../src/storage/bytes.ts";
 import { clusterIdOf, foundingText } from "../../src/storage/founding.ts";
 import {
   chainSeed,
@@ -170,4 +171,14 @@ describe("the table of sessions", () => {
       { numRuns: 200 },
     );
   });
+});
+
+it("the end of the bytes is found through whole blocks of zeros, and not before `from`", () => {
+  const bytes = new Uint8Array(300_000);
+  expect(endOfBytes(bytes, 100)).toBe(100);
+  for (const last of [100, 65_535, 65_536, 131_071, 168_928, 299_999]) {
+    bytes.fill(0);
+    bytes[last] = 1;
+    expect(endOfBytes(bytes, 100)).toBe(last + 1);
+  }
 });
