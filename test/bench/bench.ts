@@ -1,7 +1,7 @@
 /** `npm run bench`: what this machine does with the compiled executable: real nodes on loopback,
  *  fdatasync on, everything sealed, default settings.
  *
- *      npm run bench                              the main scenarios, some nine minutes
+ *      npm run bench                              the main scenarios, some ten minutes
  *      npm run bench -- --all                     all of them, more than an hour
  *      npm run bench -- closed-1000 closed-64     those, or --only closed-1000,closed-64
  *      --runs N       runs of each scenario (3); they take turns in random order

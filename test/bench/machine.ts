@@ -13,7 +13,10 @@ export interface Setting {
   readonly kernel: string;
   readonly fileSystem: string;
   readonly runtime: string;
-  /** The commit, with "+" when files differ from it; null outside of a repository. */
+  /** What the executable says of itself: its version, and the commit that it was built from. */
+  readonly version: string;
+  /** The commit of the sources, of the load and the scenarios that is, with "+" when files differ
+   *  from it; null outside of a repository. */
   readonly commit: string | null;
   /** First digits of the executable's SHA-256. */
   readonly executable: string;
@@ -41,6 +44,7 @@ export function settingOf(options: {
     kernel: `${type()} ${release()} ${arch()}`,
     fileSystem: fileSystemOf(directory),
     runtime: `Bun ${Bun.version}`,
+    version: execFileSync(options.executable, ["version"], { encoding: "utf8" }).trim(),
     commit: commitOf(root),
     executable: digest(readFileSync(options.executable)),
     work: workHash(scenarios, seconds, seed, more),

@@ -15,6 +15,7 @@ const THREE = ["a", "b", "c"].map((name) => scenario(name));
 const SETTING: Setting = {
   ...{ cpu: "some CPU", cores: 2, memoryGiB: 8, kernel: "Linux 6 x64", fileSystem: "ext4" },
   ...{
+    version: "raft 1.0.0 (commit 99)",
     runtime: "Bun 1",
     commit: "0123456789ab+",
     executable: "abcdef012345",
@@ -76,7 +77,9 @@ describe("the report", () => {
     const text = renderReport({ ...report, outcomes });
     expect(text).toMatch(/^a +entries +31,000 \/s +28,000 \.\. 90,000 +3$/m);
     expect(text).toMatch(/^ +p50 +2\.25 ms +1\.5 \.\. 12\.3 +3$/m);
-    expect(text).toContain("commit 0123456789ab+, executable abcdef012345");
+    expect(text).toContain(
+      "raft 1.0.0 (commit 99), SHA-256 abcdef012345...; scenarios of commit 0123456789ab+",
+    );
     expect(text).toContain("fedcba987654 (seed 1, 3 s of measuring, 3 rounds in random order)");
     expect(text).toContain("verified: all 300 acknowledged entries were read back");
   });

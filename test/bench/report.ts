@@ -80,7 +80,7 @@ export function renderReport({ setting, seed, seconds, runs, outcomes }: Report)
   const failed = outcomes.some(({ failures }) => failures.length > 0);
   return [
     `machine:    ${setting.cpu}, ${setting.cores} cores, ${setting.memoryGiB} GiB, ${setting.kernel}, ${setting.fileSystem}`,
-    `what ran:   commit ${setting.commit ?? "unknown"}, executable ${setting.executable}, ${setting.runtime}`,
+    `what ran:   ${setting.version}, SHA-256 ${setting.executable}...; scenarios of commit ${setting.commit ?? "unknown"}`,
     `work:       ${setting.work} (seed ${seed}, ${seconds} s of measuring, ${runs} rounds in random order)`,
     "",
     ...renderTable(outcomes),
