@@ -111,7 +111,7 @@ export class LogWriter {
     const events = { changed: () => this.step(), fatal: (error: DiskError) => this.fail(error) };
     const { disk, nextCreation, prepared, nowMs } = options;
     this.preparer = new Preparer(disk, nextCreation, prepared, nowMs, events);
-    this.preparer.want(this.nextBytes);
+    this.preparer.want(this.nextBytes, 0);
   }
 
   get stopped(): boolean {
@@ -229,7 +229,7 @@ export class LogWriter {
     const least = headBytes + 2 * BATCH_HEAD_BYTES + source.tail.recordBytes(firstIndex);
     const prepared = this.preparer.take(least);
     if (prepared === null) {
-      this.preparer.want(Math.max(this.nextBytes, least));
+      this.preparer.want(Math.max(this.nextBytes, least), 1);
       return false;
     }
     const { creation, bytes: segmentBytes } = prepared;
@@ -300,7 +300,8 @@ export class LogWriter {
     } catch (thrown) {
       this.fail(toDiskError(thrown, "log"));
     }
-    this.preparer.want(this.nextBytes);
+    const { current } = this.segments;
+    this.preparer.want(this.nextBytes, current.endOffset / current.head.segmentBytes);
     this.source.synced(flight.lastIndex);
     this.step();
   }

@@ -9,6 +9,8 @@ import type { Disk, DiskError, DiskFile } from "./types.ts";
 
 const CHUNK_BYTES = 262_144;
 const ZEROS = new Uint8Array(CHUNK_BYTES);
+/** Between two chunks, while there is time: the flushes of the log wait for the disk behind each. */
+const PAUSE_MS = 4;
 /** How long to wait before trying again on a full disk. */
 export const FULL_RETRY_MS = 1_000;
 
@@ -38,6 +40,10 @@ export class Preparer {
   private ready: PreparedSegment | null;
   private preparing: PreparedSegment | null = null;
   private retryAtMs: MonotonicMs | null = null;
+  /** Where filling goes on, and when: null until the next tick has said what time it is. */
+  private pause: { readonly from: number; untilMs: MonotonicMs | null } | null = null;
+  /** How much of the segment in use is used, 0 to 1. */
+  private usedShare = 0;
   private wantedBytes = 0;
   private lastTickMs: MonotonicMs;
   private closed = false;
@@ -58,9 +64,12 @@ export class Preparer {
     this.events = events;
   }
 
-  /** Starts preparing one of at least `bytes`, unless one is ready or under way. */
-  want(bytes: number): void {
+  /** Starts preparing one of at least `bytes`, unless one is ready or under way. `usedShare`: of
+   *  the segment in use, 0 to 1; what is prepared is kept ahead of it. */
+  want(bytes: number, usedShare: number): void {
     this.wantedBytes = bytes;
+    this.usedShare = usedShare;
+    if (this.pause !== null && this.isLate(this.pause.from)) this.goOn();
     if (this.ready !== null || this.preparing !== null || this.full || this.closed) return;
     this.begin();
   }
@@ -81,13 +90,18 @@ export class Preparer {
 
   tick(nowMs: MonotonicMs): void {
     this.lastTickMs = nowMs;
+    if (this.pause !== null && !this.closed) {
+      this.pause.untilMs ??= nowMs + PAUSE_MS;
+      if (nowMs >= this.pause.untilMs) this.goOn();
+    }
     if (this.retryAtMs === null || nowMs < this.retryAtMs || this.closed) return;
     this.retryAtMs = null;
     this.begin();
   }
 
   nextDeadlineMs(): MonotonicMs {
-    return this.retryAtMs ?? Number.POSITIVE_INFINITY;
+    const pausedMs = this.pause === null ? Number.POSITIVE_INFINITY : this.pause.untilMs;
+    return Math.min(pausedMs ?? this.lastTickMs, this.retryAtMs ?? Number.POSITIVE_INFINITY);
   }
 
   close(): void {
@@ -113,10 +127,23 @@ export class Preparer {
     segment.file.writeSync(from, ZEROS.subarray(0, to - from));
     segment.file.sync((error) => {
       this.guarded(error, () => {
-        if (to < segment.bytes) this.fill(segment, to);
-        else this.publish(segment);
+        if (to >= segment.bytes) this.publish(segment);
+        else if (this.isLate(to)) this.fill(segment, to);
+        else this.pause = { from: to, untilMs: null };
       });
     });
+  }
+
+  /** True when the segment in use may be full before this one is ready. */
+  private isLate(from: number): boolean {
+    return from / (this.preparing?.bytes ?? 1) < this.usedShare + 0.25;
+  }
+
+  private goOn(): void {
+    const { pause, preparing } = this;
+    this.pause = null;
+    if (pause === null || preparing === null) return;
+    this.guarded(null, () => this.fill(preparing, pause.from));
   }
 
   private publish(segment: PreparedSegment): void {
@@ -151,6 +178,7 @@ export class Preparer {
     this.retryAtMs = this.lastTickMs + FULL_RETRY_MS;
     this.preparing?.file.close();
     this.preparing = null;
+    this.pause = null;
     const name = preparingName(this.nextCreation);
     if (this.disk.exists(name)) this.disk.remove(name);
     this.events.changed();
