@@ -9,7 +9,7 @@ import type { Disk, DiskError, DiskFile } from "./types.ts";
 
 const CHUNK_BYTES = 262_144;
 const ZEROS = new Uint8Array(CHUNK_BYTES);
-/** Between two chunks, while there is time: the flushes of the log wait for the disk behind each. */
+/** Between two chunks, while there is time: the log's flushes wait for the disk behind each. */
 const PAUSE_MS = 4;
 /** How long to wait before trying again on a full disk. */
 export const FULL_RETRY_MS = 1_000;

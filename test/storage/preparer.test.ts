@@ -1,5 +1,5 @@
-/** The next segment is filled ahead of need, and without haste: each chunk of zeros makes the flushes
- *  of the log wait for the disk. */
+/** The next segment is filled ahead of need, and without haste: flushes of the log wait for the
+ *  disk behind every chunk of zeros. */
 
 import { expect, it } from "vitest";
 import { MemoryDisk } from "../../src/storage/memory-disk.ts";
