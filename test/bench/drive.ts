@@ -105,6 +105,7 @@ function useBetween(before: Look, after: Look): LoadUse {
     clientCpuSeconds: (after.client?.cpuSeconds ?? NaN) - (before.client?.cpuSeconds ?? NaN),
     datagrams: after.datagrams - before.datagrams,
     nodesRssBytes: new Map(nodes.map(([id, { rssBytes }]) => [id, rssBytes])),
-    clientRssBytes: after.client?.rssBytes ?? NaN,
+    // A load of few entries may have ended by now.
+    clientRssBytes: after.client?.rssBytes || (before.client?.rssBytes ?? NaN),
   };
 }
