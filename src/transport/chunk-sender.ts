@@ -26,6 +26,11 @@ const COPIES_OF_LOST = 2;
 /** The ceiling of the retry time, however long nothing comes back. */
 const RETRY_MAX_MS = 250;
 const PROBE_PARTS = 8;
+/** What is in flight at first, and at least however much is lost: two parts or these bytes. */
+const START_BYTES = 524_288;
+const LEAST_BYTES = 32_768;
+/** What a loss leaves of what may be in flight, once a round trip. */
+const SHARE_AFTER_LOSS = 0.7;
 /** What the first retry of a stream sends. */
 const TAIL_PARTS = 2;
 
@@ -62,8 +67,12 @@ export class ChunkSender {
   #nextStream = 1;
   #queuedBytes = 0;
   #inFlightBytes = 0;
-  /** What may be in flight now: at most the peer's window, less while nothing comes back. */
-  #allowedBytes = Number.MAX_SAFE_INTEGER;
+  /** What may be in flight now: at most the peer's window, less after losses, for others send to
+   *  the same buffer, and less while nothing comes back. */
+  #allowedBytes = START_BYTES;
+  /** Up to here it grows by what arrives, beyond by a part in a round trip. */
+  #slowFromBytes = Number.MAX_SAFE_INTEGER;
+  #lostMs: MonotonicMs = Number.NEGATIVE_INFINITY;
   /** Retry times that passed since something came back. */
   #silentRetries = 0;
   #timeoutMs: MonotonicMs = Number.POSITIVE_INFINITY;
@@ -171,7 +180,7 @@ export class ChunkSender {
       if (part >= ack.base && !hasBit(ack.bits, part - ack.base)) continue;
       if (stream.fate[part] === ARRIVED) continue;
       if (stream.fate[part] === IN_FLIGHT) this.#inFlightBytes -= partLength(stream, part);
-      this.#allowedBytes += partLength(stream, part);
+      this.#grow(partLength(stream, part), stream.partBytes);
       // Acknowledged faster than the network can: it was an earlier copy that arrived.
       if (nowMs - stream.sentAtMs[part]! >= rttMs / 2) {
         newestMs = Math.max(newestMs, stream.sentAtMs[part]!);
@@ -188,8 +197,23 @@ export class ChunkSender {
     while (stream.fate[stream.base] === ARRIVED) stream.base++;
     this.#rttMs = rttMs;
     const reorderMs = this.#reorderMs();
-    this.#markLost(stream, (part) => stream.sentAtMs[part]! + reorderMs < newestMs);
+    const lost = this.#markLost(stream, (part) => stream.sentAtMs[part]! + reorderMs < newestMs);
+    if (lost > 0) this.#shrink(stream.partBytes, nowMs);
     this.#awaitOvertaken(stream);
+  }
+
+  #grow(bytes: number, partBytes: number): void {
+    const isSlow = this.#allowedBytes >= this.#slowFromBytes;
+    this.#allowedBytes += isSlow ? (bytes * partBytes) / this.#allowedBytes : bytes;
+  }
+
+  /** Many that send to one buffer find their shares of it, as in TCP. */
+  #shrink(partBytes: number, nowMs: MonotonicMs): void {
+    if (nowMs < this.#lostMs + this.#rttMs) return;
+    this.#lostMs = nowMs;
+    const least = Math.max(LEAST_BYTES, 2 * partBytes);
+    this.#allowedBytes = Math.max(least, this.#allowedBytes * SHARE_AFTER_LOSS);
+    this.#slowFromBytes = this.#allowedBytes;
   }
 
   #reorderMs(): number {
@@ -209,11 +233,12 @@ export class ChunkSender {
     const patienceMs = this.#rttMs + this.#reorderMs();
     this.#overtakenMs = Number.POSITIVE_INFINITY;
     for (const stream of this.#streams.values()) {
-      this.#markLost(
+      const lost = this.#markLost(
         stream,
         (part) =>
           stream.sending[part]! < stream.newest && stream.sentAtMs[part]! + patienceMs <= nowMs,
       );
+      if (lost > 0) this.#shrink(stream.partBytes, nowMs);
       this.#awaitOvertaken(stream);
     }
   }
