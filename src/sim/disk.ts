@@ -124,10 +124,6 @@ class ProcessFile implements DiskFile {
     this.#watcher.onSync(this.path);
   }
 
-  dropCache(): void {
-    this.#file.dropCache();
-  }
-
   close(): void {
     this.#file.close();
   }
@@ -152,7 +148,6 @@ class DeadFile implements DiskFile {
   writeSync(): void {}
   sync(): void {}
   syncNow(): void {}
-  dropCache(): void {}
   close(): void {}
 }
 

@@ -321,9 +321,6 @@ class MemoryFile implements DiskFile {
     });
   }
 
-  /** What is in memory here is all there is. */
-  dropCache(): void {}
-
   syncNow(): void {
     this.checkAlive();
     const error = this.complete(this.inode.pending.length, this.inode.seenSize);

@@ -5,7 +5,6 @@ import * as fs from "node:fs";
 import { dirname, join } from "node:path";
 import { DiskFailure, toDiskError } from "./disk-error.ts";
 import { loadFullSync } from "./full-sync.ts";
-import { loadDropCache } from "./page-cache.ts";
 import type { Disk, DiskError, DiskFile } from "./types.ts";
 
 const DIRECTORY_MODE = 0o700;
@@ -30,13 +29,6 @@ let fullSyncLoaded: ((fd: number) => boolean) | null | undefined;
 function fullSync(): ((fd: number) => boolean) | null {
   fullSyncLoaded ??= process.platform === "darwin" ? loadFullSync() : null;
   return fullSyncLoaded;
-}
-
-let dropCacheLoaded: ((fd: number) => void) | null = null;
-
-function dropCacheOf(fd: number): void {
-  dropCacheLoaded ??= loadDropCache();
-  dropCacheLoaded(fd);
 }
 
 class RealDisk implements Disk {
@@ -159,10 +151,6 @@ class RealFile implements DiskFile {
       if (full === null) fs.fdatasyncSync(this.fd);
       else if (!full(this.fd)) throw new DiskFailure("EIO", `${this.path}: F_FULLFSYNC failed`);
     });
-  }
-
-  dropCache(): void {
-    if (!this.closed) dropCacheOf(this.fd);
   }
 
   /** A sync under way ends first, so that its descriptor is not given to another file. */

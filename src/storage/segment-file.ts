@@ -73,11 +73,6 @@ export class SegmentFile {
     this.file = null;
   }
 
-  /** The system need not keep its bytes in memory, as far as this process has it open. */
-  dropCache(): void {
-    this.file?.dropCache();
-  }
-
   /** Notes where a batch's first record was written. */
   note(place: Place): void {
     const last = this.places.at(-1);

@@ -55,9 +55,6 @@ export class SegmentList {
     const last = this.items.at(-1);
     last?.endBefore(segment.firstIndex, segment.head.chainBefore);
     if (last !== undefined) this.read(last);
-    // Who lags a little reads in the one before; memory that the older ones took is used again,
-    // which costs a fifth of fresh memory where a host lends it.
-    this.items.at(-2)?.dropCache();
     this.items.push(segment);
     return gone;
   }
@@ -70,9 +67,7 @@ export class SegmentList {
     this.openOld.push(segment);
     if (this.openOld.length <= OPEN_FILES_MAX) return;
     const oldest = this.openOld.shift();
-    if (oldest === this.current) return;
-    oldest?.dropCache();
-    oldest?.close();
+    if (oldest !== this.current) oldest?.close();
   }
 
   close(): void {

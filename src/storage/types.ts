@@ -28,8 +28,6 @@ export interface DiskFile {
   sync(done: (error: DiskError | null) => void): void;
   /** The same, blocking: start-up and rare turns only. */
   syncNow(): void;
-  /** Hints that what is durable of the file need not stay in memory; may do nothing. */
-  dropCache(): void;
   close(): void;
 }
 

@@ -54,12 +54,7 @@ const edges: { what: string; pattern: RegExp; files: string[] }[] = [
   {
     what: "calls native code or SQLite",
     pattern: /from "bun:(ffi|sqlite)"/,
-    files: [
-      "src/storage/lock.ts",
-      "src/storage/real-disk.ts",
-      "src/storage/full-sync.ts",
-      "src/storage/page-cache.ts",
-    ],
+    files: ["src/storage/lock.ts", "src/storage/real-disk.ts", "src/storage/full-sync.ts"],
   },
   {
     what: "reads a clock",
