@@ -123,8 +123,8 @@ export class Derived {
     return undo === undefined ? this.lastUserIndex : undo.lastUserBefore;
   }
 
-  /** What a segment beginning at `firstIndex` has in its head; `from`: where the segment before it
-   *  begins. */
+  /** What a segment beginning at `firstIndex` has in its head; `from`: where its terms and
+   *  configurations begin. */
   headAt(firstIndex: LogIndex, from: LogIndex): DerivedHead {
     const at = this.firstUndoFrom(firstIndex);
     const changes = new Map<string, SessionRow | null>();

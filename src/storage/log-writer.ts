@@ -11,6 +11,7 @@ import type { PreparedSegment } from "./preparer.ts";
 import { encodeSegmentHead } from "./segment-head.ts";
 import type { DerivedHead, SegmentHead } from "./segment-head.ts";
 import { SegmentFile } from "./segment-file.ts";
+import { toldFrom } from "./segment-list.ts";
 import type { SegmentList } from "./segment-list.ts";
 import type { Tail, TailRun } from "./tail.ts";
 import type { Disk, DiskError, DiskFile } from "./types.ts";
@@ -45,8 +46,7 @@ export interface WriterOptions {
 export interface WriterSource {
   readonly baseIndex: LogIndex;
   readonly tail: Tail;
-  /** What a segment beginning at `firstIndex` has in its head; `from`: where the one before it
-   *  begins. */
+  /** What a segment beginning at `firstIndex` has in its head; `from`: see `toldFrom`. */
   headAt(
     firstIndex: LogIndex,
     from: LogIndex,
@@ -211,9 +211,9 @@ export class LogWriter {
   private beginSegment(lastIndex: LogIndex): boolean {
     const { source, options } = this;
     const firstIndex = this.writtenIndex + 1;
-    const before = this.installing
-      ? undefined
-      : this.segments.all.findLast((old) => old.firstIndex < firstIndex);
+    const held = this.installing
+      ? []
+      : this.segments.all.filter((old) => old.firstIndex < firstIndex);
     const fields = {
       segmentBytes: 0,
       creation: 0,
@@ -222,8 +222,8 @@ export class LogWriter {
       chainBefore: this.writtenChain,
       firstBatch: this.nextBatch,
       logStart: source.baseIndex + 1,
-      previous: before?.head.creation ?? 0,
-      ...source.headAt(firstIndex, before?.firstIndex ?? 0),
+      previous: held.at(-1)?.head.creation ?? 0,
+      ...source.headAt(firstIndex, toldFrom(held)),
     };
     const headBytes = encodeSegmentHead(fields).length;
     const least = headBytes + 2 * BATCH_HEAD_BYTES + source.tail.recordBytes(firstIndex);

@@ -14,6 +14,7 @@ import { membersAt } from "./record.ts";
 import { creationOf, encodeSegmentHead } from "./segment-head.ts";
 import type { SegmentHead } from "./segment-head.ts";
 import { SegmentFile } from "./segment-file.ts";
+import { toldFrom } from "./segment-list.ts";
 import type { Scan } from "./segment-scan.ts";
 import { reachedSegments, settleLast, surveySegments } from "./survey.ts";
 import type { Survey } from "./survey.ts";
@@ -160,7 +161,7 @@ function beginAnew(
     throw new StorageDamage("no batch to go on from", ".", 0);
   const firstIndex = batch.head.length > 0 ? batch.head.firstIndex : scan.lastIndex + 1;
   const chainBefore = batch.head.length > 0 ? batch.head.chainBefore : scan.lastChain;
-  const before = segments.findLast((segment) => segment.firstIndex < firstIndex);
+  const held = segments.filter((segment) => segment.firstIndex < firstIndex);
   const base = segments[0] ?? last;
   const fields = {
     segmentBytes: 0,
@@ -171,10 +172,8 @@ function beginAnew(
     chainBefore,
     firstBatch: batch.head.number + 2,
     logStart: base.firstIndex,
-    previous: before?.head.creation ?? 0,
-    derived: replay.derivedKnown
-      ? replay.derived.headAt(firstIndex, before?.firstIndex ?? 0)
-      : null,
+    previous: held.at(-1)?.head.creation ?? 0,
+    derived: replay.derivedKnown ? replay.derived.headAt(firstIndex, toldFrom(held)) : null,
   };
   const headBytes = encodeSegmentHead(fields).length;
   const least = headBytes + 2 * BATCH_HEAD_BYTES + batch.head.length;
@@ -192,11 +191,10 @@ function beginAnew(
   }
   prepared.file.syncNow();
   segment.scan();
-  const kept = segments.filter((old) => old.firstIndex < firstIndex);
-  kept.at(-1)?.endBefore(firstIndex, chainBefore);
+  held.at(-1)?.endBefore(firstIndex, chainBefore);
   for (const old of segments) old.close();
   return {
-    segments: [...kept, segment],
+    segments: [...held, segment],
     nextBatch: fields.firstBatch + 1,
     prepared: null,
     sealed: length === 0,

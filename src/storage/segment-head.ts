@@ -34,7 +34,8 @@ export interface DerivedHead {
   readonly lastUserIndex: LogIndex;
   readonly forgottenAt: LogIndex;
   readonly runs: readonly TermRun[];
-  /** Never empty: the one in force first, then those that began in the segment before. */
+  /** Never empty: the one in force first, then those that began in the segment before, and in those
+   *  in front of it if heads between are not derived. */
   readonly configurations: readonly Configuration[];
   /** Rows of SESSION_ROW_BYTES. */
   readonly sessions: Uint8Array;

@@ -7,6 +7,12 @@ import type { SegmentFile } from "./segment-file.ts";
 /** Files of old segments that stay open. */
 const OPEN_FILES_MAX = 8;
 
+/** Where the terms and configurations begin that the head of a segment behind `held` has to tell: a
+ *  head that was written while damage hid them tells none, so the next one tells its share too. */
+export function toldFrom(held: readonly SegmentFile[]): LogIndex {
+  return held.findLast(({ head }) => head.derived !== null)?.firstIndex ?? 0;
+}
+
 export class SegmentList {
   private items: SegmentFile[];
   /** Least recently read first. */

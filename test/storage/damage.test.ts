@@ -7,7 +7,7 @@ import { MemoryDisk } from "../../src/storage/memory-disk.ts";
 import { encodeMembers } from "../../src/storage/record.ts";
 import { decodeSegmentHead, encodeSegmentHead } from "../../src/storage/segment-head.ts";
 import { RECORD_KIND } from "../../src/storage/types.ts";
-import type { Disk, DiskError } from "../../src/storage/types.ts";
+import type { Disk, DiskError, LogStore } from "../../src/storage/types.ts";
 import {
   appendText,
   create,
@@ -164,6 +164,52 @@ describe("damage", () => {
     expect(log.configurations).toEqual(whole);
     log.close();
   });
+
+  it.each(["the log goes on in", "a restart begins"])(
+    "that is healed leaves every term and every change of members known, once %s a new segment",
+    async (how) => {
+      const disk = new MemoryDisk();
+      create(disk);
+      const first = open(disk).log;
+      const members: readonly Member[] = [{ id: 1, incarnation: INCARNATION, role: "voter" }];
+      const change = { kind: RECORD_KIND.configuration };
+      appendText(first, 1, ["one"]);
+      for (const term of [2, 3]) {
+        first.append(nextRecord(first, term, [encodeMembers(members)], change));
+        await flushed(first);
+      }
+      const right = appendText(first, 4, ["4".repeat(100)]).slice();
+      await flushed(first);
+      appendText(first, 5, ["five"]);
+      await flushed(first);
+      const told = ({ runs, configurations }: LogStore): unknown => [
+        [...runs],
+        [...configurations],
+      ];
+      const whole = told(first);
+      expect(first.runs).toHaveLength(5);
+      disk.crash();
+      flipInside(disk, right);
+
+      // It goes on with a segment whose head tells nothing, for the damage hides a part.
+      let { log } = open(disk);
+      expect(log.derivedKnown).toBe(false);
+      expect(log.heal(right)).toBe(true);
+      expect(told(log)).toEqual(whole);
+      const files = disk.list().length;
+      const entry = how === "a restart begins" ? "x" : "x".repeat(6_000);
+      for (let count = 0; count < 4; count += 1) appendText(log, 5, [entry]);
+      await flushed(log);
+      if (how === "a restart begins") disk.crash();
+      else log.close();
+      ({ log } = open(disk));
+      expect(disk.list().length).toBeGreaterThan(files);
+      log.close();
+      ({ log } = open(disk));
+      expect(told(log)).toEqual(whole);
+      log.close();
+    },
+  );
 
   it("that is not healed does not keep a node from following, nor from restarting", async () => {
     const disk = await sealedLog(entries);

@@ -207,9 +207,9 @@ const rows: readonly Row[] = [
     name: "snapshot-linked-to-old-log",
     knownBug: "51",
     file: "src/storage/log-writer.ts",
-    find: "    const before = this.installing\n      ? undefined\n      : this.segments",
+    find: "    const held = this.installing\n      ? []\n      : this.segments",
     replace:
-      "    const before = this.installing && firstIndex < 0\n      ? undefined\n      : this.segments",
+      "    const held = this.installing && firstIndex < 0\n      ? []\n      : this.segments",
     also: [{ find: "logStart: source.baseIndex + 1", replace: "logStart: 1" }],
     sentence: "An installed snapshot keeps the log before it beside it.",
     unit: DAMAGE,
@@ -292,6 +292,15 @@ const rows: readonly Row[] = [
     replace: "  segment.scan();\n",
     sentence: "A node speaks before the copy of its last batch is on the disk.",
     unit: TRUNCATION,
+  },
+  {
+    name: "terms-behind-healed-damage-forgotten",
+    knownBug: "own",
+    file: "src/storage/segment-list.ts",
+    find: "  return held.findLast(({ head }) => head.derived !== null)?.firstIndex ?? 0;\n",
+    replace: "  return held.at(-1)?.firstIndex ?? 0;\n",
+    sentence: "After healing and a restart a node takes entries for those of an older term.",
+    unit: DAMAGE,
   },
   {
     name: "full-disk-keeps-taking",
