@@ -37,7 +37,6 @@ import type { AppendRequest, LeaderHint, RefusalCode, Response } from "../transp
 import type { Connection, Endpoint, Frame } from "../transport/types.ts";
 import { createAppendHost } from "./append-host.ts";
 import { AppendQueue } from "./append-queue.ts";
-import { CatchUpPace } from "./catch-up.ts";
 import { ChainCheck } from "./chain-check.ts";
 import { ConfigurationQueue } from "./configuration-queue.ts";
 import { lastIndexIn, raftProblem } from "./door.ts";
@@ -86,7 +85,6 @@ export class Member {
   readonly #options: MemberOptions;
   readonly #appends: AppendQueue<(response: Response) => void>;
   readonly #entrance: Entrance;
-  readonly #pace = new CatchUpPace();
   readonly #configurations = new ConfigurationQueue();
   readonly #healer: Healer;
   readonly #chainCheck: ChainCheck;
@@ -212,7 +210,6 @@ export class Member {
     if (nowMs >= this.reads.nextDeadlineMs()) this.reads.sweep(nowMs);
     this.#heal(nowMs);
     this.#maybeYield(nowMs);
-    for (const order of this.#pace.due(nowMs)) this.#fulfil(order, nowMs);
     for (let more = true; more;) {
       const ready = this.core.takeReady();
       this.#act(ready, nowMs);
@@ -229,7 +226,6 @@ export class Member {
     return Math.min(
       this.core.nextDeadlineMs(),
       this.log.nextDeadlineMs(),
-      this.#pace.nextDeadlineMs(),
       this.reads.nextDeadlineMs(),
       this.#appends.nextDeadlineMs(),
       this.#healer.nextDeadlineMs(),
@@ -306,11 +302,8 @@ export class Member {
   #fulfil(order: SendOrder, nowMs: MonotonicMs): void {
     const { endpoint, datagramBytesMax } = this.#options;
     const connection = this.#connectionTo(order.to);
-    const isPaced = this.#appends.sizes.waiting > 0 && !this.log.isRecent(order.fromIndex);
-    if (isPaced && this.#pace.postpones(order, nowMs)) return;
     const most = connection === undefined ? 0 : datagramBytesMax(connection);
-    const bytes = fulfilSendOrder(order, this.core, this.log, endpoint, connection, most, nowMs);
-    if (isPaced) this.#pace.noteSent(bytes, nowMs);
+    fulfilSendOrder(order, this.core, this.log, endpoint, connection, most, nowMs);
   }
 
   /** Starts the next batch unless one is in flight; then everything that waits goes into the one

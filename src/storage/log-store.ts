@@ -254,10 +254,6 @@ export class DiskLog implements LogStore, WriterSource {
     return this.tail.read(index, bytesMax) ?? this.readOld(index, bytesMax);
   }
 
-  isRecent(index: LogIndex): boolean {
-    return index >= this.tail.firstIndex;
-  }
-
   private readOld(index: LogIndex, bytesMax: number): LogRead | null {
     const segment = this.segments.of(index);
     if (segment === undefined) return null;

@@ -127,9 +127,11 @@ export class SegmentFile {
   /** Whole records from the one that contains `index`, verified; null when they cannot be read. */
   read(index: LogIndex, bytesMax: number): LogRead | null {
     const found = this.walkTo(index, bytesMax);
-    if (found !== null || this.indexed) return found;
-    // Damage in front of it hides the way: reading everything finds another one.
-    this.scan();
+    if (found !== null) return found;
+    // The last read may have ended in front of a lost seal, and damage may hide the way. Reading
+    // everything finds another one.
+    this.readOn = null;
+    if (!this.indexed) this.scan();
     return this.walkTo(index, bytesMax);
   }
 

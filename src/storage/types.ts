@@ -140,8 +140,6 @@ export interface LogStore {
    *  beyond the first. Null: beyond lastIndex, before the base, or damaged. The bytes do not change
    *  in this turn; who needs them longer copies them. */
   read(index: LogIndex, bytesMax: number): LogRead | null;
-  /** True when `index` would be read from memory. */
-  isRecent(index: LogIndex): boolean;
   /** The chain of the record that contains `index` and the last index of that record; undefined
    *  when unknown. */
   chainAt(index: LogIndex): { readonly chain: number; readonly lastIndex: LogIndex } | undefined;

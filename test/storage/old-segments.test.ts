@@ -5,6 +5,8 @@ import { MemoryDisk } from "../../src/storage/memory-disk.ts";
 import type { Disk, DiskFile } from "../../src/storage/types.ts";
 import { appendText, create, flipInside, flushed, open, texts } from "./fixture.ts";
 
+const BATCH_MAGIC = "RFB2";
+
 const LIMITS = {
   segmentBytesMin: 1_048_576,
   segmentBytesMax: 1_048_576,
@@ -83,4 +85,39 @@ describe("an old segment", () => {
     expect(texts(log).length).toBe(150);
     log.close();
   });
+
+  it("is read past a lost seal, also by whoever comes from in front of it", async () => {
+    const disk = new MemoryDisk();
+    create(disk, LIMITS);
+    const made = open(disk, LIMITS).log;
+    const appendTen = async (what: string): Promise<void> => {
+      for (let at = 0; at < 10; at++) {
+        appendText(made, 1, [`${what} ${at}`]);
+        await flushed(made);
+      }
+    };
+    await appendTen("before");
+    for (const nowMs of [200, 400]) made.tick(nowMs);
+    await appendTen("after");
+    disk.crash();
+    spoilFirstSeal(disk);
+    const { log } = open(disk, LIMITS);
+    expect(log.damage).toEqual([]);
+    // As a leader reads for a follower: what comes next, then the chain in front of the rest.
+    expect(log.read(1, PIECE)?.lastIndex).toBe(10);
+    expect(log.chainAt(10)?.lastIndex).toBe(10);
+    expect(log.read(11, PIECE)?.firstIndex).toBe(11);
+    log.close();
+  });
 });
+
+/** Damages the first batch without records behind one with records. */
+function spoilFirstSeal(disk: MemoryDisk): void {
+  const name = disk.list().find((path) => path.endsWith(".log")) ?? "";
+  const file = disk.open(name, false);
+  const bytes = Buffer.from(file.readSync(0, file.size()));
+  for (let at = bytes.indexOf(BATCH_MAGIC); at >= 0; at = bytes.indexOf(BATCH_MAGIC, at + 1)) {
+    if (bytes.readUInt32BE(at + 4) === 0) return disk.flipBit(name, (at + 20) * 8);
+  }
+  throw new Error("there is no seal");
+}

@@ -100,6 +100,15 @@ const rows: readonly Row[] = [
     unit: DAMAGE,
   },
   {
+    name: "lost-seal-in-the-way",
+    knownBug: "own",
+    file: "src/storage/segment-file.ts",
+    find: "    this.readOn = null;\n    if (!this.indexed) this.scan();\n",
+    replace: "    if (!this.indexed) this.scan();\n",
+    sentence: "Where a lost seal lies, whoever reads on from in front of it is stuck for ever.",
+    unit: ["test/storage/old-segments.test.ts"],
+  },
+  {
     name: "torn-tail-refused",
     knownBug: "59",
     file: "src/storage/segment-scan.ts",
