@@ -333,7 +333,7 @@ const rows: readonly Row[] = [
     name: "send-order-of-older-term",
     knownBug: "own",
     file: "src/node/replication.ts",
-    find: '  if (core.role !== "leader" || core.term !== order.term) return 0;\n',
+    find: '  if (core.role !== "leader" || core.term !== order.term) return;\n',
     replace: "",
     sentence: "An order to send is carried out after its leadership has ended.",
     unit: ["test/node/replication.test.ts"],
