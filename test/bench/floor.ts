@@ -10,8 +10,9 @@ import { createSecretKey } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { closeSync, fdatasyncSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
+import { giveBackDatagramBuffer } from "../../src/transport/datagram-buffers.ts";
 import { openDatagram, readHeader, sealDatagram } from "../../src/transport/datagram.ts";
-import { Running, sleep } from "../e2e/world.ts";
+import { Running } from "../e2e/world.ts";
 
 export interface Floors {
   /** Medians, milliseconds. */
@@ -33,16 +34,15 @@ const BLOCK = Buffer.alloc(4_096, 1);
 const BODY_BYTES = 160;
 const WRITERS = 3;
 const WRITERS_MS = 600;
-/** Until all writers are there. */
-const WRITERS_START_MS = 400;
-const SEALS = 20_000;
+const SEAL_BURSTS = 10;
+const SEALS_PER_BURST = 2_000;
 const CHUNK_BYTES = 1_048_576;
 const WRITTEN_BYTES = 128 * CHUNK_BYTES;
 
 /** Measured while nothing else of ours runs, some 4 s long. The files stay in `directory`: removing
  *  them would disturb what is measured next. */
 export async function measureFloors(directory: string): Promise<Floors> {
-  const fdatasyncMs = median(syncSpansMs(preparedFile(join(directory, "floor-0")), ROUNDS));
+  const fdatasyncMs = median(syncSpansMs(preparedFile(join(directory, "floor-0")), null));
   const fdatasyncOfThreeMs = await measureWriters(directory);
   const roundTripMs = await measureRoundTrip("echo");
   const sealedRoundTripMs = await measureRoundTrip("sealed-echo");
@@ -65,11 +65,14 @@ function preparedFile(path: string): number {
   return file;
 }
 
-/** How long each fdatasync took, after a block was written in the midst of the file: so many times,
- *  or until that time. */
-function syncSpansMs(file: number, times: number, untilMs = Infinity): number[] {
+/** How long each fdatasync took, after a block was written in the midst of the file: ROUNDS of them,
+ *  or as many as begin within `forMs`. */
+function syncSpansMs(file: number, forMs: number | null): number[] {
   const spansMs: number[] = [];
-  for (let number = 0; number < times && Date.now() < untilMs; number++) {
+  const fromMs = performance.now();
+  const goesOn = (number: number): boolean =>
+    forMs === null ? number < ROUNDS : performance.now() - fromMs < forMs;
+  for (let number = 0; goesOn(number); number++) {
     writeSync(file, BLOCK, 0, BLOCK.length, (number % ROUNDS) * BLOCK.length);
     const startedMs = performance.now();
     fdatasyncSync(file);
@@ -79,19 +82,24 @@ function syncSpansMs(file: number, times: number, untilMs = Infinity): number[] 
   return spansMs;
 }
 
-/** Three processes, each with a file of its own, for the same time. */
+/** Three processes, each with a file of its own, at the same time: they begin when all are there. */
 async function measureWriters(directory: string): Promise<number> {
-  const fromMs = Date.now() + WRITERS_START_MS;
-  const writers = Array.from({ length: WRITERS }, (_, at) =>
-    other("writer", join(directory, `floor-${at + 1}`), String(fromMs)),
+  const writers = Array.from(
+    { length: WRITERS },
+    (_, at) => new Running(other("writer", join(directory, `floor-${at + 1}`))),
   );
-  const spansMs: number[] = [];
-  for (const writer of writers.map((child) => new Running(child))) {
-    const [line] = await writer.waitForLine(/^\[.*\]$/);
-    spansMs.push(...(JSON.parse(line) as number[]));
-    await writer.exited;
+  try {
+    for (const writer of writers) await writer.waitForLine(/^ready$/);
+    for (const writer of writers) writer.write("start\n");
+    const spansMs: number[] = [];
+    for (const writer of writers) {
+      const [line] = await writer.waitForLine(/^\[.*\]$/);
+      spansMs.push(...(JSON.parse(line) as number[]));
+    }
+    return median(spansMs);
+  } finally {
+    await Promise.all(writers.map((writer) => writer.kill()));
   }
-  return median(spansMs);
 }
 
 async function measureRoundTrip(role: "echo" | "sealed-echo"): Promise<number> {
@@ -110,7 +118,8 @@ async function measureRoundTrip(role: "echo" | "sealed-echo"): Promise<number> {
           check(datagram);
           resolve();
         });
-        socket.send(make(), port, "127.0.0.1");
+        const datagram = make();
+        socket.send(datagram, port, "127.0.0.1", () => giveBackDatagramBuffer(datagram));
       });
       socket.removeAllListeners("error");
       spansMs.push(performance.now() - startedMs);
@@ -122,14 +131,22 @@ async function measureRoundTrip(role: "echo" | "sealed-echo"): Promise<number> {
   }
 }
 
-/** CPU of sealing one datagram and opening it, microseconds. */
+/** CPU of sealing one datagram and opening it, microseconds; the buffer is used again, as a socket
+ *  does. Processor time and the least of several bursts: what else runs on the machine, and the
+ *  runtime's own threads, add to a burst and never take away. The first ones warm up. */
 export function measureSeal(): number {
-  let startedMs = 0;
-  for (let number = -SEALS; number < SEALS; number++) {
-    if (number === 0) startedMs = performance.now();
-    opened(sealed());
+  let leastUs = Infinity;
+  for (let burst = -SEAL_BURSTS; burst < SEAL_BURSTS; burst++) {
+    const before = process.cpuUsage();
+    for (let number = 0; number < SEALS_PER_BURST; number++) {
+      const datagram = sealed();
+      opened(datagram);
+      giveBackDatagramBuffer(datagram);
+    }
+    const { user, system } = process.cpuUsage(before);
+    if (burst >= 0) leastUs = Math.min(leastUs, user + system);
   }
-  return ((performance.now() - startedMs) * 1_000) / SEALS;
+  return leastUs / SEALS_PER_BURST;
 }
 
 function measureWrite(path: string): number {
@@ -175,19 +192,24 @@ function other(...args: string[]): ChildProcess {
 function echo(answerTo: (datagram: Uint8Array) => Uint8Array): void {
   const socket = createSocket("udp4");
   socket.on("message", (datagram, from) => {
-    socket.send(answerTo(datagram), from.port, from.address);
+    const answer = answerTo(datagram);
+    socket.send(answer, from.port, from.address, () => giveBackDatagramBuffer(answer));
   });
   socket.bind(0, "127.0.0.1", () => console.log(socket.address().port));
 }
 
-async function write(path: string, fromMs: number): Promise<void> {
+/** Says when it is ready, and measures when it is told to start. */
+function write(path: string): void {
   const file = preparedFile(path);
-  await sleep(fromMs - Date.now());
-  console.log(JSON.stringify(syncSpansMs(file, Infinity, fromMs + WRITERS_MS)));
+  process.stdin.once("data", () => {
+    console.log(JSON.stringify(syncSpansMs(file, WRITERS_MS)));
+    process.stdin.destroy();
+  });
+  console.log("ready");
 }
 
 if (import.meta.main) {
-  const [role, path = "", fromMs = ""] = process.argv.slice(2);
+  const [role, path = ""] = process.argv.slice(2);
   if (role === "echo") echo((datagram) => datagram);
   if (role === "sealed-echo") {
     echo((datagram) => {
@@ -195,5 +217,5 @@ if (import.meta.main) {
       return sealed();
     });
   }
-  if (role === "writer") await write(path, Number(fromMs));
+  if (role === "writer") write(path);
 }
