@@ -11,6 +11,7 @@ import { Finder } from "./finder.ts";
 import { heardClusters } from "./heard.ts";
 import { Operator } from "./operator.ts";
 import { followLog, POLL_MS, readLog, type Records } from "./reader.ts";
+import { Room } from "./room.ts";
 import { Sender } from "./sender.ts";
 import { type Entry, Session } from "./session.ts";
 import { isComplete, mergeStatus, type Heard } from "./status.ts";
@@ -55,6 +56,7 @@ export class RaftClient {
   readonly #calls: Calls;
   readonly #births: Births;
   readonly #turn: Turn;
+  readonly #room = new Room();
   readonly #sessions = new Set<Session>();
   /** The one that `send` uses. */
   readonly #own: Session;
@@ -122,6 +124,7 @@ export class RaftClient {
       calls: this.#calls,
       births: this.#births,
       turn: this.#turn,
+      room: this.#room,
       finder: () => this.#finder,
       key: this.#options.key,
     });

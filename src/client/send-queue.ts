@@ -1,4 +1,4 @@
-/** Calls whose entries have not left yet, in order: bounded, merged into batches, each with its own
+/** Calls whose entries have not left yet, in order: merged into batches, each with its own
  *  deadline. */
 
 import { ENTRY_BYTES_MAX, ENTRIES_PER_RECORD_MAX, PAYLOADS_BYTES_MAX } from "../base/limits.ts";
@@ -11,9 +11,6 @@ import { RaftError, type Receipt } from "./types.ts";
 /** What one merged request holds at most; a larger call goes alone. */
 const MERGED_ENTRIES_MAX = 1_000;
 const MERGED_BYTES_MAX = 256 << 10;
-/** What waits at most; further calls are refused and safe to repeat. */
-const QUEUE_ENTRIES_MAX = 100_000;
-const QUEUE_BYTES_MAX = 64 << 20;
 /** The front of the list that was taken is cut off beyond this. */
 const TAKEN_MAX = 4_096;
 
@@ -40,8 +37,6 @@ export class SendQueue {
   #list: Submission[] = [];
   /** Those before it were taken. */
   #from = 0;
-  #entries = 0;
-  #bytes = 0;
   #cancelTimer: () => void = () => undefined;
   #timerMs: MonotonicMs = Infinity;
 
@@ -55,19 +50,9 @@ export class SendQueue {
     return this.#list[this.#from];
   }
 
-  get entries(): number {
-    return this.#entries;
-  }
-
-  /** False when there is no room. */
-  push(submission: Submission): boolean {
-    const entries = this.#entries + submission.payloads.length;
-    if (entries > QUEUE_ENTRIES_MAX || this.#bytes + submission.bytes > QUEUE_BYTES_MAX)
-      return false;
+  push(submission: Submission): void {
     this.#list.push(submission);
-    this.#count(submission, 1);
     this.#arm(submission.deadlineMs);
-    return true;
   }
 
   /** The calls of the next request: as many as fit together, or one that goes alone. */
@@ -81,7 +66,6 @@ export class SendQueue {
       const fits = entries <= MERGED_ENTRIES_MAX && bytes <= MERGED_BYTES_MAX && !isAlone(next);
       if (batch.length > 0 && !fits) break;
       batch.push(next);
-      this.#count(next, -1);
       this.#from++;
       if (isAlone(next)) break;
     }
@@ -89,14 +73,11 @@ export class SendQueue {
     return batch;
   }
 
-  /** To the head of the queue, whatever its bounds. */
+  /** To the head of the queue. */
   putBack(submissions: readonly Submission[]): void {
     if (submissions.length === 0) return;
     this.#replace([...submissions, ...this.#waiting()]);
-    for (const submission of submissions) {
-      this.#count(submission, 1);
-      this.#arm(submission.deadlineMs);
-    }
+    for (const { deadlineMs } of submissions) this.#arm(deadlineMs);
   }
 
   /** Gives back those whose time is over. */
@@ -107,12 +88,8 @@ export class SendQueue {
     const waiting = this.#waiting();
     this.#replace(waiting.filter(({ deadlineMs }) => deadlineMs > nowMs));
     for (const submission of waiting) {
-      if (submission.deadlineMs > nowMs) {
-        this.#arm(submission.deadlineMs);
-        continue;
-      }
-      this.#count(submission, -1);
-      this.#onExpired(submission);
+      if (submission.deadlineMs > nowMs) this.#arm(submission.deadlineMs);
+      else this.#onExpired(submission);
     }
   }
 
@@ -130,11 +107,6 @@ export class SendQueue {
   #replace(list: Submission[]): void {
     this.#list = list;
     this.#from = 0;
-  }
-
-  #count({ payloads, bytes }: Submission, sign: 1 | -1): void {
-    this.#entries += sign * payloads.length;
-    this.#bytes += sign * bytes;
   }
 
   #arm(deadlineMs: MonotonicMs): void {

@@ -19,6 +19,7 @@ import { notAdded, sendFailure } from "./failures.ts";
 import type { Finder } from "./finder.ts";
 import { REFUSALS } from "./outcomes.ts";
 import { newClientId, parseRequestId, renderRequestId, type RequestId } from "./request-id.ts";
+import type { Room } from "./room.ts";
 import { checkEntries, isAlone, SendQueue, type Submission } from "./send-queue.ts";
 import type { Turn } from "./turn.ts";
 import type { RaftError, Receipt, SendOptions } from "./types.ts";
@@ -53,6 +54,8 @@ export interface SenderOptions {
   readonly calls: Calls;
   readonly births: Births;
   readonly turn: Turn;
+  /** Of all senders of the client. */
+  readonly room: Room;
   readonly finder: () => Finder;
   readonly key: ClusterKey;
 }
@@ -61,12 +64,11 @@ export class Sender {
   readonly #options: SenderOptions;
   readonly #queue: SendQueue;
   #session: Session | null = null;
-  /** In the order of their requests. Hardly ever more than four: an array is cheaper than a set. */
+  /** In the order of their requests. Hardly ever more than four. */
   readonly #flights: Flight[] = [];
   /** Of them, those that are sessions of their own. */
   #alone = 0;
   #pumpSoon = false;
-  #closed = false;
   readonly #pumpNow = (): void => {
     this.#pumpSoon = false;
     this.#pump();
@@ -102,8 +104,9 @@ export class Sender {
       reject,
       settled: false,
     };
-    if (!this.#queue.push(submission))
-      throw notAdded(`${this.#queue.entries} entries wait already`);
+    const { room } = this.#options;
+    if (!room.enter(submission)) throw notAdded(`${room.entries} entries wait already`);
+    this.#queue.push(submission);
     this.#wake();
     return submission;
   }
@@ -120,7 +123,6 @@ export class Sender {
 
   /** Rejects whatever is not answered. */
   close(): void {
-    this.#closed = true;
     const nowMs = this.#options.clock.monotonicMs();
     for (const flight of this.#flights) {
       for (const submission of flight.submissions) {
@@ -143,7 +145,6 @@ export class Sender {
   }
 
   #pump(): void {
-    if (this.#closed) return;
     for (let next = this.#queue.first; next !== undefined; next = this.#queue.first) {
       if (isAlone(next) ? this.#alone >= ALONE_MAX : this.#windowIsFull()) return;
       const flight = this.#take(next);
@@ -245,7 +246,7 @@ export class Sender {
       const duplicate = named && response.duplicate;
       const tookMs = nowMs - submission.startedMs;
       if (!submission.settled) {
-        submission.settled = true;
+        this.#settle(submission);
         submission.resolve({ index, count, term, timeMs, duplicate, holders, tookMs });
       }
       index += count;
@@ -320,10 +321,15 @@ export class Sender {
     else flight.session.flights--;
   }
 
+  #settle(submission: Submission): void {
+    submission.settled = true;
+    this.#options.room.leave(submission);
+  }
+
   /** `result` null: it was never sent. */
   #reject(flight: Flight | null, submission: Submission, result: CallResult | null): void {
     if (submission.settled) return;
-    submission.settled = true;
+    this.#settle(submission);
     const { calls, finder, clock, key } = this.#options;
     let requestId: string | null = null;
     if (flight !== null) {

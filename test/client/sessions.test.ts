@@ -117,6 +117,37 @@ describe("sessions of one client", () => {
     expect(entriesOf(cluster, 1)).toEqual(["1:0"]);
   });
 
+  it("share what their client may hold: more is refused, and taken once there is room", async () => {
+    const { cluster, client } = await connected();
+    await cluster.time.settled(client.send("0:0"));
+    cluster.node(1).hearsClient = false;
+    const entry = new Uint8Array(1 << 20);
+    const code = (): Promise<number> =>
+      client
+        .session()
+        .send(entry)
+        .then(() => 0, exitCodeOf);
+    const taken = Array.from({ length: 64 }, code);
+    // Held as well when all of it is on its way.
+    await cluster.time.run(100);
+    expect(await code()).toBe(4);
+    expect(await code()).toBe(4);
+    cluster.node(1).hearsClient = true;
+    expect(new Set(await cluster.time.settled(Promise.all(taken)))).toEqual(new Set([0]));
+    expect(await cluster.time.settled(code())).toBe(0);
+  });
+
+  it("that close in the turn of a call send nothing of it", async () => {
+    const { cluster, client } = await connected();
+    const [one, other] = [client.session(), client.session()];
+    await cluster.time.settled(one.send("1:0"));
+    const outcome = one.send("1:1").then(() => 0, exitCodeOf);
+    one.close();
+    expect(await outcome).toBe(4);
+    await cluster.time.settled(other.send("2:0"));
+    expect(cluster.committed()).toEqual(["1:0", "2:0"]);
+  });
+
   it("end with their client", async () => {
     const { cluster, client } = await connected();
     const session = client.session();
