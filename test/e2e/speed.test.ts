@@ -17,8 +17,9 @@ const TRY_SECONDS = 0.7;
 const ENTRY_BYTES = 100;
 const OUTSTANDING = 1_000;
 const WARM_UP_SECONDS = 1;
-/** Sealed datagrams' time an entry: three times what was measured when it was set (@MEASURED@). */
-const MOST = 3.6;
+/** Sealed datagrams' time an entry: three times what was measured when it was set (medians of 1.4 to
+ *  1.8, in 3 runs beside other tests). */
+const MOST = 5;
 
 const hasProc = existsSync("/proc/self/stat");
 if (!hasProc)
@@ -42,7 +43,6 @@ it.skipIf(!hasProc)(
       ratios.push(((cpuSeconds(cluster) - before.cpuSeconds) * 1e6) / entries / sealUs);
     }
     const median = ratios.toSorted((a, b) => a - b)[TRIES >> 1] ?? Infinity;
-    if (process.env["SPEED_DEBUG"]) console.log(ratios, measureSeal());
     expect(median, `tries: ${ratios.map((ratio) => ratio.toFixed(1)).join(" ")}`).toBeLessThan(
       MOST,
     );
