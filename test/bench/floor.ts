@@ -65,8 +65,8 @@ function preparedFile(path: string): number {
   return file;
 }
 
-/** How long each fdatasync took, after a block was written in the midst of the file: ROUNDS of them,
- *  or as many as begin within `forMs`. */
+/** How long each fdatasync took, after a block was written in the midst of the file: ROUNDS of
+ *  them, or as many as begin within `forMs`. */
 function syncSpansMs(file: number, forMs: number | null): number[] {
   const spansMs: number[] = [];
   const fromMs = performance.now();
@@ -82,7 +82,7 @@ function syncSpansMs(file: number, forMs: number | null): number[] {
   return spansMs;
 }
 
-/** Three processes, each with a file of its own, at the same time: they begin when all are there. */
+/** Three processes, each with a file of its own, for the same time, once all are there. */
 async function measureWriters(directory: string): Promise<number> {
   const writers = Array.from(
     { length: WRITERS },

@@ -17,8 +17,8 @@ const TRY_SECONDS = 0.7;
 const ENTRY_BYTES = 100;
 const OUTSTANDING = 1_000;
 const WARM_UP_SECONDS = 1;
-/** Sealed datagrams' time an entry: three times what was measured when it was set (medians of 1.4 to
- *  1.8, in 3 runs beside other tests). */
+/** Sealed datagrams' time an entry: three times what was measured when it was set (medians of 1.4
+ *  to 1.8, in 3 runs beside other tests). */
 const MOST = 5;
 
 const hasProc = existsSync("/proc/self/stat");
