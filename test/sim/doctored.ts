@@ -82,6 +82,7 @@ export function doctoredMember(looks: Partial<Looks> = {}): {
   };
   const log = {
     damage: [],
+    derivedKnown: true,
     baseIndex: 0,
     get lastIndex() {
       return all.chains.length;

@@ -12,6 +12,7 @@ import { durableVotes } from "../../src/sim/invariants/durable-votes.ts";
 import { electionSafety } from "../../src/sim/invariants/election-safety.ts";
 import { hardState } from "../../src/sim/invariants/hard-state.ts";
 import { INVARIANTS } from "../../src/sim/invariants/index.ts";
+import { knownTerms } from "../../src/sim/invariants/known-terms.ts";
 import { leaderAppendOnly } from "../../src/sim/invariants/leader-append-only.ts";
 import { leaderCompleteness } from "../../src/sim/invariants/leader-completeness.ts";
 import { logMatching } from "../../src/sim/invariants/log-matching.ts";
@@ -165,6 +166,20 @@ test("Durable index: what a core counts and its disk does not hold is found", ()
   expect(check.turned?.(one, member)).toBeNull();
   looks.durableIndex = 2;
   expect(check.turned?.(one, member)).toContain("its disk holds nothing there");
+});
+
+test("Known terms: a core that takes an entry for one of another term is found", () => {
+  const disks = doctoredDisks();
+  disks.logs.set(1, [recordOf(1, 1, 11), recordOf(2, 2, 12)]);
+  const check = watchDoctored(knownTerms, disks);
+  const { looks, member } = doctoredMember({ durableIndex: 1, chains: [11, 12] });
+  expect(check.turned?.(one, member)).toBeNull();
+  looks.durableIndex = 2;
+  expect(check.turned?.(one, member)).toBeNull();
+  const wrong = "node 1 takes entry 2 for one of term 1; its disk has one of term 2";
+  expect(check.sampled?.(one, member)).toBe(wrong);
+  const started = doctoredMember({ durableIndex: 2, chains: [11, 12] });
+  expect(check.turned?.(one, started.member)).toBe(wrong);
 });
 
 test.each([durableIndex, matchIndex, committedIsDurable])(

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, it } from "vitest";
 import { seededRandom } from "../../src/base/random.ts";
-import { isHardStateAtRest, provenRecords } from "../../src/sim/nemesis/rot.ts";
+import { bitRot, isHardStateAtRest, provenRecords } from "../../src/sim/nemesis/rot.ts";
 import { bringBack } from "../../src/sim/nemesis/operator.ts";
 import { budgetOf } from "../../src/sim/nemesis/budget.ts";
 import { Member } from "../../src/node/member.ts";
@@ -71,6 +71,56 @@ describe("a disk", () => {
     await stage.until("it ends", () => stage.ends.length > 0);
     expect(stage.ends[0]).toMatch(/never vote under this identity/);
     await sendSome(4, 5);
+  });
+
+  it("that was healed has the terms that the damage hid, after further restarts too", async () => {
+    stage = await Stage.founded();
+    const machine = stage.follower();
+    // Terms that all lie in one segment of its disk.
+    for (let term = 1; term <= 3; term++) {
+      await sendSome(term, term);
+      const leader = stage.leader();
+      leader?.kill();
+      await stage.until(
+        "another leads",
+        () => (stage.leader()?.running ?? false) && stage.leader() !== leader,
+      );
+      leader?.start();
+      await stage.pass(2);
+    }
+    await sendSome(4, 6);
+    await stage.pass(5);
+    machine.cutPower(seededRandom(1), 0);
+    const place = provenRecords(machine.disk, stage.cluster.plan.limits).at(-2);
+    if (place === undefined) throw new Error("nothing is sealed");
+    machine.disk.flipBit(place.file, (place.offset + place.bytes - 1) * 8);
+    machine.start();
+    await stage.until("it is healed", () => machine.process?.member?.log.damage.length === 0);
+    for (let restart = 0; restart < 3; restart++) {
+      await sendSome(7 + restart * 3, 9 + restart * 3);
+      machine.cutPower(seededRandom(1), 0);
+      machine.start();
+      await stage.until("it is a member", () => machine.process?.member instanceof Member);
+    }
+    await stage.until("it has caught up", () => stage.entries(machine.id).length === 15);
+    expect(stage.entries(machine.id)).toEqual(numbered(15));
+    const terms = (id: number): readonly unknown[] =>
+      Array.from({ length: 15 }, (_, at) => stage.member(id).core.termAt(at + 1));
+    expect(terms(machine.id)).toEqual(terms(stage.leader()?.id ?? 0));
+  });
+
+  it("that rots keeps a failed read for its node: whoever looks at the rot uses up none", async () => {
+    stage = await Stage.founded();
+    await sendSome(1, 5);
+    await stage.pass(3);
+    for (const { disk } of stage.cluster.machines.values())
+      disk.faults.push({ operation: "read", path: ".log", code: "EIO", after: 0 });
+    // It is without power for 2.7 election timeouts, and looked at after two.
+    bitRot.strike(stage.cluster, () => 0.9);
+    await stage.pass(2.5);
+    expect(stage.cluster.strikes.get("bit rot")).toBe(1);
+    for (const { disk } of stage.cluster.machines.values()) expect(disk.faults).toHaveLength(1);
+    for (const { disk } of stage.cluster.machines.values()) disk.faults.length = 0;
   });
 
   it("and another, each with one old rotten record, heal from each other", async () => {

@@ -8,6 +8,7 @@ import { durableIndex } from "./durable-index.ts";
 import { durableVotes } from "./durable-votes.ts";
 import { electionSafety } from "./election-safety.ts";
 import { hardState } from "./hard-state.ts";
+import { knownTerms } from "./known-terms.ts";
 import { leaderAppendOnly } from "./leader-append-only.ts";
 import { leaderCompleteness } from "./leader-completeness.ts";
 import { logMatching } from "./log-matching.ts";
@@ -28,6 +29,7 @@ export const INVARIANTS: readonly Invariant[] = [
   stateMachineSafety,
   committedIsDurable,
   durableIndex,
+  knownTerms,
   matchIndex,
   monotonicTerm,
   monotonicCommitIndex,

@@ -137,7 +137,9 @@ function spoil(cluster: Cluster, random: Random, machine: Machine, place: LogPla
   const misdirected = random() < 0.3;
   const bytes = misdirected ? Math.min(512, place.bytes) : 1;
   const offset = place.offset + between(random, 0, place.bytes - bytes);
-  const was = disk.open(file, false).readSync(offset, bytes);
+  // A read that is to fail is the node's, not this one.
+  const read = (): Uint8Array => disk.spare(() => disk.open(file, false).readSync(offset, bytes));
+  const was = read();
   const inode = disk.fileId(file, false);
   const wrong = misdirected
     ? new Uint8Array(bytes).map(() => between(random, 0, 255))
@@ -152,8 +154,7 @@ function spoil(cluster: Cluster, random: Random, machine: Machine, place: LogPla
   const untilMs = cluster.nowMs + cluster.electionMs * STAYS_ELECTIONS;
   const look = (): void => {
     if (isThere() && cluster.nowMs >= untilMs) disk.overwrite(file, offset, was);
-    const whole =
-      !isThere() || Buffer.compare(disk.open(file, false).readSync(offset, bytes), was) === 0;
+    const whole = !isThere() || Buffer.compare(read(), was) === 0;
     if (whole && isWhole(machine)) budgetOf(cluster).release(machine.id);
     else cluster.schedule.at(cluster.nowMs + cluster.electionMs * 2, look);
   };
