@@ -1,19 +1,20 @@
 /** `npm run bench`: what this machine does with the compiled executable: real nodes on loopback,
  *  fdatasync on, everything sealed, default settings.
  *
- *      npm run bench                              the main scenarios, some ten minutes
+ *      npm run bench                              the main scenarios, a few minutes
  *      npm run bench -- --all                     all of them, more than an hour
- *      npm run bench -- closed-1000 closed-64     those, or --only closed-1000,closed-64
+ *      npm run bench -- closed-1000 closed-64     those
  *      --runs N       runs of each scenario (3); they take turns in random order
  *      --seconds S    how long each one measures (2)
  *      --seed N       the order of the runs and whatever else is chosen at random (1)
  *      --dir DIR      where the data lies while it runs; a real disk
  *      --json         the whole report as one JSON object
- *      --against LIST beside etcd and nats, on the same machine: see --against etcd --help
+ *      --against LIST beside etcd, nats and nats-sync, on the same machine: --against etcd --help
  *
- *  Results go to stdout, progress to stderr. Medians and ranges of all runs are printed. Exit code
- *  1 when a scenario failed or something that was acknowledged was not read back, 2 for what cannot
- *  be asked, 130 after Ctrl-C, which prints what there is. */
+ *  It needs Linux, and a machine that does nothing else. Results go to stdout, progress to stderr.
+ *  Medians and ranges of all runs are printed. Exit code 1 when a scenario failed or something that
+ *  was acknowledged was not read back, 2 for what cannot be asked, 130 after Ctrl-C, which prints
+ *  what there is. */
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,6 +24,7 @@ import { executable } from "../e2e/world.ts";
 import { answer, lengthOf, namesOf, UsageError, wholeOf } from "../prove/typed.ts";
 import { sideBySide } from "./against/side-by-side.ts";
 import { fileSystemOf, settingOf } from "./machine.ts";
+import { noProcReason } from "./process-use.ts";
 import { renderReport, type Report } from "./report.ts";
 import { runAll } from "./runner.ts";
 import type { Scenario } from "./scenario.ts";
@@ -30,14 +32,25 @@ import { SCENARIOS } from "./scenarios/index.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-const isSideBySide = process.argv.some((word) => /^--against(=|$)/.test(word));
-await answer(
-  isSideBySide ? new URL("against/side-by-side.ts", import.meta.url).href : import.meta.url,
-  isSideBySide ? () => sideBySide(process.argv.slice(2), root, realDisk()) : main,
-  () => `\nThe scenarios:\n\n${SCENARIOS.map(render).join("\n")}`,
-);
+if (process.argv.some((word) => /^--against(=|$)/.test(word)))
+  await answer(new URL("against/side-by-side.ts", import.meta.url).href, async () => {
+    needProc();
+    return sideBySide(process.argv.slice(2), root, realDisk());
+  });
+else
+  await answer(
+    import.meta.url,
+    main,
+    () => `\nThe scenarios:\n\n${SCENARIOS.map(render).join("\n")}`,
+  );
+
+function needProc(): void {
+  const reason = noProcReason();
+  if (reason !== null) throw new UsageError(`it cannot be measured here: ${reason}`);
+}
 
 async function main(): Promise<number> {
+  needProc();
   const asked = typed();
   const { scenarios, runs, seconds, seed, directory } = asked;
   const interrupted = new AbortController();
@@ -59,7 +72,6 @@ function typed() {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      only: { type: "string" },
       all: { type: "boolean", default: false },
       runs: { type: "string", default: "3" },
       seconds: { type: "string", default: "2" },
@@ -71,10 +83,7 @@ function typed() {
   if (!existsSync(values.dir)) throw new UsageError(`--dir ${values.dir}: there is no such folder`);
   if (!existsSync(executable)) throw new UsageError(`${executable} is missing: npm run build`);
   const known = SCENARIOS.map(({ name }) => name);
-  const named = [
-    ...positionals.flatMap((word) => namesOf("scenario", word, known)),
-    ...(values.only === undefined ? [] : namesOf("--only", values.only, known)),
-  ];
+  const named = positionals.flatMap((word) => namesOf("scenario", word, known));
   const usual = SCENARIOS.filter(({ main: isMain }) => isMain || values.all);
   const names = named.length === 0 ? usual.map(({ name }) => name) : named;
   return {

@@ -1,6 +1,7 @@
 /** Makes a long log quickly: many entries in one request, several requests under way, and a check
  *  of samples, for a log of this length takes longer to read than to measure. */
-import type { RaftClient } from "../../src/index.ts";
+import type { LogIndex, RaftClient } from "../../src/index.ts";
+import type { Sampled } from "./scenario.ts";
 
 export const ENTRY_BYTES = 100;
 /** Entries of one request, and so of one record. */
@@ -23,6 +24,12 @@ export class Fill {
     return this.#indexes.length * PER_REQUEST;
   }
 
+  /** Where the last of them lies. */
+  get lastIndex(): LogIndex {
+    const first = this.#indexes.reduce((most, index) => Math.max(most, index), 0);
+    return first + PER_REQUEST - 1;
+  }
+
   /** Adds at least `entries`. */
   async add(entries: number): Promise<void> {
     const until = this.#indexes.length + Math.ceil(entries / PER_REQUEST);
@@ -38,8 +45,8 @@ export class Fill {
   }
 
   /** Reads requests spread over the log back, the first and the last among them. Throws when one is
-   *  not where it was acknowledged. Returns how many entries were compared. */
-  async verify(client = this.#client): Promise<number> {
+   *  not where it was acknowledged. */
+  async verify(client = this.#client): Promise<Sampled> {
     let compared = 0;
     const last = this.#indexes.length - 1;
     for (let sample = 0; sample <= Math.min(SAMPLES, last); sample++) {
@@ -56,7 +63,7 @@ export class Fill {
       if (at !== PER_REQUEST) throw new Error(`${at} entries of request ${number} are there`);
       compared += at;
     }
-    return compared;
+    return { compared, of: this.entries };
   }
 }
 

@@ -51,6 +51,15 @@ export function settingOf(options: {
   };
 }
 
+/** The head of a report: on what it ran, and what ran. */
+export function headLines(setting: Setting): readonly string[] {
+  const { cpu, cores, memoryGiB, kernel, fileSystem, version, executable, commit } = setting;
+  return [
+    `machine:    ${cpu}, ${cores} cores, ${memoryGiB} GiB, ${kernel}, ${fileSystem}`,
+    `what ran:   ${version}, SHA-256 ${executable}...; measured by commit ${commit ?? "unknown"}, ${setting.runtime}`,
+  ];
+}
+
 /** The same for the same scenarios, settings and seed, on every machine. */
 export function workHash(
   scenarios: readonly Scenario[],

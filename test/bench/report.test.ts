@@ -78,10 +78,20 @@ describe("the report", () => {
     expect(text).toMatch(/^a +entries +31,000 \/s +28,000 \.\. 90,000 +3$/m);
     expect(text).toMatch(/^ +p50 +2\.25 ms +1\.5 \.\. 12\.3 +3$/m);
     expect(text).toContain(
-      "raft 1.0.0 (commit 99), SHA-256 abcdef012345...; scenarios of commit 0123456789ab+",
+      "raft 1.0.0 (commit 99), SHA-256 abcdef012345...; measured by commit 0123456789ab+",
     );
     expect(text).toContain("fedcba987654 (seed 1, 3 s of measuring, 3 rounds in random order)");
-    expect(text).toContain("verified: all 300 acknowledged entries were read back");
+    expect(text).toContain("verified: all 300 acknowledged entries of the loads were read back");
+    expect(text).not.toContain("sampled");
+  });
+
+  it("says of how many entries only a part was read back", () => {
+    const sampled = runs.map((one) => ({ ...one, sampled: { compared: 250, of: 10_000 } }));
+    const outcomes = [outcomeOf(scenario("a"), runs, [], null)];
+    const more = [...outcomes, outcomeOf(scenario("b"), sampled, [], null)];
+    const text = renderReport({ ...report, outcomes: more });
+    expect(text).toContain("verified: all 600 acknowledged entries");
+    expect(text).toContain("sampled:  750 of 30,000 in logs that were made beforehand");
   });
 
   it("says what failed and what was not measured, and then not that all is verified", () => {

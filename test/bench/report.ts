@@ -1,6 +1,6 @@
 /** What the benchmark found, for people and for programs: medians and ranges of all runs. Pure. */
-import type { Setting } from "./machine.ts";
-import type { Better, Measured, Scenario } from "./scenario.ts";
+import { headLines, type Setting } from "./machine.ts";
+import type { Better, RunResult, Sampled, Scenario } from "./scenario.ts";
 
 /** A figure over all runs. */
 export interface Figure {
@@ -18,8 +18,11 @@ export interface Outcome {
   readonly figures: readonly Figure[];
   /** Runs that came to their end. */
   readonly runs: number;
-  /** Acknowledged entries that were read back and compared, over all runs. */
+  /** Acknowledged entries that were read back and compared, over all runs: all but those of
+   *  `sampled`. */
   readonly verified: number;
+  /** Of the logs that were made before the measuring: a part was read back. */
+  readonly sampled: Sampled;
   /** Why it did not run, or what went wrong, in words. */
   readonly skipped: string | null;
   readonly failures: readonly string[];
@@ -33,11 +36,11 @@ export interface Report {
   readonly outcomes: readonly Outcome[];
 }
 
+const NOT_SAMPLED: Sampled = { compared: 0, of: 0 };
+
 /** The figures of one run. */
-export interface Run {
+export interface Run extends RunResult {
   readonly round: number;
-  readonly figures: readonly Measured[];
-  readonly verified: number;
 }
 
 export function outcomeOf(
@@ -53,9 +56,17 @@ export function outcomeOf(
     figures: figuresOf(runs),
     runs: runs.length,
     verified: runs.reduce((sum, { verified }) => sum + verified, 0),
+    sampled: sumOf(runs.map(({ sampled }) => sampled ?? NOT_SAMPLED)),
     skipped,
     failures,
   };
+}
+
+function sumOf(parts: readonly Sampled[]): Sampled {
+  return parts.reduce(
+    (sum, { compared, of }) => ({ compared: sum.compared + compared, of: sum.of + of }),
+    NOT_SAMPLED,
+  );
 }
 
 function figuresOf(runs: readonly Run[]): readonly Figure[] {
@@ -76,11 +87,9 @@ export function median(values: readonly number[]): number {
 }
 
 export function renderReport({ setting, seed, seconds, runs, outcomes }: Report): string {
-  const verified = outcomes.reduce((sum, outcome) => sum + outcome.verified, 0);
   const failed = outcomes.some(({ failures }) => failures.length > 0);
   return [
-    `machine:    ${setting.cpu}, ${setting.cores} cores, ${setting.memoryGiB} GiB, ${setting.kernel}, ${setting.fileSystem}`,
-    `what ran:   ${setting.version}, SHA-256 ${setting.executable}...; scenarios of commit ${setting.commit ?? "unknown"}`,
+    ...headLines(setting),
     `work:       ${setting.work} (seed ${seed}, ${seconds} s of measuring, ${runs} rounds in random order)`,
     "",
     ...renderTable(outcomes),
@@ -89,10 +98,18 @@ export function renderReport({ setting, seed, seconds, runs, outcomes }: Report)
       ...(skipped === null ? [] : [`${scenario}: not measured: ${skipped}`]),
       ...failures.map((failure) => `${scenario}: FAILED: ${failure}`),
     ]),
-    failed
-      ? "NOT verified: see above"
-      : `verified: all ${verified.toLocaleString("en")} acknowledged entries were read back, each once, whole, at its index`,
+    ...(failed ? ["NOT verified: see above"] : verifiedLines(outcomes)),
   ].join("\n");
+}
+
+function verifiedLines(outcomes: readonly Outcome[]): readonly string[] {
+  const number = (value: number) => value.toLocaleString("en");
+  const verified = outcomes.reduce((sum, outcome) => sum + outcome.verified, 0);
+  const { compared, of } = sumOf(outcomes.map(({ sampled }) => sampled));
+  const all = `verified: all ${number(verified)} acknowledged entries of the loads were read back, each once, whole, at its index`;
+  return of === 0
+    ? [all]
+    : [all, `sampled:  ${number(compared)} of ${number(of)} in logs that were made beforehand`];
 }
 
 function renderTable(outcomes: readonly Outcome[]): readonly string[] {

@@ -40,10 +40,12 @@ export async function runAll(options: RunnerOptions): Promise<readonly Outcome[]
     const tally = tallies.get(turn.scenario.name);
     const title = `${at + 1}/${turns.length} ${turn.scenario.name}, round ${turn.round + 1}`;
     const startedMs = performance.now();
-    if (!(await settle(signal))) say(`${title}: the machine does not become quiet`);
+    if (!(await settle(signal, options.seconds)))
+      say(`${title}: the machine does not become quiet`);
     try {
-      const { figures, verified } = await runOne(turn, options, title);
-      tally?.runs.push({ round: turn.round, figures, verified });
+      const result = await runOne(turn, options, title);
+      const { figures } = result;
+      tally?.runs.push({ ...result, round: turn.round });
       const text = figures.map(({ name, value }) => `${name} ${brief(value)}`).join(", ");
       say(`${title}: ${text} (${Math.round((performance.now() - startedMs) / 1_000)} s)`);
     } catch (error) {

@@ -17,8 +17,17 @@ export interface Measured {
 
 export interface RunResult {
   readonly figures: readonly Measured[];
-  /** Acknowledged entries that were read back and compared; 0 where nothing is written. */
+  /** Acknowledged entries that were read back and compared, which are all of them but those that
+   *  `sampled` counts; 0 where nothing is written. */
   readonly verified: number;
+  /** Entries of a log that was made beforehand and is too long to be read back. */
+  readonly sampled?: Sampled;
+}
+
+/** How many entries were read back and compared, of how many that were acknowledged. */
+export interface Sampled {
+  readonly compared: number;
+  readonly of: number;
 }
 
 export interface Scenario {
@@ -32,7 +41,8 @@ export interface Scenario {
   readonly settings: Readonly<Record<string, string | number | boolean>>;
   /** Why it cannot run here, in words that say what to install; null when it can. */
   readonly unavailable?: () => string | null;
-  /** One run. What was written must be read back and compared: throw when it is not there. */
+  /** One run. What was written must be read back and compared, all of it, or as `sampled` says:
+   *  throw when it is not there. */
   readonly run: (bench: Bench, round: number) => Promise<RunResult>;
 }
 

@@ -9,13 +9,17 @@ const REST_MS = 1_000;
 const SAMPLE_MS = 250;
 /** Quiet: all cores together are idle for this part of a sample. */
 const IDLE_PART = 0.9;
-const PATIENCE_MS = 10_000;
+/** How long to wait for that: so many times what will be measured, and no longer than this. */
+const PATIENCE_TIMES = 5;
+const PATIENCE_MS_MAX = 10_000;
 
-/** Resolves to whether it became quiet; after ten seconds it gives up. */
-export async function settle(signal: AbortSignal): Promise<boolean> {
+/** Resolves to whether it became quiet. `seconds`: for how long it will be measured; who measures
+ *  little does not wait long. */
+export async function settle(signal: AbortSignal, seconds: number): Promise<boolean> {
   spawnSync("sync");
   await sleep(REST_MS);
-  const deadlineMs = performance.now() + PATIENCE_MS;
+  const deadlineMs =
+    performance.now() + Math.min(PATIENCE_MS_MAX, seconds * 1_000 * PATIENCE_TIMES);
   while (performance.now() < deadlineMs && !signal.aborted) {
     const before = times();
     await sleep(SAMPLE_MS);

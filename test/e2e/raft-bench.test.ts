@@ -68,9 +68,9 @@ describe("raft bench", () => {
 
   it("goes on while the leader is killed", async () => {
     const { world: made, nodes } = await cluster(3);
+    const { id } = JSON.parse(await made.must(["leader", "--json"])) as { id: number };
     const running = made.start(["bench", "--seconds", "4", "--rate", "200", "--json"]);
     await running.waitForLine(/^measuring/);
-    const { id } = JSON.parse(await made.must(["leader", "--json"])) as { id: number };
     await nodes[id - 1]?.kill();
     expect((await running.exited).code).toBe(0);
     const told = JSON.parse(running.stdoutLines.join("")) as Told;

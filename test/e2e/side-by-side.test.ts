@@ -1,28 +1,17 @@
 /** The comparison with etcd, once and small, so that it cannot rot. */
-import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import type { Comparison, Round } from "../bench/against/comparison.ts";
 import { etcd } from "../bench/against/etcd.ts";
+import { noProcReason } from "../bench/process-use.ts";
+import { startBench } from "./harness.ts";
 
-const reason = etcd.unavailable();
+const reason = noProcReason() ?? etcd.unavailable();
 if (reason !== null) console.warn(`skipped: the comparison with etcd (${reason})`);
 
-const bench = fileURLToPath(new URL("../bench/bench.ts", import.meta.url));
-
 async function run(flags: readonly string[], env: Record<string, string> = {}) {
-  const child = Bun.spawn([process.execPath, bench, ...flags], {
-    env: { ...process.env, ...env },
-    stdout: "pipe",
-    stderr: "pipe",
-  });
-  const timer = setTimeout(() => child.kill("SIGKILL"), 90_000);
-  const [code, out, errors] = await Promise.all([
-    child.exited,
-    new Response(child.stdout).text(),
-    new Response(child.stderr).text(),
-  ]);
-  clearTimeout(timer);
-  return { code, out, errors };
+  const { running } = startBench(flags, env);
+  const { code } = await running.exited;
+  return { code, out: running.stdoutLines.join("\n"), errors: running.stderrLines.join("\n") };
 }
 
 it.skipIf(reason !== null)(
@@ -41,14 +30,15 @@ it.skipIf(reason !== null)(
     const { comparison, rounds } = JSON.parse(out) as { comparison: Comparison; rounds: Round[] };
     const names = ["1 outstanding", "20 outstanding", "20, two processes", "20 clients"];
     expect(comparison.levels.map(({ level }) => level)).toEqual(names);
-    for (const { sides, ratios } of comparison.levels) {
+    for (const { level, sides, ratios } of comparison.levels) {
       const rates = sides.map(({ figures }) => figures.entriesPerSecond.median);
       for (const rate of rates) expect(rate).toBeGreaterThan(10);
       const ratio = ratios[0]?.figures.entriesPerSecond.median;
       expect(ratio).toBeCloseTo((rates[0] ?? NaN) / (rates[1] ?? NaN));
       for (const { figures } of sides) {
         expect(figures.p99Ms.median).toBeGreaterThanOrEqual(figures.p50Ms.median);
-        expect(figures.serverCores.median).toBeGreaterThan(0);
+        // So little is used by one entry at a time that /proc, which counts 10 ms, may miss it.
+        if (level !== "1 outstanding") expect(figures.serverCores.median).toBeGreaterThan(0);
       }
     }
     for (const floor of Object.values(comparison.floors)) expect(floor.median).toBeGreaterThan(0);
@@ -56,9 +46,12 @@ it.skipIf(reason !== null)(
   },
 );
 
-it("where etcd and NATS are not installed the bench says which packages have them", async () => {
-  const { code, errors } = await run(["--against", "etcd,nats"], { PATH: "/nowhere" });
-  expect(code).toBe(2);
-  expect(errors).toContain("apt-get install etcd-server");
-  expect(errors).toContain("apt-get install nats-server");
-});
+it.skipIf(noProcReason() !== null)(
+  "where etcd and NATS are not installed the bench says which packages have them",
+  async () => {
+    const { code, errors } = await run(["--against", "etcd,nats"], { PATH: "/nowhere" });
+    expect(code).toBe(2);
+    expect(errors).toContain("apt-get install etcd-server");
+    expect(errors).toContain("apt-get install nats-server");
+  },
+);

@@ -72,7 +72,7 @@ describe("a mistake on the command line is a sentence and exit code 2", () => {
     ],
     [
       [PLANTED, "--only", "nosuch"],
-      "--only nosuch: there is nothing of that name; none is like it; --list shows all",
+      "--only nosuch: there is nothing of that name; none is like it; --help shows all",
     ],
     [[CHECK], "a file with a history is needed"],
     [[CHECK, "no/such"], "no/such: there is no such file"],

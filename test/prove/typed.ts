@@ -54,7 +54,7 @@ export function namesOf(flag: string, text: string, known: readonly string[]): r
     const nearest = nearestWord(name, known);
     const all =
       known.length > LISTED_MAX
-        ? "none is like it; --list shows all"
+        ? "none is like it; --help shows all"
         : `there are ${known.join(", ")}`;
     const next = nearest === null ? all : `did you mean ${nearest}?`;
     throw new UsageError(`${flag} ${shown(name)}: there is nothing of that name; ${next}`);

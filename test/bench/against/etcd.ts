@@ -2,9 +2,9 @@
  *  before it acknowledges, as we do; it seals nothing. */
 import { execFileSync } from "node:child_process";
 import { type Running, until } from "../../e2e/world.ts";
+import { freePorts } from "../free-ports.ts";
 import { digitsOf, Expected, type Numbers } from "./entry.ts";
-import { freePorts, installed, type Servers, type Side } from "./side.ts";
-import { startServers, stopServers } from "./side.ts";
+import { installed, type Servers, type Side, startServers, stopServers } from "./side.ts";
 
 const READY_TIMEOUT_MS = 30_000;
 /** Entries read back at once. */

@@ -6,10 +6,10 @@ import { mkdtempSync, rmdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Running, until } from "../../e2e/world.ts";
+import { freePorts } from "../free-ports.ts";
 import { Expected, type Numbers } from "./entry.ts";
 import { NatsRequests } from "./nats-requests.ts";
-import { freePorts, installed, type Servers, type Side } from "./side.ts";
-import { startServers, stopServers } from "./side.ts";
+import { installed, type Servers, type Side, startServers, stopServers } from "./side.ts";
 
 export const NATS_SUBJECT = "bench";
 const STREAM = "BENCH";

@@ -1,6 +1,8 @@
 /** Our own side: three nodes of the compiled executable with default settings, loaded through the
  *  public library. */
+import { execFileSync } from "node:child_process";
 import { openKey, RaftClient } from "../../../src/index.ts";
+import { executable } from "../../e2e/world.ts";
 import { Cluster } from "../cluster.ts";
 import { Expected, type Numbers } from "./entry.ts";
 import type { Servers, Side, Target } from "./side.ts";
@@ -13,7 +15,7 @@ export const ours: Side = {
   about: "defaults: fdatasync before each acknowledgement, every datagram sealed, sessions",
   checked: "all read back, each once, whole, at the index of its acknowledgement",
   unavailable: () => null,
-  version: () => "this one",
+  version: () => execFileSync(executable, ["version"], { encoding: "utf8" }).trim(),
   start: async (directory) => new OurServers(await Cluster.start(directory)),
 };
 

@@ -88,6 +88,7 @@ async function warmUp(drivers: Drivers, { levels, measure }: RoundsOptions): Pro
   await drivers.run(widest, { ...measure, measuredMs: WARM_UP_LEVELS * measure.measuredMs });
 }
 
-async function settled({ signal, say }: RoundsOptions): Promise<void> {
-  if (!(await settle(signal))) say("the machine does not become quiet");
+async function settled({ signal, measure, say }: RoundsOptions): Promise<void> {
+  const isQuiet = await settle(signal, measure.measuredMs / 1_000);
+  if (!isQuiet) say("the machine does not become quiet");
 }

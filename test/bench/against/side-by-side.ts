@@ -15,14 +15,15 @@
  *
  *  The load comes from processes of their own; what they and the servers use of the CPU is printed,
  *  and the largest load is repeated from two client processes: if that is not faster, one was not
- *  what was measured. Exit code 1 when a side does not hold what it acknowledged, 2 when it is not
- *  installed. */
+ *  what was measured. It needs Linux. Exit code 1 when a side does not hold what it acknowledged, 2
+ *  when it is not installed or what was asked cannot be done, 130 after Ctrl-C, which prints what
+ *  there is. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { executable } from "../../e2e/world.ts";
 import { lengthOf, namesOf, UsageError, wholeOf } from "../../prove/typed.ts";
-import { type Setting, settingOf } from "../machine.ts";
+import { headLines, type Setting, settingOf } from "../machine.ts";
 import { type Comparison, compare, renderComparison, type Round } from "./comparison.ts";
 import type { Level } from "./drivers.ts";
 import { etcd } from "./etcd.ts";
@@ -90,8 +91,9 @@ interface Asked {
 }
 
 function typed(words: readonly string[], directory: string): Asked {
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: [...words],
+    allowPositionals: true,
     options: {
       against: { type: "string", default: "" },
       runs: { type: "string", default: "5" },
@@ -105,6 +107,10 @@ function typed(words: readonly string[], directory: string): Asked {
       json: { type: "boolean", default: false },
     },
   });
+  if (positionals.length > 0)
+    throw new UsageError(
+      `${positionals.join(" ")}: beside others no scenario is run; --outstanding and --clients say what is`,
+    );
   const names = namesOf(
     "--against",
     values.against,
@@ -152,11 +158,13 @@ function levelsOf(outstanding: readonly number[], clients: number): readonly Lev
   ];
 }
 
-/** The rounds of earlier calls, which must have been about the same. */
+/** The rounds of earlier calls, which must have been about the same. The commit may be another one,
+ *  and is when the file itself lies in the repository: the executable's hash decides. */
 function kept(file: string | null, setting: Setting): readonly Round[] {
   if (file === null || !existsSync(file)) return [];
   const earlier = JSON.parse(readFileSync(file, "utf8")) as { setting: Setting; rounds: Round[] };
-  if (JSON.stringify(earlier.setting) === JSON.stringify(setting)) return earlier.rounds;
+  const told = (one: Setting) => JSON.stringify({ ...one, commit: null });
+  if (told(earlier.setting) === told(setting)) return earlier.rounds;
   throw new UsageError(`--keep ${file}: those rounds are of another executable, machine or work`);
 }
 
@@ -171,8 +179,7 @@ function render(
     rounds.reduce((sum, { verified }) => sum + (verified[side] ?? 0), 0).toLocaleString("en");
   const seconds = measure.measuredMs / 1_000;
   return [
-    `machine:    ${setting.cpu}, ${setting.cores} cores, ${setting.memoryGiB} GiB, ${setting.kernel}, ${setting.fileSystem}`,
-    `what ran:   commit ${setting.commit ?? "unknown"}, executable ${setting.executable}, ${setting.runtime}`,
+    ...headLines(setting),
     `work:       ${setting.work}: entries of ${measure.size} bytes, ${seconds} s a level, ${rounds.length} rounds; in each the floors, then every`,
     "            side in random order, started for its turn and ended after it; median (range)",
     ...sides.map((side) => `${`${side.name}:`.padEnd(12)}${side.version()}; ${side.about}`),

@@ -3,7 +3,6 @@
  *  is here. */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
-import { createServer } from "node:net";
 import { delimiter, join } from "node:path";
 import { Running } from "../../e2e/world.ts";
 import type { Numbers } from "./entry.ts";
@@ -47,26 +46,6 @@ export type Target =
 
 const SERVERS = 3;
 const ids = Array.from({ length: SERVERS }, (_, at) => at + 1);
-
-/** Ports of this machine for `n` servers that nobody uses now, all different. */
-export async function freePorts(n: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: n }, listening));
-  const ports = servers.map(({ port }) => port);
-  await Promise.all(servers.map(({ close }) => close()));
-  return ports;
-}
-
-async function listening(): Promise<{ port: number; close: () => Promise<void> }> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
-  return { port: address.port, close };
-}
 
 /** Starts one server of each id, with its arguments and a directory of its own. */
 export function startServers(

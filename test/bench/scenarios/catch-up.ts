@@ -1,16 +1,16 @@
 /** A follower that holds next to nothing catches up over a long log while clients load the
  *  leader. */
-import { sleep, until } from "../../e2e/world.ts";
-import { ClosedLoop, type Slice } from "../closed-loop.ts";
+import { until } from "../../e2e/world.ts";
+import type { LoadFigures } from "../../../src/bench/load.ts";
 import { ENTRY_BYTES, Fill } from "../fill.ts";
+import { Load } from "../load.ts";
 import { higher, lower, type Bench, type RunResult, type Scenario } from "../scenario.ts";
 
 const ENTRIES = 10_000_000;
-/** The length of the log shrinks below this many seconds. */
-const FULL_SECONDS = 5;
 const OUTSTANDING = 64;
 const CATCH_UP_MAX_MS = 300_000;
 const LOOK_MS = 20;
+const WARM_UP_SECONDS = 0.5;
 
 function scenario(name: string, about: string, mtuBytes: number | null): Scenario {
   return {
@@ -33,39 +33,39 @@ async function run(bench: Bench, args: readonly string[]): Promise<RunResult> {
   await cluster.end(id);
   const client = await cluster.connect();
   const fill = new Fill(client);
-  await fill.add(ENTRIES * Math.min(1, bench.seconds / FULL_SECONDS));
+  await fill.add(ENTRIES);
   bench.say(`${fill.entries.toLocaleString("en")} entries are there`);
   const indexOf = async (node: number): Promise<number> => {
     const { rows } = await client.status();
     return rows.find((row) => row.id === node)?.lastIndex ?? 0;
   };
   const leader = await cluster.leader();
-  const loop = new ClosedLoop(await cluster.connect(), ENTRY_BYTES);
-  loop.start(OUTSTANDING);
-  await sleep(500);
-  loop.take();
-  await sleep(bench.seconds * 1_000);
-  const before = loop.take();
+  const load = new Load(await cluster.connect(), ENTRY_BYTES);
+  const before = await load.run(OUTSTANDING, bench.seconds, WARM_UP_SECONDS);
+  const end = load.start(OUTSTANDING);
   const target = await indexOf(leader);
   const startedMs = performance.now();
   cluster.restart(id);
   const caughtUp = async () => (await indexOf(id)) >= target;
   await until("the follower catches up", caughtUp, CATCH_UP_MAX_MS, LOOK_MS);
   const seconds = (performance.now() - startedMs) / 1_000;
-  const during = loop.take();
-  await loop.stop();
+  const during = await end();
   const megabytes = (fill.entries * ENTRY_BYTES) / 1e6;
-  return { figures: figures(megabytes / seconds, before, during), verified: await fill.verify() };
+  return {
+    figures: figures(megabytes / seconds, before, during),
+    verified: await load.verify(fill.lastIndex + 1),
+    sampled: await fill.verify(),
+  };
 }
 
-function figures(megabytesPerSecond: number, before: Slice, during: Slice) {
+function figures(megabytesPerSecond: number, before: LoadFigures, during: LoadFigures) {
   return [
     higher("caught up", megabytesPerSecond, "MB/s"),
     higher("kept", (100 * during.entriesPerSecond) / before.entriesPerSecond, "%"),
     higher("entries before", before.entriesPerSecond, "/s"),
-    lower("p50 before", before.p50Ms, "ms"),
-    lower("p99 before", before.p99Ms, "ms"),
-    lower("p50 during", during.p50Ms, "ms"),
-    lower("p99 during", during.p99Ms, "ms"),
+    lower("p50 before", before.p50Us / 1_000, "ms"),
+    lower("p99 before", before.p99Us / 1_000, "ms"),
+    lower("p50 during", during.p50Us / 1_000, "ms"),
+    lower("p99 during", during.p99Us / 1_000, "ms"),
   ];
 }

@@ -1,50 +1,42 @@
 /** A stream of the largest entries beside a client that sends small ones. */
-import { sleep } from "../../e2e/world.ts";
-import { ClosedLoop } from "../closed-loop.ts";
+import { Load } from "../load.ts";
 import { higher, lower, type Scenario } from "../scenario.ts";
 
+const SMALL_BYTES = 100;
 const LARGE_BYTES = 1_048_576;
 const LARGE_OUTSTANDING = 4;
-const SETTLE_MS = 500;
+const WARM_UP_SECONDS = 0.5;
 
 export const larges: readonly Scenario[] = [
   {
     name: "large-beside-small",
     about: "1 small entry outstanding, alone and beside a stream of 1 MiB entries",
-    main: true,
-    settings: { size: 100, large: LARGE_BYTES, largeOutstanding: LARGE_OUTSTANDING, nodes: 3 },
+    main: false,
+    settings: {
+      size: SMALL_BYTES,
+      large: LARGE_BYTES,
+      largeOutstanding: LARGE_OUTSTANDING,
+      nodes: 3,
+    },
     async run(bench) {
       const cluster = await bench.cluster();
-      const small = new ClosedLoop(await cluster.connect(), 100);
-      const reader = await cluster.connect();
-      const large = new ClosedLoop(await cluster.connect(), LARGE_BYTES);
-      const slice = async () => {
-        await sleep(SETTLE_MS);
-        small.take();
-        large.take();
-        await sleep(bench.seconds * 500);
-        return { small: small.take(), large: large.take() };
-      };
-      small.start(1);
-      const alone = await slice();
-      large.start(LARGE_OUTSTANDING);
-      const beside = await slice();
-      await Promise.all([small.stop(), large.stop()]);
-      let verified = 0;
-      for await (const { bytes } of reader.log()) {
-        const letter = "l".charCodeAt(0);
-        if (bytes[0] !== letter || bytes.at(-1) !== letter) throw new Error("an entry is damaged");
-        verified++;
-      }
+      const small = new Load(await cluster.connect(), SMALL_BYTES);
+      const large = new Load(await cluster.connect(), LARGE_BYTES);
+      const seconds = bench.seconds / 2;
+      const alone = await small.run(1, seconds, WARM_UP_SECONDS);
+      const [beside, stream] = await Promise.all([
+        small.run(1, seconds, WARM_UP_SECONDS),
+        large.run(LARGE_OUTSTANDING, seconds, WARM_UP_SECONDS),
+      ]);
       return {
         figures: [
-          lower("p50 alone", alone.small.p50Ms, "ms"),
-          lower("p99 alone", alone.small.p99Ms, "ms"),
-          lower("p50 beside", beside.small.p50Ms, "ms"),
-          lower("p99 beside", beside.small.p99Ms, "ms"),
-          higher("large", (beside.large.entriesPerSecond * LARGE_BYTES) / 1e6, "MB/s"),
+          lower("p50 alone", alone.p50Us / 1_000, "ms"),
+          lower("p99 alone", alone.p99Us / 1_000, "ms"),
+          lower("p50 beside", beside.p50Us / 1_000, "ms"),
+          lower("p99 beside", beside.p99Us / 1_000, "ms"),
+          higher("large", stream.bytesPerSecond / 1e6, "MB/s"),
         ],
-        verified,
+        verified: (await small.verify()) + (await large.verify()),
       };
     },
   },

@@ -4,8 +4,6 @@ import { Fill } from "../fill.ts";
 import { lower, type Bench, type RunResult, type Scenario } from "../scenario.ts";
 
 const ENTRIES = 10_000_000;
-/** The length of the log shrinks below this many seconds. */
-const FULL_SECONDS = 5;
 const FIRST_ENTRY_MAX_MS = 60_000;
 const MEGABYTE = 1e6;
 
@@ -22,7 +20,7 @@ export const restarts: readonly Scenario[] = [
 async function run(bench: Bench): Promise<RunResult> {
   const cluster = await bench.cluster();
   const fill = new Fill(await cluster.connect());
-  await fill.add(ENTRIES * Math.min(1, bench.seconds / FULL_SECONDS));
+  await fill.add(ENTRIES);
   const filled = [...cluster.use().values()];
   const ordered = await restart(async () => {
     await Promise.all(cluster.ids.map((id) => cluster.end(id)));
@@ -30,7 +28,7 @@ async function run(bench: Bench): Promise<RunResult> {
   const killed = await restart(async () => {
     await Promise.all(cluster.ids.map((id) => cluster.kill(id)));
   });
-  const verified = await fill.verify(await cluster.connect());
+  const sampled = await fill.verify(await cluster.connect());
   const most = (values: readonly number[]) => Math.max(...values) / MEGABYTE;
   return {
     figures: [
@@ -40,7 +38,8 @@ async function run(bench: Bench): Promise<RunResult> {
       lower("memory at most", most(filled.map(({ rssPeakBytes }) => rssPeakBytes)), "MB"),
       lower("memory restarted", most([...cluster.use().values()].map((one) => one.rssBytes)), "MB"),
     ],
-    verified,
+    verified: 0,
+    sampled,
   };
 
   /** From the start of the processes to the receipt, ms. The client is new as well. */

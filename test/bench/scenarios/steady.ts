@@ -3,8 +3,9 @@
 import { spawn } from "node:child_process";
 import { closeSync, fdatasyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { freePort, sleep } from "../../e2e/world.ts";
+import { sleep } from "../../e2e/world.ts";
 import type { Cluster } from "../cluster.ts";
+import { freePorts } from "../free-ports.ts";
 import { Pulse } from "../pulse.ts";
 import { higher, lower, type Bench, type RunResult, type Scenario } from "../scenario.ts";
 
@@ -22,11 +23,11 @@ interface Trouble {
   readonly busyDisk: boolean;
 }
 
-function scenario(name: string, about: string, trouble: Trouble, main: boolean): Scenario {
+function scenario(name: string, about: string, trouble: Trouble): Scenario {
   return {
     name,
     about: `elections under load: ${about}`,
-    main,
+    main: false,
     settings: { ...trouble, size: 100, nodes: 3 },
     run: (bench) => run(bench, trouble),
   };
@@ -35,24 +36,22 @@ function scenario(name: string, about: string, trouble: Trouble, main: boolean):
 const alone = { busyLoops: 0, busyDisk: false };
 
 export const steadies: readonly Scenario[] = [
-  scenario("steady-1000", "1,000 outstanding", { outstanding: 1_000, ...alone }, true),
-  scenario("steady-10000", "10,000 outstanding", { outstanding: 10_000, ...alone }, false),
-  scenario(
-    "steady-busy-cpu",
-    "1,000 outstanding, two busy loops beside",
-    { outstanding: 1_000, busyLoops: 2, busyDisk: false },
-    false,
-  ),
-  scenario(
-    "steady-busy-disk",
-    "1,000 outstanding, a saturated disk",
-    { outstanding: 1_000, busyLoops: 0, busyDisk: true },
-    false,
-  ),
+  scenario("steady-1000", "1,000 outstanding", { outstanding: 1_000, ...alone }),
+  scenario("steady-10000", "10,000 outstanding", { outstanding: 10_000, ...alone }),
+  scenario("steady-busy-cpu", "1,000 outstanding, two busy loops beside", {
+    outstanding: 1_000,
+    busyLoops: 2,
+    busyDisk: false,
+  }),
+  scenario("steady-busy-disk", "1,000 outstanding, a saturated disk", {
+    outstanding: 1_000,
+    busyLoops: 0,
+    busyDisk: true,
+  }),
 ];
 
 async function run(bench: Bench, trouble: Trouble): Promise<RunResult> {
-  const ports = [await freePort(), await freePort(), await freePort()];
+  const ports = await freePorts(3);
   const cluster = await bench.cluster({
     args: (id) => ["--http", `127.0.0.1:${ports[id - 1]}`],
   });
