@@ -7,12 +7,14 @@ import { Load, type LoadFigures, type LoadPhase } from "../bench/load.ts";
 import type { Verdict } from "../bench/written.ts";
 import type { RaftClient } from "../client/client.ts";
 import { systemDice } from "../transport/dice.ts";
+import { BENCH } from "./bench-limits.ts";
 import { benchJson, renderBench, type BenchResult, type BenchWish } from "./bench-table.ts";
 import type { CommandArguments, CommandContext, RaftCommand } from "./command.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
 import {
   CLIENT_TIMEOUT_MS,
   ENTRY_SIZE_FLAG,
+  ENTRY_TIMEOUT_FLAG,
   FLAGS,
   parseSeconds,
   parseWhole,
@@ -21,18 +23,6 @@ import {
 import { entriesText } from "./wording.ts";
 import { CLIENT_FLAGS, withClient, type ClientSession } from "./with-client.ts";
 
-const OUTSTANDING = 64;
-const OUTSTANDING_MAX = 100_000;
-/** What the client library lets wait, over all clients. */
-const OUTSTANDING_BYTES_MAX = 64 << 20;
-const ENTRY_BYTES = 100;
-const SECONDS = 5;
-const SECONDS_MIN = 0.1;
-const SECONDS_MAX = 3_600;
-const CLIENTS_MAX = 10_000;
-const RATE_MAX = 1_000_000;
-/** How long an entry may take unless --timeout says otherwise: a change of leader is no failure. */
-const ENTRY_TIMEOUT_MS = 30_000;
 const PROGRESS_EVERY_MS = 250;
 
 export const benchCommand: RaftCommand = {
@@ -41,7 +31,7 @@ export const benchCommand: RaftCommand = {
   notes: [
     "Its entries stay in the log for good, on every node's disk: nothing takes them out again. It says how many there are. Before it adds to a log that holds entries already it asks, where somebody can be asked; --yes does not ask.",
     "Without --rate the receipt of an entry sends the next one, and a latency is from the call to the receipt. With --rate it is from the moment at which the entry was due: a pause counts for all that should have been sent meanwhile.",
-    "A second of warming up is not counted. Everything that was acknowledged must be in the log once, whole, at its index; entries of others may stand between. The load ends early after 50 million entries, or with Ctrl-C; what was measured is verified and printed; a second Ctrl-C leaves at once.",
+    "It warms up for a second, or for half of --seconds if that is less, which is not counted. Everything that was acknowledged must be in the log once, whole, at its index; entries of others may stand between. The load ends early after 50 million entries, or with Ctrl-C; what was measured is verified and printed; a second Ctrl-C leaves at once.",
   ],
   words: { hint: "", min: 0, max: 0 },
   args: {
@@ -53,6 +43,7 @@ export const benchCommand: RaftCommand = {
     yes: FLAGS.yes,
     json: FLAGS.json,
     ...CLIENT_FLAGS,
+    timeout: ENTRY_TIMEOUT_FLAG,
   },
   examples: [
     ["bench", "64 entries of 100 bytes under way, for five seconds"],
@@ -65,7 +56,7 @@ export const benchCommand: RaftCommand = {
   async run(args, context) {
     const wish = readWish(args, context);
     return withClient("bench", args, context, (session) => bench(session, wish, args, context), {
-      usualTimeoutMs: ENTRY_TIMEOUT_MS,
+      usualTimeoutMs: BENCH.entryTimeoutMs,
     });
   },
 };
@@ -74,23 +65,23 @@ function readWish(args: CommandArguments, context: CommandContext): BenchWish {
   const reader = new SettingsReader(args, context.machine.environment);
   const whole = (name: "outstanding" | "size" | "clients" | "rate", min: number, max: number) =>
     reader.read(name, (text) => parseWhole(text, "this", min, max), null);
-  const clients = whole("clients", 1, CLIENTS_MAX) ?? 1;
-  const outstanding = whole("outstanding", 1, OUTSTANDING_MAX);
-  const size = whole("size", ENTRY_BYTES_LEAST, ENTRY_BYTES_MAX) ?? ENTRY_BYTES;
-  const rate = whole("rate", 1, RATE_MAX);
+  const clients = whole("clients", 1, BENCH.clientsMax) ?? 1;
+  const outstanding = whole("outstanding", 1, BENCH.outstandingMax);
+  const size = whole("size", ENTRY_BYTES_LEAST, ENTRY_BYTES_MAX) ?? BENCH.entryBytes;
+  const rate = whole("rate", 1, BENCH.rateMax);
   const seconds = reader.read(
     "seconds",
-    (text) => parseSeconds(text, SECONDS_MIN, SECONDS_MAX),
-    SECONDS,
+    (text) => parseSeconds(text, BENCH.secondsMin, BENCH.secondsMax),
+    BENCH.seconds,
   );
-  const underWay = outstanding ?? Math.max(OUTSTANDING, clients);
+  const underWay = outstanding ?? Math.max(BENCH.outstanding, clients);
   if (rate !== null && outstanding !== null)
     reader.problems.push("--outstanding and --rate: one of them says how much is under way");
   if (rate === null && underWay < clients)
     reader.problems.push(`--outstanding ${underWay}: ${clients} clients need one entry each`);
-  if (rate === null && underWay * size > OUTSTANDING_BYTES_MAX)
+  if (rate === null && underWay * size > BENCH.outstandingBytesMax)
     reader.problems.push(
-      `--outstanding ${underWay} entries of ${size} bytes: at most ${OUTSTANDING_BYTES_MAX} bytes may be under way`,
+      `--outstanding ${underWay} entries of ${size} bytes: at most ${BENCH.outstandingBytesMax} bytes may be under way`,
     );
   reader.check();
   return { outstanding: rate === null ? underWay : null, rate, size, seconds, clients };
@@ -175,7 +166,7 @@ async function run(
   if (signal.aborted) clock.soon(stop);
   try {
     return await (rate === null
-      ? load.closed({ outstanding: outstanding ?? OUTSTANDING, seconds })
+      ? load.closed({ outstanding: outstanding ?? BENCH.outstanding, seconds })
       : load.open({ rate, seconds }));
   } finally {
     signal.removeEventListener("abort", stop);

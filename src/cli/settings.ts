@@ -3,9 +3,11 @@
  *  Values are checked here, and a command is told of all its problems at once. */
 
 import { type Address, DISCOVERY_PORT } from "../base/hosts.ts";
-import { NODE_ID_MAX, MEMBERS_MAX } from "../base/limits.ts";
+import { ENTRY_BYTES_MAX, MEMBERS_MAX, NODE_ID_MAX } from "../base/limits.ts";
 import type { NodeId } from "../base/types.ts";
+import { ENTRY_BYTES_LEAST } from "../bench/entries.ts";
 import { clusterNameProblem } from "../transport/key.ts";
+import { BENCH } from "./bench-limits.ts";
 import { UsageError } from "./exit-codes.ts";
 
 /** A flag as citty takes it. Values stay text until they are read through a SettingsReader. */
@@ -107,18 +109,31 @@ export const FLAGS = {
   // bench
   outstanding: value(
     "N",
-    "entries under way at any time, over all clients; 64 unless typed, or as many as there are clients",
+    `entries under way at any time, over all clients; ${BENCH.outstanding} unless typed, or as many as there are clients; ${BENCH.outstandingMax} at most, and ${BENCH.outstandingBytesMax >> 20} MiB`,
   ),
-  seconds: value("S", "how long to measure, 0.1 to 3600; 5 unless typed"),
+  seconds: value(
+    "S",
+    `how long to measure, ${BENCH.secondsMin} to ${BENCH.secondsMax}; ${BENCH.seconds} unless typed`,
+  ),
   clients: value(
     "C",
-    "independent sessions that send, over one socket; 1 unless typed, 10000 at most",
+    `independent sessions that send, over one socket; 1 unless typed, ${BENCH.clientsMax} at most`,
   ),
-  rate: value("R", "send R entries a second, over all clients, whatever comes back"),
+  rate: value(
+    "R",
+    `send R entries a second, over all clients, whatever comes back; ${BENCH.rateMax} at most`,
+  ),
 } as const;
 
-/** `bench` means something else by --size. */
-export const ENTRY_SIZE_FLAG = value("B", "bytes of an entry, 16 to 1048576; 100 unless typed");
+/** `bench` means something else by --size, and by --timeout. */
+export const ENTRY_SIZE_FLAG = value(
+  "B",
+  `bytes of an entry, ${ENTRY_BYTES_LEAST} to ${ENTRY_BYTES_MAX}; ${BENCH.entryBytes} unless typed`,
+);
+export const ENTRY_TIMEOUT_FLAG = value(
+  "TIME",
+  `how long one entry may take: 5s, 500ms, or 500, which are milliseconds; ${BENCH.entryTimeoutMs / 1_000}s unless typed`,
+);
 
 /** The common flags that the environment may give as well. */
 export const FLAG_ENVIRONMENT: Readonly<Record<string, string>> = {
