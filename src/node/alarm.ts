@@ -32,6 +32,7 @@ export class Alarm {
   /** Does not ring any more. */
   stop(): void {
     this.#cancel();
+    // Nothing is earlier than this, so whatever still calls `by` sets no timer.
     this.#dueMs = -Infinity;
   }
 }

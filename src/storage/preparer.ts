@@ -11,6 +11,8 @@ const CHUNK_BYTES = 262_144;
 const ZEROS = new Uint8Array(CHUNK_BYTES);
 /** Between two chunks, while there is time: the log's flushes wait for the disk behind each. */
 const PAUSE_MS = 4;
+/** Of a segment: so far filling stays ahead of what is used of the one before. */
+const AHEAD_SHARE = 0.25;
 /** How long to wait before trying again on a full disk. */
 export const FULL_RETRY_MS = 1_000;
 
@@ -136,7 +138,7 @@ export class Preparer {
 
   /** True when the segment in use may be full before this one is ready. */
   private isLate(from: number): boolean {
-    return from / (this.preparing?.bytes ?? 1) < this.usedShare + 0.25;
+    return from / (this.preparing?.bytes ?? 1) < this.usedShare + AHEAD_SHARE;
   }
 
   private goOn(): void {

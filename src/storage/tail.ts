@@ -144,9 +144,9 @@ export class Tail {
 
   /** Forgets old pages beyond the bound, never what is not durable yet. Call after every sync.
    *
-   *  A fresh page costs more than what is copied into it (the kernel clears it first: 8% of a
-   *  follower's work), so the memory is used again, at the second sync: a sync begins in a turn, so
-   *  whatever was read before the first one has been sent or copied by then. */
+   *  A fresh page costs more than what is copied into it, because the kernel clears it first, so
+   *  the memory is used again, at the second sync: a sync begins in a turn, so whatever was read
+   *  before the first one has been sent or copied by then. The gain: src/node/SPEED.md. */
   evict(durableIndex: LogIndex): void {
     this.free.push(...this.spent.slice(0, FREE_PAGES_MAX - this.free.length));
     this.spent = [];

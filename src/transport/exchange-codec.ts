@@ -10,21 +10,18 @@
  *  (request-codec.ts). Reading gives null for whatever is not exactly one of these: the general
  *  decoder then says what it is, or why it is nothing. */
 
-import {
-  ENTRIES_PER_RECORD_MAX,
-  isNodeId,
-  MEMBERS_MAX,
-  PAYLOADS_BYTES_MAX,
-} from "../base/limits.ts";
+import { ENTRIES_PER_RECORD_MAX, isNodeId, PAYLOADS_BYTES_MAX } from "../base/limits.ts";
 import type { NodeId } from "../base/types.ts";
 import type { Body } from "./codec.ts";
 import { hexAt } from "./key.ts";
 import type { AppendRequest, Response } from "./requests.ts";
 import type { Frame } from "./types.ts";
 
-/** The codes of the two frames. */
+/** The codes of the two frames, and of the append and its answer inside them. */
 export const REQUEST_CODE = 3;
 export const RESPONSE_CODE = 4;
+export const APPEND_CODE = 0;
+export const APPENDED_CODE = 0;
 export const HOPS_MAX = 8;
 
 type Appended = Extract<Response, { type: "appended" }>;
@@ -36,11 +33,18 @@ const NULL = 0xc0;
 const FALSE = 0xc2;
 const TRUE = 0xc3;
 const BIN8 = 0xc4;
+const BIN16 = 0xc5;
+const BIN32 = 0xc6;
 const U8 = 0xcc;
 const U16 = 0xcd;
 const U32 = 0xce;
 const F64 = 0xcb;
+/** An array head of up to 15 elements is this and their number. */
+const FIXARRAY = 0x90;
+const FIXARRAY_MAX = 15;
 const ARRAY16 = 0xdc;
+const APPEND_FIELDS = 7;
+const APPENDED_FIELDS = 8;
 const NONE = -1;
 /** A number through its eight bytes. */
 const float = new DataView(new ArrayBuffer(8));
@@ -49,14 +53,13 @@ const float = new DataView(new ArrayBuffer(8));
 export function decodeExchange(bytes: Uint8Array): Body | null {
   const reader = new Reader(bytes, 0);
   const head = reader.next();
-  const count =
-    head === ARRAY16 ? reader.big(2) : head >= 0x90 && head <= 0x9f ? head - 0x90 : NONE;
+  const count = head === ARRAY16 ? reader.big(2) : isFixarray(head) ? head - FIXARRAY : NONE;
   const timeUs = reader.integer();
   const echoUs = reader.isNull() ? null : reader.integer();
   if (count < 2 || !isU32(timeUs) || !isU32(echoUs ?? 0)) return null;
   const frames: Frame[] = [];
   for (let left = count - 2; left > 0; left--) {
-    const fields = reader.next() - 0x90;
+    const fields = reader.next() - FIXARRAY;
     const code = reader.next();
     const isRequest = code === REQUEST_CODE && fields === 4;
     if (!isRequest && (code !== RESPONSE_CODE || fields !== 3)) return null;
@@ -86,8 +89,8 @@ export function encodeAppend(request: AppendRequest): Uint8Array {
       binHeadBytes(payloads.length) +
       payloads.length,
   );
-  bytes[0] = 0x97;
-  bytes[1] = 0;
+  bytes[0] = FIXARRAY | APPEND_FIELDS;
+  bytes[1] = APPEND_CODE;
   bytes[2] = BIN8;
   bytes[3] = ID_BYTES;
   for (let at = 0; at < ID_BYTES; at++)
@@ -103,8 +106,8 @@ export function encodeAppend(request: AppendRequest): Uint8Array {
 
 /** null: not an append as it is written here. The payloads alias `bytes`. */
 export function decodeAppend(bytes: Uint8Array): AppendRequest | null {
-  if (bytes[0] !== 0x97 || bytes[1] !== 0 || bytes[2] !== BIN8 || bytes[3] !== ID_BYTES)
-    return null;
+  if (bytes[0] !== (FIXARRAY | APPEND_FIELDS) || bytes[1] !== APPEND_CODE) return null;
+  if (bytes[2] !== BIN8 || bytes[3] !== ID_BYTES) return null;
   const reader = new Reader(bytes, APPEND_HEAD_BYTES);
   const firstSequence = reader.integer();
   const count = reader.integer();
@@ -123,17 +126,18 @@ export function decodeAppend(bytes: Uint8Array): AppendRequest | null {
 export function encodeAppended(response: Appended): Uint8Array {
   const { index, count, term, timeMs, duplicate, holders, commitIndex } = response;
   let size = 2 + integerBytes(index) + integerBytes(count) + integerBytes(term);
-  size += integerBytes(timeMs) + 1 + (holders.length < 16 ? 1 : 3) + integerBytes(commitIndex);
+  size +=
+    integerBytes(timeMs) + 1 + (holders.length <= FIXARRAY_MAX ? 1 : 3) + integerBytes(commitIndex);
   for (const id of holders) size += integerBytes(id);
   const bytes = new Uint8Array(size);
-  bytes[0] = 0x98;
-  bytes[1] = 0;
+  bytes[0] = FIXARRAY | APPENDED_FIELDS;
+  bytes[1] = APPENDED_CODE;
   let at = writeInteger(bytes, 2, index);
   at = writeInteger(bytes, at, count);
   at = writeInteger(bytes, at, term);
   at = writeInteger(bytes, at, timeMs);
   bytes[at++] = duplicate ? TRUE : FALSE;
-  if (holders.length < 16) bytes[at++] = 0x90 | holders.length;
+  if (holders.length <= FIXARRAY_MAX) bytes[at++] = FIXARRAY | holders.length;
   else {
     bytes[at++] = ARRAY16;
     bytes[at++] = 0;
@@ -146,7 +150,7 @@ export function encodeAppended(response: Appended): Uint8Array {
 
 /** null: not such an answer as it is written here. */
 export function decodeAppended(bytes: Uint8Array): Appended | null {
-  if (bytes[0] !== 0x98 || bytes[1] !== 0) return null;
+  if (bytes[0] !== (FIXARRAY | APPENDED_FIELDS) || bytes[1] !== APPENDED_CODE) return null;
   const reader = new Reader(bytes, 2);
   const index = reader.integer();
   const count = reader.integer();
@@ -154,8 +158,9 @@ export function decodeAppended(bytes: Uint8Array): Appended | null {
   const timeMs = reader.integer();
   const duplicate = reader.next();
   if (duplicate !== TRUE && duplicate !== FALSE) return null;
-  const length = reader.next() - 0x90;
-  if (length < 0 || length > 15 || length > MEMBERS_MAX) return null;
+  // Sixteen, the most there can be, are for the general decoder.
+  const length = reader.next() - FIXARRAY;
+  if (length < 0 || length > FIXARRAY_MAX) return null;
   const holders: NodeId[] = [];
   for (let at = 0; at < length; at++) {
     const id = reader.integer();
@@ -213,7 +218,7 @@ class Reader {
   /** Of a byte string; NONE: there is none. */
   binLength(): number {
     const head = this.next();
-    return head < BIN8 || head > 0xc6 ? NONE : this.big(1 << (head - BIN8));
+    return head < BIN8 || head > BIN32 ? NONE : this.big(1 << (head - BIN8));
   }
 
   /** `count` bytes as an unsigned integer; NONE: they are not there. */
@@ -223,6 +228,10 @@ class Reader {
     for (let left = count; left > 0; left--) value = value * 256 + this.next();
     return value;
   }
+}
+
+function isFixarray(head: number): boolean {
+  return head >= FIXARRAY && head <= FIXARRAY + FIXARRAY_MAX;
 }
 
 function isU32(value: number): boolean {
@@ -260,7 +269,7 @@ function binHeadBytes(length: number): number {
 
 function writeBinHead(bytes: Uint8Array, at: number, length: number): number {
   const width = binHeadBytes(length) - 1;
-  bytes[at] = width === 1 ? BIN8 : width === 2 ? 0xc5 : 0xc6;
+  bytes[at] = width === 1 ? BIN8 : width === 2 ? BIN16 : BIN32;
   return writeBig(bytes, at + 1, length, width);
 }
 

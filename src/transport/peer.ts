@@ -16,8 +16,7 @@ const QUEUED_FRAMES_MAX = 16_384;
 /** [timeUs, echoUs, ...]: an array head of 3 and two integers of 5 bytes. */
 const BODY_HEAD_BYTES = 13;
 /** Requests and answers of so many bytes leave before their turn ends, so that the other side works
- *  on them meanwhile: with 1,000 sessions of one entry 44,000 entries a second became 52,000, and
- *  the 99th percentile 120 ms became 50. */
+ *  on them meanwhile: what it gains with many sessions stands in src/client/README.md. */
 const EARLY_BYTES = 16_384;
 /** A chunk's fields around its bytes: an array head, a code, 9 + 5 + 3 + 5 for its numbers, 3 for
  *  the length. */

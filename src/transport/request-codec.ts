@@ -13,7 +13,14 @@ import {
   isNodeId,
 } from "../base/limits.ts";
 import type { MembershipChange, Configuration } from "../raft/types.ts";
-import { decodeAppend, decodeAppended, encodeAppend, encodeAppended } from "./exchange-codec.ts";
+import {
+  APPEND_CODE,
+  APPENDED_CODE,
+  decodeAppend,
+  decodeAppended,
+  encodeAppend,
+  encodeAppended,
+} from "./exchange-codec.ts";
 import { FieldReader } from "./fields.ts";
 import { bytesOf, hexOf } from "./key.ts";
 import { pack, packWithTail, unpack, type Wire } from "./messagepack.ts";
@@ -26,7 +33,7 @@ const REPORT_BYTES_MAX = 1 << 20;
 const TEXT_CHARACTERS_MAX = 4_096;
 
 const REQUEST = {
-  append: 0,
+  append: APPEND_CODE,
   read: 1,
   readIndex: 2,
   status: 3,
@@ -36,7 +43,7 @@ const REQUEST = {
   members: 7,
 } as const;
 const RESPONSE = {
-  appended: 0,
+  appended: APPENDED_CODE,
   records: 1,
   readIndex: 2,
   status: 3,
