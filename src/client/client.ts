@@ -2,19 +2,19 @@
 
 import type { MonotonicMs, NodeId } from "../base/types.ts";
 import type { Configuration } from "../raft/types.ts";
-import type { LeaderHint, ReadRequest, Request } from "../transport/requests.ts";
+import type { ReadRequest, Request } from "../transport/requests.ts";
 import { Births } from "./births.ts";
-import type { Answer, CallResult, Target } from "./call.ts";
+import type { Answer, Target } from "./call.ts";
 import { Calls } from "./calls.ts";
-import { callFailure, nobodyAnswers, type Circumstances } from "./failures.ts";
+import { callFailure, type Circumstances } from "./failures.ts";
 import { Finder } from "./finder.ts";
 import { heardClusters } from "./heard.ts";
+import { Inquiry } from "./inquiry.ts";
 import { Operator } from "./operator.ts";
 import { followLog, POLL_MS, readLog, type Records } from "./reader.ts";
 import { Room } from "./room.ts";
 import { Sender } from "./sender.ts";
 import { type Entry, Session } from "./session.ts";
-import { isComplete, mergeStatus, type Heard } from "./status.ts";
 import {
   RaftError,
   type ClientOptions,
@@ -33,21 +33,6 @@ import type { ClientWire, ClientWorld } from "./world.ts";
 const CALL_TIMEOUT_MS = 2_000;
 /** How long beacons are collected for `clusters`. */
 const LISTEN_MS = 1_500;
-/** After the first report, how long status waits for nodes that should answer. */
-const STATUS_GRACE_MS = 1_000;
-/** A node that does not answer by then is asked for through those that hear it. */
-const STATUS_VIA_MS = 150;
-/** Heard by another node within this time: worth asking for. */
-const STATUS_CONTACT_MS = 1_000;
-const STATUS_POLL_MS = 20;
-/** One node's word on who leads, and how often all are asked. */
-const LEADER_ANSWER_MS = 300;
-const LEADER_POLL_MS = 50;
-/** Whoever waits asks sooner at first, for a hand-over lasts about 20 ms; the pause doubles. */
-const LEADER_POLL_FIRST_MS = 5;
-/** Rounds in which nobody names a leader before there is none. */
-const LEADERLESS_ROUNDS = 4;
-
 export class RaftClient {
   readonly #options: ClientOptions;
   readonly #world: ClientWorld;
@@ -60,6 +45,7 @@ export class RaftClient {
   readonly #sessions = new Set<Session>();
   /** The one that `send` uses. */
   readonly #own: Session;
+  readonly #inquiry: Inquiry;
   readonly #operator: Operator;
   #closed = false;
 
@@ -79,6 +65,14 @@ export class RaftClient {
     this.#births = new Births(calls, () => finder);
     this.#turn = new Turn(clock);
     this.#own = this.session();
+    this.#inquiry = new Inquiry({
+      clock,
+      finder,
+      key: options.key,
+      ask: (request, target, timeoutMs) => this.#ask(request, target, timeoutMs),
+      throwConflict: () => this.#throwConflict(),
+      around: (startedMs) => this.#around(startedMs),
+    });
     this.#operator = new Operator({
       ask: (request, target, timeoutMs) => this.#ask(request, target, timeoutMs),
       leader: (timeoutMs) => this.leader({ wait: true, timeoutMs }),
@@ -169,58 +163,7 @@ export class RaftClient {
 
   /** What all reachable nodes say. Rejects with exit code 3 if none does. */
   async status(options: { readonly timeoutMs?: number } = {}): Promise<ClusterStatus> {
-    const startedMs = this.#now();
-    const timeoutMs = this.#timeoutMs(options.timeoutMs);
-    const heard = new Map<NodeId, Heard>();
-    const asked = new Set<string>();
-    let firstMs: MonotonicMs | null = null;
-    for (;;) {
-      this.#finder.look(this.#now());
-      for (const node of this.#finder.nodes()) {
-        const { id, bootId } = node.remote.identity;
-        if (asked.has(bootId)) continue;
-        asked.add(bootId);
-        this.#ask({ type: "status", of: null }, id, timeoutMs).then(
-          (answer) => {
-            if (answer.type !== "status") return;
-            firstMs ??= this.#now();
-            heard.set(id, { report: answer.report, rttMs: node.rttMs });
-            for (const { address } of answer.report.peers)
-              if (address !== null) this.#finder.greet(address);
-          },
-          () => undefined,
-        );
-      }
-      const nowMs = this.#now();
-      if (firstMs !== null && nowMs - firstMs >= STATUS_VIA_MS) this.#askOthers(heard, asked);
-      const late =
-        nowMs - startedMs >= timeoutMs || (firstMs !== null && nowMs - firstMs >= STATUS_GRACE_MS);
-      if (late || isComplete([...heard.values()])) break;
-      await this.#sleep(STATUS_POLL_MS);
-    }
-    this.#throwConflict();
-    if (heard.size === 0) throw nobodyAnswers(this.#around(startedMs));
-    return mergeStatus([...heard.values()], this.#options.key);
-  }
-
-  /** Asks for nodes that do not answer here through those that hear them: behind a firewall a
-   *  client reaches only the node on its own machine. */
-  #askOthers(heard: Map<NodeId, Heard>, asked: Set<string>): void {
-    for (const { report } of [...heard.values()]) {
-      for (const { id, lastContactMs } of report.peers) {
-        if (heard.has(id) || lastContactMs === null || lastContactMs > STATUS_CONTACT_MS) continue;
-        const question = `${id} through ${report.id}`;
-        if (asked.has(question)) continue;
-        asked.add(question);
-        this.#ask({ type: "status", of: id }, report.id, STATUS_GRACE_MS).then(
-          (answer) => {
-            if (answer.type !== "status" || answer.report.id !== id || heard.has(id)) return;
-            heard.set(id, { report: answer.report, rttMs: null });
-          },
-          () => undefined,
-        );
-      }
-    }
+    return this.#inquiry.status(this.#timeoutMs(options.timeoutMs));
   }
 
   /** Who leads, as a hint: the term is the fencing token. Without `wait` a cluster without a leader
@@ -228,63 +171,7 @@ export class RaftClient {
   async leader(
     options: { readonly wait?: boolean; readonly timeoutMs?: number } = {},
   ): Promise<LeaderAnswer> {
-    const startedMs = this.#now();
-    const timeoutMs = this.#timeoutMs(options.timeoutMs);
-    let leaderless = 0;
-    let pollMs = options.wait === true ? LEADER_POLL_FIRST_MS : LEADER_POLL_MS;
-    while (this.#now() - startedMs < timeoutMs) {
-      const leftMs = startedMs + timeoutMs - this.#now();
-      const hint = await this.#askWhoLeads(leftMs);
-      if (hint !== null) {
-        const address = hint.address ?? this.#finder.connection(hint.id)?.remote.address ?? null;
-        return { id: hint.id, address, term: hint.term };
-      }
-      this.#throwConflict();
-      if (
-        options.wait !== true &&
-        this.#finder.nodes().length > 0 &&
-        ++leaderless >= LEADERLESS_ROUNDS
-      ) {
-        // What a node knows says why there is none.
-        await this.#ask({ type: "status", of: null }, "any", leftMs).catch(() => undefined);
-        break;
-      }
-      await this.#sleep(Math.min(pollMs, leftMs));
-      pollMs = Math.min(LEADER_POLL_MS, pollMs * 2);
-    }
-    const result: CallResult = {
-      type: "timeout",
-      verdict: "safe",
-      lastRefusal: null,
-      lastTo: null,
-      copies: 0,
-    };
-    throw callFailure(result, { type: "leader" }, "leader", this.#around(startedMs));
-  }
-
-  /** What all met nodes believe: whom two of them name, at once; else the highest term that any
-   *  names. */
-  async #askWhoLeads(timeoutMs: number): Promise<LeaderHint | null> {
-    this.#finder.look(this.#now());
-    // Promise.withResolvers is missing in Node 20, where the simulator runs too.
-    let resolve = (_leader: LeaderHint | null): void => {};
-    const promise = new Promise<LeaderHint | null>((settle) => (resolve = settle));
-    const named: LeaderHint[] = [];
-    const answers = this.#finder.nodes().map(async ({ remote: { identity } }) => {
-      const answer = await this.#ask(
-        { type: "leader" },
-        identity.id,
-        Math.min(timeoutMs, LEADER_ANSWER_MS),
-      ).catch(() => null);
-      if (answer?.type !== "leader" || answer.leader === null) return;
-      const { leader } = answer;
-      if (named.some(({ id, term }) => id === leader.id && term === leader.term)) resolve(leader);
-      named.push(leader);
-    });
-    void Promise.all(answers).then(() =>
-      resolve(named.toSorted((a, b) => b.term - a.term)[0] ?? null),
-    );
-    return promise;
+    return this.#inquiry.leader(options.wait === true, this.#timeoutMs(options.timeoutMs));
   }
 
   /** Stops the process that leads now; never its successor. */
