@@ -305,6 +305,7 @@ const rows: readonly Row[] = [
   {
     name: "terms-behind-healed-damage-forgotten",
     knownBug: "own",
+    alsoFoundBy: ["simulator"],
     file: "src/storage/segment-list.ts",
     find: "  return held.findLast(({ head }) => head.derived !== null)?.firstIndex ?? 0;\n",
     replace: "  return held.at(-1)?.firstIndex ?? 0;\n",
