@@ -105,11 +105,6 @@ export class Load {
     this.#loop?.stop();
   }
 
-  /** Acknowledged within the measured time so far. */
-  get entries(): number {
-    return this.#loop?.entries ?? 0;
-  }
-
   async #run({ seconds, warmUpSeconds = WARM_UP_SECONDS }: Span, loop: Loop): Promise<LoadFigures> {
     const { clock } = this.#options;
     const warmUpMs = Math.min(warmUpSeconds, seconds / 2) * 1_000;
@@ -148,7 +143,7 @@ interface Slot {
 }
 
 abstract class Loop {
-  entries = 0;
+  #entries = 0;
   protected readonly options: LoadOptions;
   protected readonly latencies = new LatencyHistogram();
   protected readonly lateness = new LatencyHistogram();
@@ -225,7 +220,7 @@ abstract class Loop {
   #landed(slot: Slot, index: LogIndex): void {
     const nowMs = this.options.clock.monotonicMs();
     this.#written.acknowledge(slot.number, index);
-    if (nowMs >= this.fromMs && nowMs < this.untilMs) this.entries++;
+    if (nowMs >= this.fromMs && nowMs < this.untilMs) this.#entries++;
     this.underWay--;
     if (this.#written.isFull) this.stop();
     this.goOn(slot, nowMs);
@@ -240,11 +235,11 @@ abstract class Loop {
 
   #figures(): LoadFigures {
     const seconds = Math.round(this.untilMs - this.fromMs) / 1_000;
-    const entriesPerSecond = seconds > 0 ? this.entries / seconds : 0;
+    const entriesPerSecond = seconds > 0 ? this.#entries / seconds : 0;
     return {
       ...this.latencies.percentiles(),
       seconds,
-      entries: this.entries,
+      entries: this.#entries,
       entriesPerSecond,
       bytesPerSecond: entriesPerSecond * this.options.form.size,
       timed: this.latencies.count,

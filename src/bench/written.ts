@@ -33,11 +33,6 @@ export class Written {
     this.#entriesMax = entriesMax;
   }
 
-  /** Entries that were sent. */
-  get sent(): number {
-    return this.#sent;
-  }
-
   get acknowledged(): number {
     return this.#acknowledged;
   }

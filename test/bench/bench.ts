@@ -1,7 +1,7 @@
 /** `npm run bench`: what this machine does with the compiled executable: real nodes on loopback,
  *  fdatasync on, everything sealed, default settings.
  *
- *      npm run bench                              the main scenarios, a few minutes
+ *      npm run bench                              the main scenarios, five to six minutes
  *      npm run bench -- --all                     all of them, more than an hour
  *      npm run bench -- closed-1000 closed-64     those
  *      --runs N       runs of each scenario (3); they take turns in random order

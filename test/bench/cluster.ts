@@ -1,8 +1,8 @@
 /** Real nodes for the benchmark: the compiled executable, one process for each node, on loopback,
- *  with their data on a real disk. Single nodes can be killed, started again and wiped, and each
+ *  with their data on a real disk. Single nodes can be killed and started again, and each
  *  process is asked what it used. */
 import { spawn } from "node:child_process";
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { openKey, RaftClient } from "../../src/index.ts";
 import { executable, freePort, Running } from "../e2e/world.ts";
@@ -125,11 +125,6 @@ export class Cluster {
     return this.#slot(id).running.isRunning;
   }
 
-  /** What the node printed since it was started the last time. */
-  lines(id: number): readonly string[] {
-    return this.#slot(id).running.lines;
-  }
-
   /** Resolves when the node has said that it takes entries. */
   async ready(id: number): Promise<void> {
     await this.#slot(id).running.waitForLine(/\bready:/, READY_TIMEOUT_MS);
@@ -152,17 +147,11 @@ export class Cluster {
     slot.running = this.#spawn(id, slot.port);
   }
 
-  /** Removes the data of a node that has ended; then it must be replaced (`raft members`). */
-  wipe(id: number): void {
-    if (this.isRunning(id)) throw new Error(`node ${id} still runs`);
-    rmSync(this.dataDirectory(id), { recursive: true, force: true });
-  }
-
   dataDirectory(id: number): string {
     return join(this.directory, String(id));
   }
 
-  /** CPU, memory and disk traffic of each running node, by id. */
+  /** CPU and memory of each running node, by id. */
   use(): ReadonlyMap<number, ProcessUse> {
     const running = this.ids.filter((id) => this.isRunning(id));
     return new Map(running.map((id) => [id, processUse(this.pid(id))]));

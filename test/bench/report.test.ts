@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type Setting, workHash } from "./machine.ts";
 import { plan } from "./plan.ts";
-import { median, numberText, outcomeOf, renderReport, type Run } from "./report.ts";
+import { numberText, outcomeOf, renderReport, type Run } from "./report.ts";
 import { higher, lower, type Scenario } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios/index.ts";
 
@@ -101,11 +101,6 @@ describe("the report", () => {
     expect(text).toContain("b: not measured: install it");
     expect(text).toContain("c: FAILED: round 1: an entry is missing");
     expect(text).not.toContain("verified: all");
-  });
-
-  it("takes the middle of an even number of values too", () => {
-    expect(median([4, 1, 3, 2])).toBe(2.5);
-    expect(median([5])).toBe(5);
   });
 
   it("shows three digits that count", () => {

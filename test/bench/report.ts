@@ -1,4 +1,6 @@
 /** What the benchmark found, for people and for programs: medians and ranges of all runs. Pure. */
+import { median } from "../quantile.ts";
+import { aligned } from "./aligned.ts";
 import { headLines, type Setting } from "./machine.ts";
 import type { Better, RunResult, Sampled, Scenario } from "./scenario.ts";
 
@@ -79,13 +81,6 @@ function figuresOf(runs: readonly Run[]): readonly Figure[] {
   return [...figures.values()];
 }
 
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const upper = sorted[sorted.length >> 1] ?? Number.NaN;
-  if (sorted.length % 2 === 1) return upper;
-  return ((sorted[(sorted.length >> 1) - 1] ?? Number.NaN) + upper) / 2;
-}
-
 export function renderReport({ setting, seed, seconds, runs, outcomes }: Report): string {
   const failed = outcomes.some(({ failures }) => failures.length > 0);
   return [
@@ -118,6 +113,7 @@ function renderTable(outcomes: readonly Outcome[]): readonly string[] {
     for (const figure of figures) rows.push([scenario, ...cellsOf(figure)]);
   return aligned(
     rows.map((row, at) => (row[0] === rows[at - 1]?.[0] ? ["", ...row.slice(1)] : row)),
+    2,
   );
 }
 
@@ -133,19 +129,4 @@ export function numberText(value: number): string {
   const digits =
     Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : Math.abs(value) >= 1 ? 2 : 3;
   return value.toLocaleString("en", { maximumFractionDigits: digits });
-}
-
-function aligned(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? "").length)),
-  );
-  const isText = (column: number) => column < 2;
-  return rows.map((row) =>
-    row
-      .map((cell, at) =>
-        isText(at) ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0),
-      )
-      .join("  ")
-      .trimEnd(),
-  );
 }

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { Cluster } from "../bench/cluster.ts";
 import { measureSeal } from "../bench/floor.ts";
-import { Load } from "../bench/load.ts";
+import { LibraryLoad } from "../bench/library-load.ts";
 
 const TRIES = 5;
 const TRY_SECONDS = 0.7;
@@ -32,7 +32,7 @@ it.skipIf(!hasProc)(
     onTestFinished(() => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }));
     const cluster = await Cluster.start(directory);
     onTestFinished(() => cluster.stop());
-    const load = new Load(await cluster.connect(), ENTRY_BYTES);
+    const load = new LibraryLoad(await cluster.connect(), ENTRY_BYTES);
     await load.run(OUTSTANDING, WARM_UP_SECONDS);
     const ratios: number[] = [];
     for (let number = 0; number < TRIES; number++) {

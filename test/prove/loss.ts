@@ -4,7 +4,8 @@
  *  Three nodes on this machine, datagrams of 1,200 bytes, every link through the relay, without and
  *  with faults in turn, so that only neighbours in time are compared; the median of their ratios is
  *  the figure. The way from the client to the nodes is clean: what is measured is replication. */
-import { Load } from "../bench/load.ts";
+import { LibraryLoad } from "../bench/library-load.ts";
+import { median } from "../quantile.ts";
 import type { Budget, Figure, Measure } from "./measure.ts";
 import { type LinkFaults, type RelayCounters } from "./relay.ts";
 import { RelayedCluster } from "./relayed.ts";
@@ -62,7 +63,7 @@ async function run(budget: Budget): Promise<Figure> {
   while (done < budget.target && (done === 0 || performance.now() < endMs)) {
     const cluster = await RelayedCluster.start(NODES, budget.seed + done);
     try {
-      const load = new Load(cluster.client, ENTRY_BYTES);
+      const load = new LibraryLoad(cluster.client, ENTRY_BYTES);
       for (let at = 0; at < ROUNDS_PER_CLUSTER && done < budget.target; at++) {
         for (const outstanding of OUTSTANDING) {
           const round = await measureRound(cluster, load, outstanding, levelS);
@@ -87,7 +88,7 @@ async function run(budget: Budget): Promise<Figure> {
 
 async function measureRound(
   cluster: RelayedCluster,
-  load: Load,
+  load: LibraryLoad,
   outstanding: number,
   levelS: number,
 ): Promise<Round> {
@@ -159,13 +160,6 @@ function judge(
     ok: failures.length === 0 && done > 0,
     failures: failures.map((failure) => `${failure} (${replay})`),
   };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = sorted.length >> 1;
-  const upper = sorted[at] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[at - 1] ?? upper) + upper) / 2;
 }
 
 function percent(part: number): string {

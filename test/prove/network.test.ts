@@ -2,7 +2,7 @@
  *  relay is what it says: everything goes through it, and every fault is made. */
 import { describe, expect, it, onTestFinished } from "vitest";
 import { seededRandom } from "../../src/base/random.ts";
-import { Load } from "../bench/load.ts";
+import { LibraryLoad } from "../bench/library-load.ts";
 import { noLanReason } from "../e2e/lan.ts";
 import { MISHAPS } from "./identity-mishaps.ts";
 import { lossy, measure as loss } from "./loss.ts";
@@ -26,7 +26,7 @@ describe("a cluster behind a relay", () => {
       truncatePercent: 3,
       jitterMs: 2,
     });
-    const load = new Load(client, 100);
+    const load = new LibraryLoad(client, 100);
     await load.run(64, 1);
     const counters = await relay.counters();
     for (const [name, count] of Object.entries(counters))
@@ -49,7 +49,7 @@ describe("a cluster behind a relay", () => {
   it("keeps to a link's bandwidth", async () => {
     const { relay, client } = await relayed();
     await relay.set(relay.links(), { bytesPerSecond: 200_000 });
-    const load = new Load(client, 1_000);
+    const load = new LibraryLoad(client, 1_000);
     const { entriesPerSecond } = await load.run(60, 1);
     expect(entriesPerSecond).toBeGreaterThan(0);
     // Two followers, each behind its own link.

@@ -8,6 +8,7 @@ import { SUITES, failingWithoutBugs } from "../planted/suites.ts";
 import { renderRow, showAll, testFilesOf } from "../planted/table.ts";
 import type { Row } from "../planted/table.ts";
 import type { Finding } from "../planted/suites.ts";
+import { median } from "../quantile.ts";
 import type { Figure, Measure, PlantedRow } from "./measure.ts";
 
 /** CPU time for one bug in one suite, seconds. */
@@ -54,14 +55,13 @@ export function plantedFigure(rows: readonly Row[]): Figure {
   const missed = rows.filter(({ finding }) => finding === null);
   const owed = rows.flatMap(({ bug, owed: findings }) => findings.map((of) => ({ bug, of })));
   const bad = rows.filter(({ finding, owed: of }) => finding === null || of.length > 0).length;
-  const seconds = rows.map(({ cpuSeconds }) => cpuSeconds).toSorted((a, b) => a - b);
-  const [median = 0, most = 0] = [seconds[seconds.length >> 1], seconds.at(-1)];
+  const seconds = rows.map(({ cpuSeconds }) => cpuSeconds);
   return {
     done: rows.length,
     bad,
     text:
       `${rows.length - missed.length} of ${rows.length}; ` +
-      `median ${median.toFixed(1)} CPU-s, most ${most.toFixed(1)} CPU-s` +
+      `median ${median(seconds).toFixed(1)} CPU-s, most ${Math.max(...seconds).toFixed(1)} CPU-s` +
       `; by one suite alone: ${aloneText(rows)}`,
     ok: bad === 0,
     failures: [

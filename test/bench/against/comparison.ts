@@ -1,7 +1,10 @@
 /** What all rounds together say: medians and ranges of each side, and ratios of our side to each
  *  other one, made within each round before the median is taken. Pure. */
 import type { Floors } from "../floor.ts";
-import { median, numberText } from "../report.ts";
+import { median } from "../../quantile.ts";
+import { aligned } from "../aligned.ts";
+import { FLOOR_NAMES } from "../floor-names.ts";
+import { numberText } from "../report.ts";
 import type { Level, Sample } from "./drivers.ts";
 
 /** What was measured in one round. */
@@ -42,11 +45,6 @@ export interface Comparison {
 }
 
 const FIGURES = ["entriesPerSecond", "p50Ms", "p99Ms", "clientCores", "serverCores"] as const;
-const FLOORS = [
-  ...(["fdatasyncMs", "fdatasyncOfThreeMs", "roundTripMs", "sealedRoundTripMs"] as const),
-  ...(["entryMs", "sealedDatagramUs", "writeMBps"] as const),
-];
-
 /** `sides` begins with ours. Rounds in which a side is missing do not count where it is needed. */
 export function compare(
   rounds: readonly Round[],
@@ -60,7 +58,10 @@ export function compare(
     ({ outstanding, processes }) => processes === 1 && outstanding === many?.outstanding,
   );
   return {
-    floors: table(FLOORS, (key) => rounds.map(({ floors }) => floors[key])),
+    floors: table(
+      FLOOR_NAMES.map(({ key }) => key),
+      (key) => rounds.map(({ floors }) => floors[key]),
+    ),
     levels: levels.map(({ name }) => ({
       level: name,
       sides: sides.map((side) => ({ side, figures: figuresOf(rounds, side, name) })),
@@ -141,34 +142,16 @@ function renderLevel({ level, sides, ratios }: LevelComparison, own: string): re
     ...sides.map(({ side, figures }) => [`  ${side}`, ...cells(figures)]),
     ...ratios.map(({ to, figures }) => [`  ${own} / ${to}`, ...cells(figures).slice(0, 3)]),
   ];
-  return aligned([head, ...rows]);
+  return aligned([head, ...rows], 1);
 }
 
 function renderFloors(floors: Comparison["floors"]): readonly string[] {
-  const lines: [string, Spread, string][] = [
-    ["one fdatasync into a preallocated file", floors.fdatasyncMs, "ms"],
-    ["the same with three writers at once", floors.fdatasyncOfThreeMs, "ms"],
-    ["one round trip over loopback", floors.roundTripMs, "ms"],
-    ["one sealed round trip", floors.sealedRoundTripMs, "ms"],
-    ["floor of one entry: three writers + two sealed round trips", floors.entryMs, "ms"],
-    ["one datagram sealed and opened, CPU", floors.sealedDatagramUs, "us"],
-    ["raw sequential write, synced at the end", floors.writeMBps, "MB/s"],
-  ];
   return [
     "the machine's floors, in the same rounds",
-    ...lines.map(([name, value, unit]) => `  ${name.padEnd(58)} ${text(value)} ${unit}`),
+    ...FLOOR_NAMES.map(
+      ({ key, about, unit }) => `  ${about.padEnd(58)} ${text(floors[key])} ${unit}`,
+    ),
   ];
-}
-
-/** Columns as wide as they must be, two spaces apart; the first to the left, the others to the
- *  right. */
-function aligned(rows: readonly (readonly string[])[]): readonly string[] {
-  const widths = (rows[0] ?? []).map((_, at) =>
-    Math.max(...rows.map((cells) => (cells[at] ?? "").length)),
-  );
-  const padded = (cell: string, at: number) =>
-    at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0);
-  return rows.map((cells) => cells.map(padded).join("  ").trimEnd());
 }
 
 function text({ median: middle, least, most, rounds }: Spread): string {

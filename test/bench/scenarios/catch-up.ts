@@ -3,7 +3,7 @@
 import { until } from "../../e2e/world.ts";
 import type { LoadFigures } from "../../../src/bench/load.ts";
 import { ENTRY_BYTES, Fill } from "../fill.ts";
-import { Load } from "../load.ts";
+import { LibraryLoad } from "../library-load.ts";
 import { higher, lower, type Bench, type RunResult, type Scenario } from "../scenario.ts";
 
 const ENTRIES = 10_000_000;
@@ -40,7 +40,7 @@ async function run(bench: Bench, args: readonly string[]): Promise<RunResult> {
     return rows.find((row) => row.id === node)?.lastIndex ?? 0;
   };
   const leader = await cluster.leader();
-  const load = new Load(await cluster.connect(), ENTRY_BYTES);
+  const load = new LibraryLoad(await cluster.connect(), ENTRY_BYTES);
   const before = await load.run(OUTSTANDING, bench.seconds, WARM_UP_SECONDS);
   const end = load.start(OUTSTANDING);
   const target = await indexOf(leader);

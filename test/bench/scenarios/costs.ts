@@ -3,7 +3,9 @@
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { endOfBytes } from "../../../src/storage/bytes.ts";
 import { creationOf } from "../../../src/storage/segment-head.ts";
+import { until } from "../../e2e/world.ts";
 import type { Cluster } from "../cluster.ts";
 import { FIRST_LOAD } from "./loads.ts";
 import {
@@ -43,10 +45,10 @@ async function measureCost(bench: Bench, outstanding: number): Promise<RunResult
   const first = await bench.load(cluster, FIRST_LOAD);
   const bytesBefore = logBytes(cluster.dataDirectory(leader));
   const load = { outstanding, size: SIZE, seconds: bench.seconds };
-  const { entries, use, verified, entriesPerSecond } = await bench.load(cluster, load);
+  const { entries, seconds, use, verified, entriesPerSecond } = await bench.load(cluster, load);
   // The clocks of processes and load begin some milliseconds apart.
-  const counted = (entries * use.seconds) / bench.seconds;
-  const us = (seconds: number) => (seconds * 1_000_000) / counted;
+  const counted = (entries * use.seconds) / seconds;
+  const us = (cpuSeconds: number) => (cpuSeconds * 1_000_000) / counted;
   const followers = [...use.nodesCpuSeconds].filter(([id]) => id !== leader);
   const rss = (id: number) => (use.nodesRssBytes.get(id) ?? NaN) / MEGABYTE;
   const followersRss = followers.map(([id]) => rss(id));
@@ -54,7 +56,7 @@ async function measureCost(bench: Bench, outstanding: number): Promise<RunResult
   return {
     figures: [
       lower("leader CPU", us(use.nodesCpuSeconds.get(leader) ?? NaN), "us/entry"),
-      lower("follower CPU", us(mean(followers.map(([, seconds]) => seconds))), "us/entry"),
+      lower("follower CPU", us(mean(followers.map(([, cpuSeconds]) => cpuSeconds))), "us/entry"),
       lower("client CPU", us(use.clientCpuSeconds), "us/entry"),
       lower("datagrams", use.datagrams / counted, "/entry"),
       lower("log", bytes / verified, "B/entry"),
@@ -71,12 +73,8 @@ async function measureCost(bench: Bench, outstanding: number): Promise<RunResult
  *  is not counted. */
 function logBytes(directory: string): number {
   const segments = readdirSync(directory).filter((name) => creationOf(name) !== null);
-  return segments.reduce((sum, name) => {
-    const bytes = readFileSync(join(directory, name));
-    let end = bytes.length;
-    while (end > 0 && bytes[end - 1] === 0) end--;
-    return sum + end;
-  }, 0);
+  const lengths = segments.map((name) => endOfBytes(readFileSync(join(directory, name)), 0));
+  return lengths.reduce((sum, length) => sum + length, 0);
 }
 
 /** Only fdatasync is stopped at, so everything else runs as without strace; the entries per second
@@ -104,15 +102,9 @@ async function measureSyncs(bench: Bench, outstanding: number): Promise<RunResul
 /** strace writes its summary when the node has ended. */
 async function endAndCount(cluster: Cluster, id: number, path: string): Promise<number> {
   await cluster.kill(id);
-  const deadlineMs = performance.now() + END_TIMEOUT_MS;
-  while (performance.now() < deadlineMs) {
-    const calls = /^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?fdatasync$/m.exec(
-      read(path),
-    )?.[1];
-    if (calls !== undefined) return Number(calls);
-    await new Promise((resolve) => void setTimeout(resolve, 50));
-  }
-  throw new Error(`strace wrote no summary: ${read(path)}`);
+  const row = /^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?fdatasync$/m;
+  const calls = () => row.exec(read(path))?.[1];
+  return Number(await until(`a summary of strace in ${path}`, calls, END_TIMEOUT_MS));
 }
 
 function read(path: string): string {

@@ -1,6 +1,7 @@
 /** What the machine itself takes: no cluster can be faster than that. */
 import { measureFloors } from "../floor.ts";
-import { higher, lower, type Scenario } from "../scenario.ts";
+import { FLOOR_NAMES } from "../floor-names.ts";
+import type { Scenario } from "../scenario.ts";
 
 export const floors: readonly Scenario[] = [
   {
@@ -9,17 +10,12 @@ export const floors: readonly Scenario[] = [
     main: true,
     settings: {},
     async run(bench) {
-      const floor = await measureFloors(bench.directory);
+      const measured = await measureFloors(bench.directory);
       return {
-        figures: [
-          lower("fdatasync", floor.fdatasyncMs, "ms"),
-          lower("fdatasync of three", floor.fdatasyncOfThreeMs, "ms"),
-          lower("round trip", floor.roundTripMs, "ms"),
-          lower("sealed round trip", floor.sealedRoundTripMs, "ms"),
-          lower("one entry", floor.entryMs, "ms"),
-          lower("seal and open", floor.sealedDatagramUs, "us"),
-          higher("raw write", floor.writeMBps, "MB/s"),
-        ],
+        figures: FLOOR_NAMES.map(({ key, name, unit, better }) => ({
+          ...{ name, unit, better },
+          value: measured[key],
+        })),
         verified: 0,
       };
     },

@@ -1,5 +1,5 @@
 /** A stream of the largest entries beside a client that sends small ones. */
-import { Load } from "../load.ts";
+import { LibraryLoad } from "../library-load.ts";
 import { higher, lower, type Scenario } from "../scenario.ts";
 
 const SMALL_BYTES = 100;
@@ -20,8 +20,8 @@ export const larges: readonly Scenario[] = [
     },
     async run(bench) {
       const cluster = await bench.cluster();
-      const small = new Load(await cluster.connect(), SMALL_BYTES);
-      const large = new Load(await cluster.connect(), LARGE_BYTES);
+      const small = new LibraryLoad(await cluster.connect(), SMALL_BYTES);
+      const large = new LibraryLoad(await cluster.connect(), LARGE_BYTES);
       const seconds = bench.seconds / 2;
       const alone = await small.run(1, seconds, WARM_UP_SECONDS);
       const [beside, stream] = await Promise.all([

@@ -2,7 +2,7 @@
  *  run, clients that never wait, a reader that does not read. */
 import { sleep } from "../../e2e/world.ts";
 import type { Cluster } from "../cluster.ts";
-import { Load } from "../load.ts";
+import { LibraryLoad } from "../library-load.ts";
 import { higher, lower, type Bench, type RunResult, type Scenario } from "../scenario.ts";
 
 const OUTSTANDING = 1_000;
@@ -14,7 +14,7 @@ const LOOK_MS = 100;
 
 /** A load that goes on beside the trouble, and what ends both. */
 interface Going {
-  readonly load: Load;
+  readonly load: LibraryLoad;
   readonly end: () => Promise<unknown>;
 }
 
@@ -59,7 +59,7 @@ export const memories: readonly Scenario[] = [
 async function loaded(cluster: Cluster, clients: number, outstanding: number): Promise<Going> {
   const first = await cluster.connect();
   const others = Array.from({ length: clients - 1 }, () => cluster.connect());
-  const load = new Load([first, ...(await Promise.all(others))], ENTRY_BYTES);
+  const load = new LibraryLoad([first, ...(await Promise.all(others))], ENTRY_BYTES);
   return { load, end: load.start(clients * outstanding) };
 }
 

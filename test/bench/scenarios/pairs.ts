@@ -2,8 +2,8 @@
  *  slice each: what another setting costs, as a ratio between neighbours in time. The one that
  *  rests sends its heartbeats, in both cases alike. */
 import type { ClusterOptions } from "../cluster.ts";
-import { Load } from "../load.ts";
-import { median } from "../report.ts";
+import { LibraryLoad } from "../library-load.ts";
+import { median } from "../../quantile.ts";
 import { higher, lower, type Bench, type RunResult, type Scenario } from "../scenario.ts";
 import { FIRST_LOAD } from "./loads.ts";
 
@@ -59,10 +59,10 @@ function scenario(
 /** A cluster of the pair, its load, and what came of it. */
 class Half {
   readonly slices: Slice[] = [];
-  readonly #load: Load;
+  readonly #load: LibraryLoad;
   readonly #outstanding: number;
 
-  private constructor(load: Load, outstanding: number) {
+  private constructor(load: LibraryLoad, outstanding: number) {
     this.#load = load;
     this.#outstanding = outstanding;
   }
@@ -70,7 +70,7 @@ class Half {
   static async start(bench: Bench, options: ClusterOptions, pair: Pair): Promise<Half> {
     const cluster = await bench.cluster(options);
     for (let dead = 0; dead < pair.dead; dead++) await cluster.kill(await cluster.follower());
-    return new Half(new Load(await cluster.connect(), SIZE), pair.outstanding);
+    return new Half(new LibraryLoad(await cluster.connect(), SIZE), pair.outstanding);
   }
 
   async warmUp(): Promise<void> {

@@ -1,7 +1,7 @@
 /** How long a whole process takes, from its start to its exit: what somebody waits who types a
  *  command. */
 import { spawnSync } from "node:child_process";
-import { median } from "../report.ts";
+import { median } from "../../quantile.ts";
 import { lower, type RunResult, type Scenario } from "../scenario.ts";
 
 const TIMES = 20;

@@ -2,7 +2,7 @@
  *  meanwhile. */
 import { type LogIndex, RaftClient } from "../../src/index.ts";
 import { EntryForm, runName } from "../../src/bench/entries.ts";
-import { Load as Loading, type LoadFigures } from "../../src/bench/load.ts";
+import { Load, type LoadFigures } from "../../src/bench/load.ts";
 import { systemClock } from "../../src/transport/clock.ts";
 import { systemDice } from "../../src/transport/dice.ts";
 
@@ -10,15 +10,15 @@ const READ_TIMEOUT_MS = 30_000;
 /** What `start` begins is ended by whoever began it, or after a day. */
 const SECONDS_MAX = 86_400;
 
-export class Load {
+export class LibraryLoad {
   readonly #clients: readonly [RaftClient, ...RaftClient[]];
-  readonly #load: Loading;
+  readonly #load: Load;
 
   /** Entries have `size` bytes, 16 at least, and come from all clients in turn. */
   constructor(clients: RaftClient | readonly [RaftClient, ...RaftClient[]], size: number) {
     this.#clients = clients instanceof RaftClient ? [clients] : clients;
     const form = new EntryForm(runName(systemDice(5)), size);
-    this.#load = new Loading({ targets: this.#clients, form, clock: systemClock });
+    this.#load = new Load({ targets: this.#clients, form, clock: systemClock });
   }
 
   /** Entries that were acknowledged. */
