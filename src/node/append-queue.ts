@@ -376,10 +376,12 @@ export class AppendQueue<Requester> {
   #leadAgain(): void {
     this.#orphansUntilMs = Infinity;
     const open = this.#waiters.slice(this.#waitersFrom);
-    this.#waiters = open.filter((waiter) => this.#host.termAt(waiter.firstIndex) === waiter.term);
+    this.#waiters = [];
     this.#waitersFrom = 0;
-    for (const waiter of open)
-      if (!this.#waiters.includes(waiter)) this.#refuseAll(waiter, "unknown");
+    for (const waiter of open) {
+      if (this.#host.termAt(waiter.firstIndex) === waiter.term) this.#waiters.push(waiter);
+      else this.#refuseAll(waiter, "unknown");
+    }
   }
 
   #refuse(

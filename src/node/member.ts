@@ -126,6 +126,7 @@ export class Member {
     );
     this.#entrance = new Entrance({
       uncommittedBytes: () => this.core.uncommittedBytes,
+      leaderHint: options.leaderHint,
       offer: (...taken) => this.#appends.offer(...taken),
     });
     this.#healer = new Healer(this.log);
@@ -227,6 +228,7 @@ export class Member {
       this.core.nextDeadlineMs(),
       this.log.nextDeadlineMs(),
       this.reads.nextDeadlineMs(),
+      this.#entrance.nextDeadlineMs(),
       this.#appends.nextDeadlineMs(),
       this.#healer.nextDeadlineMs(),
       this.#chainCheck.nextDeadlineMs(),

@@ -142,6 +142,7 @@ function planOf(wish: Wish): Plan {
       segmentBytesMin: 65_536,
       segmentBytesMax: 1_048_576,
       tailBytesMax: 1_048_576,
+      tailPageBytes: 65_536,
       sessionsMax: 1_024,
     },
     datagramBytes: 1_200,

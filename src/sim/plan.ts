@@ -41,12 +41,13 @@ export interface Plan {
   readonly verbose: boolean;
 }
 
-/** Small segments, so that their borders are crossed often; few sessions, so that some are
- *  forgotten. */
+/** Small segments and pages, so that their borders are crossed often and memory is used again; few
+ *  sessions, so that some are forgotten. */
 const SMALL_LIMITS: LogLimits = {
   segmentBytesMin: 16_384,
   segmentBytesMax: 65_536,
   tailBytesMax: 16_384,
+  tailPageBytes: 4_096,
   sessionsMax: 64,
 };
 

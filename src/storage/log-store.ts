@@ -82,7 +82,7 @@ export class DiskLog implements LogStore, WriterSource {
     this.lastIndex = start.lastIndex;
     this.lastChain = start.lastChain;
     this.syncedIndex = start.lastIndex;
-    this.tail = new Tail(start.lastIndex, start.lastChain, start.limits.tailBytesMax);
+    this.tail = new Tail(start.lastIndex, start.lastChain, start.limits);
     const base = this.segments.first.head;
     this.baseIndex = base.firstIndex - 1;
     this.baseTerm = base.termBefore;
@@ -183,7 +183,7 @@ export class DiskLog implements LogStore, WriterSource {
     this.lastChain = this.baseChain;
     this.committedIndex = this.baseIndex;
     this.syncedIndex = this.baseIndex;
-    this.tail = new Tail(this.lastIndex, this.lastChain, this.limits.tailBytesMax);
+    this.tail = new Tail(this.lastIndex, this.lastChain, this.limits);
     this.writer.install(this.baseIndex, this.baseChain);
     this.appendedBytes = this.writer.writtenBytes;
   }

@@ -4,12 +4,13 @@
 import { assert } from "../base/assert.ts";
 import type { LogIndex } from "../base/types.ts";
 import { readU32 } from "./bytes.ts";
+import type { LogLimits } from "./limits.ts";
 import { PAYLOADS_OFFSET, type RecordFields, readHead, writeRecord } from "./record.ts";
 import type { LogRead, RecordHead } from "./types.ts";
 
 /** How many bytes of durable records are kept. */
 export const TAIL_BYTES_MAX = 12_582_912;
-const PAGE_BYTES = 524_288;
+export const TAIL_PAGE_BYTES = 524_288;
 /** Pages kept to be used again. */
 const FREE_PAGES_MAX = 8;
 
@@ -41,11 +42,17 @@ export class Tail {
   private last: LogIndex;
   private chain: number;
   private readonly bytesMax: number;
+  private readonly pageBytes: number;
 
-  constructor(lastIndex: LogIndex, lastChain: number, bytesMax: number) {
+  constructor(
+    lastIndex: LogIndex,
+    lastChain: number,
+    limits: Pick<LogLimits, "tailBytesMax" | "tailPageBytes">,
+  ) {
     this.last = lastIndex;
     this.chain = lastChain;
-    this.bytesMax = bytesMax;
+    this.bytesMax = limits.tailBytesMax;
+    this.pageBytes = limits.tailPageBytes;
   }
 
   /** Bytes of all records held. */
@@ -105,8 +112,8 @@ export class Tail {
       current.used + recordBytes <= current.bytes.length
     )
       return current;
-    const used = recordBytes <= PAGE_BYTES ? this.free.pop() : undefined;
-    const bytes = used ?? new Uint8Array(Math.max(PAGE_BYTES, recordBytes));
+    const used = recordBytes <= this.pageBytes ? this.free.pop() : undefined;
+    const bytes = used ?? new Uint8Array(Math.max(this.pageBytes, recordBytes));
     const page = {
       bytes,
       used: 0,
@@ -145,8 +152,11 @@ export class Tail {
   /** Forgets old pages beyond the bound, never what is not durable yet. Call after every sync.
    *
    *  A fresh page costs more than what is copied into it, because the kernel clears it first, so
-   *  the memory is used again, at the second sync: a sync begins in a turn, so whatever was read
-   *  before the first one has been sent or copied by then. The gain: src/node/SPEED.md. */
+   *  the memory is used again, from the second sync on. A view is queued by an arrival and has been
+   *  sent or copied at the end of the turn that this arrival asks for. Only an arrival refills a
+   *  page, too: to do so before that turn, a whole sync would have to begin and end between two
+   *  arrivals that share it. A sync need not begin in a turn: the second batch of a job begins in
+   *  the completion of the first. The gain: src/node/SPEED.md. */
   evict(durableIndex: LogIndex): void {
     this.free.push(...this.spent.slice(0, FREE_PAGES_MAX - this.free.length));
     this.spent = [];
@@ -155,7 +165,7 @@ export class Tail {
       if (next > durableIndex + 1) return;
       const page = this.pages.shift();
       this.heldBytes -= page?.used ?? 0;
-      if (page?.bytes.length === PAGE_BYTES) this.spent.push(page.bytes);
+      if (page?.bytes.length === this.pageBytes) this.spent.push(page.bytes);
     }
   }
 

@@ -90,8 +90,8 @@ export interface SessionRow {
 }
 
 export interface LogRead {
-  /** Whole records, contiguous, ready for the wire. An alias of memory that is not changed
-   *  later. */
+  /** Whole records, contiguous, ready for the wire. An alias of memory that may be used again
+   *  after the second sync from now: who needs it beyond this turn copies it. */
   readonly bytes: Uint8Array;
   readonly firstIndex: LogIndex;
   readonly lastIndex: LogIndex;

@@ -34,6 +34,7 @@ async function costsOf(nodes: number, clients: number, outstanding: number): Pro
       segmentBytesMin: 16 << 20,
       segmentBytesMax: 32 << 20,
       tailBytesMax: 16 << 20,
+      tailPageBytes: 512 << 10,
       sessionsMax: 64,
     },
   });

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { CALM } from "../../src/sim/network.ts";
 import { RaftError } from "../../src/client/types.ts";
 import type { Machine } from "../../src/sim/machine.ts";
+import { timingsOf } from "../../src/sim/plan.ts";
 import { LIMITS, Stage } from "./stage.ts";
 
 let stage: Stage;
@@ -31,6 +32,28 @@ describe("a client", () => {
     await stage.until("another leads", () => stage.leader() !== null);
     const wanted = Array.from({ length: 1_000 }, (_, at) => `entry ${at + 1}`);
     expect(stage.entries(stage.leader()?.id ?? 0)).toEqual(wanted);
+  });
+
+  it("with a large entry waits 100 ms at most while others' entries are not committed", async () => {
+    stage = await Stage.founded({ timings: timingsOf(1_000), receiveBufferBytes: 16 << 20 });
+    const leader = stage.leader()!;
+    const clients = await inTurn(2, () => stage.client(leader.host));
+    for (const client of clients) await stage.send(client, "one");
+    const { network } = stage.cluster;
+    for (const { host } of stage.cluster.machines.values()) network.cut(host, leader.host);
+    const { core, log } = stage.member(leader.id);
+    const send = (at: number, bytes: number): void =>
+      void clients[at]!.send("x".repeat(bytes)).catch(() => {});
+    for (let times = 0; times < 12; times++) send(0, 60_000);
+    await stage.until("much is uncommitted", () => core.uncommittedBytes > 700_000);
+    const { lastIndex } = log;
+    const fromMs = stage.cluster.nowMs;
+    send(1, 500_000);
+    await stage.until("the large one is in the log", () => log.lastIndex > lastIndex);
+    const tookMs = stage.cluster.nowMs - fromMs;
+    expect(core.role).toBe("leader");
+    expect(tookMs).toBeGreaterThan(100);
+    expect(tookMs).toBeLessThan(150);
   });
 
   it("that is forgotten by a session table of 4 is refused, never executed again", async () => {

@@ -15,11 +15,12 @@ import { CALM } from "../../src/sim/network.ts";
 import { timingsOf, type Plan } from "../../src/sim/plan.ts";
 import { Watch } from "../../src/sim/watch.ts";
 
-/** Small segments, so that their borders are crossed. */
+/** Small segments and pages, so that their borders are crossed. */
 export const LIMITS = {
   segmentBytesMin: 16_384,
   segmentBytesMax: 65_536,
   tailBytesMax: 16_384,
+  tailPageBytes: 4_096,
   sessionsMax: 64,
 };
 

@@ -31,6 +31,7 @@ export const SMALL: LogLimits = {
   segmentBytesMin: 16_384,
   segmentBytesMax: 65_536,
   tailBytesMax: 4_096,
+  tailPageBytes: 2_048,
   sessionsMax: 8,
 };
 

@@ -11,6 +11,7 @@ const LIMITS = {
   segmentBytesMin: 1_048_576,
   segmentBytesMax: 1_048_576,
   tailBytesMax: 65_536,
+  tailPageBytes: 16_384,
   sessionsMax: 8,
 };
 const PIECE = 57_000;

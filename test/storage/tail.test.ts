@@ -5,8 +5,9 @@ import { encodePayloads, encodeRecord, NO_CLIENT, readHead } from "../../src/sto
 import { Tail } from "../../src/storage/tail.ts";
 import { RECORD_KIND } from "../../src/storage/types.ts";
 
+const LIMITS = { tailBytesMax: 1_048_576, tailPageBytes: 4_096 };
 /** Two of them do not fit into one page. */
-const PAYLOADS = encodePayloads([new Uint8Array(300_000).fill(7)]);
+const PAYLOADS = encodePayloads([new Uint8Array(3_000).fill(7)]);
 
 function fieldsAt(firstIndex: number) {
   const kind = RECORD_KIND.user;
@@ -15,8 +16,8 @@ function fieldsAt(firstIndex: number) {
 
 describe("records in memory", () => {
   it("are the same bytes whether they are made in place or copied", () => {
-    const made = new Tail(0, 5, 1 << 20);
-    const copied = new Tail(0, 5, 1 << 20);
+    const made = new Tail(0, 5, LIMITS);
+    const copied = new Tail(0, 5, LIMITS);
     let chain = 5;
     for (const index of [1, 2, 3]) {
       const record = encodeRecord(fieldsAt(index), PAYLOADS, chain);
@@ -32,7 +33,7 @@ describe("records in memory", () => {
   });
 
   it("do not change before the second sync after they fell out, and are used again then", () => {
-    const tail = new Tail(0, 5, 1);
+    const tail = new Tail(0, 5, { ...LIMITS, tailBytesMax: 1 });
     for (const index of [1, 2]) tail.make(fieldsAt(index), PAYLOADS);
     const view = tail.read(1, 0)?.bytes ?? new Uint8Array(0);
     const before = view.slice();

@@ -195,6 +195,15 @@ const rows: readonly Row[] = [
     unit: KNOWN,
   },
   {
+    name: "tail-page-reused-at-once",
+    knownBug: "26",
+    file: "src/storage/tail.ts",
+    find: "this.spent.push(page.bytes)",
+    replace: "this.free.push(page.bytes)",
+    sentence: "Records that were handed out change when others are appended after one sync.",
+    unit: ["test/storage/tail.test.ts"],
+  },
+  {
     name: "tail-not-truncated",
     knownBug: "26",
     file: "src/storage/log-store.ts",

@@ -5,6 +5,7 @@ const RANDOM = ["test/raft/random.test.ts"];
 const READ_INDEX = ["test/raft/read-index.test.ts"];
 const MEMBERS = ["test/raft/known-bugs-members.test.ts"];
 const QUEUE = ["test/node/append-queue.test.ts"];
+const ENTRANCE = ["test/node/entrance.test.ts"];
 const IF_LAST = ["test/node/if-last.test.ts"];
 const READS = ["test/node/reads.test.ts"];
 const SEND = ["test/client/send-together.test.ts", "test/client/send.test.ts"];
@@ -291,6 +292,42 @@ const rows: readonly Row[] = [
       "  if (leader !== null) setLeader(state, leader, reason, entersTerm);\n}\n\n/** Asks whether",
     sentence: "The leader of an older term is named in a newer one.",
     unit: MEMBERS,
+  },
+  {
+    name: "large-request-starves",
+    knownBug: "own",
+    file: "src/node/entrance.ts",
+    find: "(this.#isCalm() || nowMs >= this.nextDeadlineMs())",
+    replace: "this.#isCalm()",
+    sentence: "A large request waits for as long as other clients keep the log busy.",
+    unit: ENTRANCE,
+    random: NONE,
+  },
+  {
+    name: "large-copies-fill-the-entrance",
+    knownBug: "own",
+    file: "src/node/entrance.ts",
+    find: "    if (copy >= 0) {\n",
+    replace: "    if (copy > WAITING_MAX) {\n",
+    sentence: "The repetitions of one large request take the places of other clients'.",
+    unit: ENTRANCE,
+    random: NONE,
+  },
+  {
+    name: "entrance-offers-without-leading",
+    knownBug: "own",
+    file: "src/node/entrance.ts",
+    find: '      answer({ type: "refused", code: "not leader", text: "", leader, number: null });\n',
+    replace: "      this.#host.offer(request, answer, 0);\n",
+    also: [
+      {
+        find: "    const leader = this.#host.leaderHint();\n    for (const { answer } of",
+        replace: "    for (const { request, answer } of",
+      },
+    ],
+    sentence: "A former leader no longer tells clients that it knows nothing of their entries.",
+    unit: ENTRANCE,
+    random: NONE,
   },
   {
     name: "pass-on-without-bound",
