@@ -34,7 +34,7 @@ describe("a client", () => {
     expect(stage.entries(stage.leader()?.id ?? 0)).toEqual(wanted);
   });
 
-  it("with a large entry waits 100 ms at most while others' entries are not committed", async () => {
+  it("with a large entry waits no longer than 100 ms for others' entries to be committed", async () => {
     stage = await Stage.founded({ timings: timingsOf(1_000), receiveBufferBytes: 16 << 20 });
     const leader = stage.leader()!;
     const clients = await inTurn(2, () => stage.client(leader.host));
