@@ -317,8 +317,8 @@ const rows: readonly Row[] = [
     name: "entrance-offers-without-leading",
     knownBug: "own",
     file: "src/node/entrance.ts",
-    find: '      answer({ type: "refused", code: "not leader", text: "", leader, number: null });\n',
-    replace: "      this.#host.offer(request, answer, 0);\n",
+    find: 'answer({ type: "refused", code: "not leader", text: "", leader, number: null });\n',
+    replace: "this.#host.offer(request, answer, 0);\n",
     also: [
       {
         find: "    const leader = this.#host.leaderHint();\n    for (const { answer } of",
