@@ -45,6 +45,8 @@ async function costsOf(nodes: number, clients: number, outstanding: number): Pro
   if (leader === null) throw new Error("nobody leads");
   const { log } = stage.member(leader.id);
   const firstIndex = log.lastIndex + 1;
+  // The next segment is filled first: without haste, and not for these entries.
+  await stage.pass(20);
   const counted = countFromNow(stage);
   let begun = 0;
   const work = async (client: RaftClient): Promise<void> => {
