@@ -21,7 +21,8 @@ export interface BenchWish {
 export interface BenchResult {
   readonly cluster: string;
   readonly figures: LoadFigures;
-  readonly verdict: Verdict;
+  /** null: the log could not be read back. */
+  readonly verdict: Verdict | null;
   /** Entries that were acknowledged, the warm-up's too. */
   readonly acknowledged: number;
   /** Where they lie; null when there are none. */
@@ -64,12 +65,16 @@ export function benchJson(
   interrupted: boolean,
 ): Record<string, unknown> {
   const { figures, verdict, acknowledged, span, cluster } = result;
-  const { p50Us, p90Us, p99Us, p999Us, maxUs } = figures;
+  const measured = (value: number): number | null => (figures.timed === 0 ? null : value);
   return {
     entriesPerSecond: Math.round(figures.entriesPerSecond),
     bytesPerSecond: Math.round(figures.bytesPerSecond),
-    ...{ p50Us, p90Us, p99Us, p999Us, maxUs },
-    verified: verdict.problemCount === 0 && verdict.verified === acknowledged,
+    p50Us: measured(figures.p50Us),
+    p90Us: measured(figures.p90Us),
+    p99Us: measured(figures.p99Us),
+    p999Us: measured(figures.p999Us),
+    maxUs: measured(figures.maxUs),
+    verified: verdict?.problemCount === 0 && verdict.verified === acknowledged,
     cluster,
     clients: wish.clients,
     size: wish.size,
@@ -88,14 +93,17 @@ function column(title: string, cell: (figures: LoadFigures) => string): Column<L
   return { title, align: "right", cell };
 }
 
-function loadText({ outstanding, rate, size, clients }: BenchWish, result: BenchResult): string {
+function loadText(wish: BenchWish, result: BenchResult): string {
+  const { outstanding, rate, size, clients } = wish;
   const { cluster, figures } = result;
   const from = `from ${clients === 1 ? "1 client" : `${clients} clients`}`;
   const what =
     rate === null
       ? `${entriesText(outstanding ?? 0)} of ${size} bytes under way ${from}`
-      : `${rate} entries of ${size} bytes a second ${from}`;
-  const how = figures.timed === 0 ? "nothing was measured" : `${figures.seconds.toFixed(1)} s`;
+      : `${entriesText(rate)} of ${size} bytes a second ${from}`;
+  const cutShort = figures.seconds < wish.seconds ? ` of ${wish.seconds} s` : "";
+  const how =
+    figures.timed === 0 ? "nothing was measured" : `${figures.seconds.toFixed(1)} s${cutShort}`;
   return `cluster ${cluster}: ${what}, ${how}`;
 }
 
@@ -117,6 +125,11 @@ function fateLines({ size }: BenchWish, result: BenchResult): readonly string[] 
   if (span === null) return ["nothing was acknowledged"];
   const where = `${span.firstIndex} to ${span.lastIndex}`;
   const stays = `they stay there, ${megabytes(acknowledged * size)} MB on each node`;
+  if (verdict === null)
+    return [
+      `NOT verified, the log could not be read back: ${entriesText(acknowledged)} acknowledged at ${where};`,
+      stays,
+    ];
   return verdict.problemCount === 0
     ? [
         `verified: all ${entriesText(acknowledged)} that were acknowledged are in the log, each once, at ${where};`,

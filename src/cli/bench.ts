@@ -107,12 +107,17 @@ async function bench(
     timeoutMs: session.timeoutMs,
   });
   const figures = await run(load, wish, context);
-  const verdict = await readBack(client, load, lastIndex + 1, context).catch((error: unknown) => {
+  const { acknowledged, span } = load.written;
+  let verdict: Verdict | null = null;
+  let failure: unknown = figures.failure;
+  try {
+    verdict = await readBack(client, load, lastIndex + 1, context);
+  } catch (error) {
     // A cluster that fell silent cannot be read either: why it did is the news.
-    throw figures.failure ?? error;
-  });
-  const result = { cluster, figures, verdict, acknowledged: load.written.acknowledged };
-  return conclude(session, wish, { ...result, span: load.written.span }, args, context);
+    failure ??= error;
+  }
+  const result = { cluster, figures, verdict, acknowledged, span };
+  return conclude(session, wish, result, failure, args, context);
 }
 
 /** The index of the last entry; 0: there is none. */
@@ -199,27 +204,29 @@ async function readBack(
   return verdict;
 }
 
-/** Prints what came of it, and returns or throws accordingly. */
+/** Prints what came of it, and returns or throws accordingly. `failure`: what ended the load or the
+ *  reading, or null. */
 async function conclude(
   session: ClientSession,
   wish: BenchWish,
   result: BenchResult,
+  failure: unknown,
   args: CommandArguments,
   { terminal, signal }: CommandContext,
 ): Promise<ExitCode> {
-  const { figures, verdict } = result;
+  const { verdict } = result;
   const json = benchJson(wish, result, signal.aborted);
   const isJson = args["json"] === true;
   const broken =
-    verdict.problemCount === 0
+    verdict === null || verdict.problemCount === 0
       ? null
       : `NOT verified: ${verdict.problemCount} of what was acknowledged:\n${verdict.problems.join("\n")}`;
   if (!isJson) await terminal.out(`${renderBench(wish, result, terminal.paintOut)}\n`);
   if (broken !== null) throw new CommandError(broken, 7, json);
-  if (figures.failure !== null) {
-    const failure = session.explain(figures.failure);
-    if (!(failure instanceof CommandError)) throw failure;
-    throw new CommandError(`ended early: ${failure.message}`, failure.exitCode, json);
+  if (failure !== null) {
+    const explained = session.explain(failure);
+    if (!(explained instanceof CommandError)) throw explained;
+    throw new CommandError(`ended early: ${explained.message}`, explained.exitCode, json);
   }
   if (isJson) await terminal.out(`${JSON.stringify(json)}\n`);
   return signal.aborted ? 130 : 0;

@@ -61,6 +61,17 @@ describe("raft bench", () => {
     expect(benchJson(WISH, fewer, false)).toMatchObject({ verified: false });
   });
 
+  it("shows the figures of a load that could not be read back, and says that it is not verified", () => {
+    const unread = { ...result({ seconds: 2.2 }), verdict: null };
+    const text = renderBench(WISH, unread, plain);
+    expect(text).toContain("under way from 1 client, 2.2 s of 5 s\n");
+    expect(text).toMatch(/^ENTRIES\/S /m);
+    expect(text).toMatch(
+      /^NOT verified, the log could not be read back: \d+ entries acknowledged at \d+ to \d+;\nthey stay there/m,
+    );
+    expect(benchJson(WISH, unread, false)).toMatchObject({ verified: false, seconds: 2.2 });
+  });
+
   it("shows no figures when nothing was measured", () => {
     const nothing = { ...result({ timed: 0 }), acknowledged: 0, span: null };
     expect(renderBench(WISH, nothing, plain)).toBe(
@@ -70,6 +81,7 @@ describe("raft bench", () => {
         "nothing was acknowledged",
       ),
     );
+    expect(benchJson(WISH, nothing, false)).toMatchObject({ p50Us: null, maxUs: null });
   });
 
   it("is one object for programs, latencies in microseconds", () => {

@@ -79,6 +79,20 @@ describe("raft bench", () => {
     expect(told.p99Us).toBeGreaterThan(50_000);
   });
 
+  it("tells what was measured before the cluster fell silent", async () => {
+    const { world: made, nodes } = await cluster(3);
+    const running = made.start(["bench", "--seconds", "600", "--timeout", "2s", "--json"]);
+    await running.waitForLine(/^measuring/);
+    // Something is measured first.
+    await made.must(["send", "--timeout", "10s", "somebody's"]);
+    for (const node of nodes.slice(0, 2)) await node.kill();
+    expect([3, 4, 5]).toContain((await running.exited).code);
+    const told = JSON.parse(running.stdoutLines.join("")) as Told & { error: string };
+    expect(told).toMatchObject({ verified: false, interrupted: false });
+    expect(told.error).toMatch(/^ended early: /);
+    expect(told.acknowledged).toBeGreaterThan(0);
+  });
+
   it("ends with what it heard when nobody answers, and with what is wrong with its flags", async () => {
     const made = world();
     const nobody = await made.run(["bench", "--timeout", "300ms"]);
