@@ -1,4 +1,9 @@
-/** Tables of text. */
+/** Tables of text, and numbers with their nouns. */
+
+/** "1 round", "2 rounds". */
+export function counted(count: number, noun: string): string {
+  return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+}
 
 /** Columns as wide as they must be, two spaces apart: the first `texts` of them to the left, the
  *  others, which are numbers, to the right. */

@@ -9,12 +9,14 @@
  *      --seed N       the order of the runs and whatever else is chosen at random (1)
  *      --dir DIR      where the data lies while it runs; a real disk
  *      --json         the whole report as one JSON object
- *      --against LIST beside etcd, nats and nats-sync, on the same machine: --against etcd --help
+ *      --against LIST beside etcd, nats and nats-sync, which it starts on this machine for that; it
+ *                     cannot measure one that runs elsewhere: --against etcd --help
  *
  *  It needs Linux, and a machine that does nothing else. Results go to stdout, progress to stderr.
- *  Medians and ranges of all runs are printed. Exit code 1 when a scenario failed or something that
- *  was acknowledged was not read back, 2 for what cannot be asked, 130 after Ctrl-C, which prints
- *  what there is. */
+ *  Medians and ranges of all runs are printed. Loads warm up first: that is in no figure, but it is
+ *  verified, so that more entries are verified than the figures tell of. Exit code 1 when a scenario
+ *  failed or something that was acknowledged was not read back, 2 for what cannot be asked, 130
+ *  after Ctrl-C, which prints what there is. */
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,7 +24,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { executable } from "../e2e/world.ts";
 import { answer, lengthOf, namesOf, UsageError, wholeOf } from "../prove/typed.ts";
-import { sideBySide } from "./against/side-by-side.ts";
+import { ONLY_AGAINST, sideBySide } from "./against/side-by-side.ts";
 import { fileSystemOf, settingOf } from "./machine.ts";
 import { noProcReason } from "./process-use.ts";
 import { renderReport, type Report } from "./report.ts";
@@ -78,12 +80,19 @@ function typed() {
       seed: { type: "string", default: "1" },
       dir: { type: "string", default: realDisk() },
       json: { type: "boolean", default: false },
+      ...ONLY_AGAINST,
     },
   });
+  for (const flag of Object.keys(ONLY_AGAINST))
+    if (flag in values) throw new UsageError(`--${flag}: only with --against`);
   if (!existsSync(values.dir)) throw new UsageError(`--dir ${values.dir}: there is no such folder`);
   if (!existsSync(executable)) throw new UsageError(`${executable} is missing: npm run build`);
   const known = SCENARIOS.map(({ name }) => name);
   const named = positionals.flatMap((word) => namesOf("scenario", word, known));
+  if (named.length > 0 && values.all)
+    throw new UsageError(
+      `${named.join(" ")} and --all: name the scenarios, or ask for all of them, not both`,
+    );
   const usual = SCENARIOS.filter(({ main: isMain }) => isMain || values.all);
   const names = named.length === 0 ? usual.map(({ name }) => name) : named;
   return {

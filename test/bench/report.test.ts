@@ -66,6 +66,7 @@ describe("the scenarios", () => {
 describe("the report", () => {
   const run = (round: number, entries: number, p50: number): Run => ({
     round,
+    isQuiet: round !== 1,
     figures: [higher("entries", entries, "/s"), lower("p50", p50, "ms")],
     verified: 100,
   });
@@ -83,6 +84,20 @@ describe("the report", () => {
     expect(text).toContain("fedcba987654 (seed 1, 3 s of measuring, 3 rounds in random order)");
     expect(text).toContain("verified: all 300 acknowledged entries of the loads were read back");
     expect(text).not.toContain("sampled");
+    expect(text).toContain("1 of 3 runs began on a machine that was not quiet");
+  });
+
+  it("says that nothing was finished, or that nothing was written", () => {
+    const none = renderReport({ ...report, outcomes: [outcomeOf(scenario("a"), [], [], null)] });
+    expect(none).toMatch(/\n\nnothing was finished$/);
+    const floors = runs.slice(0, 1).map((one) => ({ ...one, verified: 0 }));
+    const unwritten = {
+      ...report,
+      runs: 1,
+      outcomes: [outcomeOf(scenario("a"), floors, [], null)],
+    };
+    expect(renderReport(unwritten)).toContain("1 round in random order");
+    expect(renderReport(unwritten)).toMatch(/\n\nverified: nothing, as nothing was written$/);
   });
 
   it("says of how many entries only a part was read back", () => {

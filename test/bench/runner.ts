@@ -3,6 +3,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { executable } from "../e2e/world.ts";
+import { orAborted } from "./aborted.ts";
 import { Cluster } from "./cluster.ts";
 import { drive } from "./drive.ts";
 import { plan, type Turn } from "./plan.ts";
@@ -40,13 +41,15 @@ export async function runAll(options: RunnerOptions): Promise<readonly Outcome[]
     const tally = tallies.get(turn.scenario.name);
     const title = `${at + 1}/${turns.length} ${turn.scenario.name}, round ${turn.round + 1}`;
     const startedMs = performance.now();
-    if (!(await settle(signal, options.seconds)))
-      say(`${title}: the machine does not become quiet`);
+    const isQuiet = await settle(signal, options.seconds);
+    if (!isQuiet && !signal.aborted) say(`${title}: the machine does not become quiet`);
     try {
       const result = await runOne(turn, options, title);
       const { figures } = result;
-      tally?.runs.push({ ...result, round: turn.round });
-      const text = figures.map(({ name, value }) => `${name} ${brief(value)}`).join(", ");
+      tally?.runs.push({ ...result, round: turn.round, isQuiet });
+      const text = figures
+        .map(({ name, value, unit }) => `${name} ${brief(value)} ${unit}`.trim())
+        .join(", ");
       say(`${title}: ${text} (${Math.round((performance.now() - startedMs) / 1_000)} s)`);
     } catch (error) {
       if (signal.aborted) break;
@@ -89,16 +92,6 @@ async function runOne(
     for (const end of ends.reverse()) await end();
     rmSync(directory, { recursive: true, force: true, maxRetries: 5 });
   }
-}
-
-/** Ctrl-C ends a run where it is. */
-function orAborted<T>(running: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(new Error("interrupted"));
-    if (signal.aborted) abort();
-    signal.addEventListener("abort", abort, { once: true });
-    running.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
-  });
 }
 
 function brief(value: number): string {

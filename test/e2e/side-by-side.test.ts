@@ -1,4 +1,5 @@
 /** The comparison with etcd, once and small, so that it cannot rot. */
+import { readdirSync } from "node:fs";
 import { expect, it } from "vitest";
 import type { Comparison, Round } from "../bench/against/comparison.ts";
 import { etcd } from "../bench/against/etcd.ts";
@@ -28,7 +29,7 @@ it.skipIf(reason !== null)(
     ]);
     expect(code, errors).toBe(0);
     const { comparison, rounds } = JSON.parse(out) as { comparison: Comparison; rounds: Round[] };
-    const names = ["1 outstanding", "20 outstanding", "20, two processes", "20 clients"];
+    const names = ["1 outstanding", "20 outstanding", "20 over two processes", "20 clients"];
     expect(comparison.levels.map(({ level }) => level)).toEqual(names);
     for (const { level, sides, ratios } of comparison.levels) {
       const rates = sides.map(({ figures }) => figures.entriesPerSecond.median);
@@ -45,6 +46,38 @@ it.skipIf(reason !== null)(
     for (const side of ["raft", "etcd"]) expect(rounds[0]?.verified[side]).toBeGreaterThan(100);
   },
 );
+
+it.skipIf(reason !== null)("what cannot be asked is told before anything starts", async () => {
+  const most = 1_048_576;
+  const wrong: readonly (readonly [string, string])[] = [
+    ["--against etcd --size 3000000", `--size 3000000: one whole number from 10 to ${most}`],
+    [
+      `--against etcd --size ${most}`,
+      `--outstanding 1000 entries of ${most} bytes: at most 67108864`,
+    ],
+    [`--against etcd --size ${most} --outstanding 1`, `--clients 1000 entries of ${most} bytes`],
+    ["--against", "--against: beside whom? etcd, nats, nats-sync"],
+    ["--against etcd --all", "--all: not with --against"],
+    ["--outstanding 64", "--outstanding: only with --against"],
+    ["closed-64 --all", "closed-64 and --all"],
+  ];
+  for (const [words, sentence] of wrong) {
+    const { code, errors } = await run(words.split(" "));
+    expect(errors).toContain(sentence);
+    expect(code, errors).toBe(2);
+  }
+});
+
+it.skipIf(reason !== null)("SIGTERM ends the comparison like Ctrl-C, amid a load", async () => {
+  const { running, directory } = startBench(["--against", "etcd", "--seconds", "60"]);
+  const turns = () => readdirSync(directory, { recursive: true }).map(String);
+  const isStarted = () => turns().some((path) => /1-(raft|etcd)\/./.test(path));
+  await expect.poll(isStarted, { timeout: 60_000 }).toBe(true);
+  expect(await running.stop("SIGTERM", 30_000)).toBe(130);
+  expect(running.stdoutLines.at(-1)).toBe("nothing was finished");
+  expect(running.stderrLines.join("\n")).not.toContain("rror");
+  expect(readdirSync(directory)).toEqual([]);
+});
 
 it.skipIf(noProcReason() !== null)(
   "where etcd and NATS are not installed the bench says which packages have them",

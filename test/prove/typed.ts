@@ -32,11 +32,12 @@ export async function answer(
   }
 }
 
-/** A whole number from `least` on. */
-export function wholeOf(flag: string, text: string, least = 0): number {
+/** A whole number from `least` on, to `most` where there is one. */
+export function wholeOf(flag: string, text: string, least = 0, most?: number): number {
   const number = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (Number.isSafeInteger(number) && number >= least) return number;
-  throw new UsageError(`${flag} ${shown(text)}: one whole number from ${least} on is needed`);
+  if (Number.isSafeInteger(number) && number >= least && number <= (most ?? number)) return number;
+  const range = most === undefined ? `from ${least} on` : `from ${least} to ${most}`;
+  throw new UsageError(`${flag} ${shown(text)}: one whole number ${range} is needed`);
 }
 
 /** A length of time: any number above 0. */

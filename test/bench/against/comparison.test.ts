@@ -7,7 +7,7 @@ import type { Level, Sample } from "./drivers.ts";
 const levels: readonly Level[] = [
   { name: "1 outstanding", outstanding: 1, clients: 1, processes: 1 },
   { name: "64 outstanding", outstanding: 64, clients: 1, processes: 1 },
-  { name: "64, two processes", outstanding: 64, clients: 2, processes: 2 },
+  { name: "64 over two processes", outstanding: 64, clients: 2, processes: 2 },
 ];
 
 function floorsOf(entryMs: number): Floors {
@@ -26,7 +26,12 @@ function roundOf(entryMs: number, rates: Record<string, readonly number[]>): Rou
     side,
     Object.fromEntries(own.map((rate, at) => [levels[at]?.name, sampleOf(rate)])),
   ]);
-  return { floors: floorsOf(entryMs), samples: Object.fromEntries(samples), verified: {} };
+  return {
+    floors: floorsOf(entryMs),
+    samples: Object.fromEntries(samples),
+    verified: {},
+    notQuiet: [],
+  };
 }
 
 const rounds = [
@@ -86,4 +91,13 @@ it("the report names both sides, their ratio and the floors", () => {
   expect(text).toMatch(/^ {2}raft \/ etcd +5 \(3 \.\. 9\)/m);
   expect(text).toMatch(/floor of one entry.* 2 \(1 \.\. 4\) ms/);
   expect(text).toContain("p50 is 2 (2 .. 2) floors of one entry");
+  expect(text).toContain("about 1 or less: the client is not the limit");
+});
+
+it("a side of which nothing was finished has no row", () => {
+  const lone = roundOf(1, { raft: [1_000, 2_000, 2_000] });
+  const text = renderComparison(compare([lone], ["raft", "etcd"], levels), "raft").join("\n");
+  expect(text).toMatch(/^ {2}raft +1,000/m);
+  expect(text).not.toContain("etcd");
+  expect(text).not.toMatch(/ -$| - /m);
 });

@@ -14,6 +14,8 @@ export interface Round {
   readonly samples: Readonly<Record<string, Readonly<Record<string, Sample>>>>;
   /** Entries that each side was found to hold, by its name. */
   readonly verified: Readonly<Record<string, number>>;
+  /** What of it began on a machine that was not quiet: names of sides, or "floors". */
+  readonly notQuiet: readonly string[];
 }
 
 /** One figure over the rounds. */
@@ -123,26 +125,41 @@ function spread(values: readonly (number | undefined)[]): Spread {
 export function renderComparison(comparison: Comparison, own: string): readonly string[] {
   const { levels, floors, floorsOfOne, twoProcesses } = comparison;
   return [
-    ...levels.flatMap((level) => [...renderLevel(level, own), ""]),
+    ...levels.flatMap((level) => renderLevel(level, own)),
     ...renderFloors(floors),
-    ...(floorsOfOne === null
+    ...(floorsOfOne === null || floorsOfOne.rounds === 0
       ? []
       : [`${own}, 1 outstanding: p50 is ${text(floorsOfOne)} floors of one entry`]),
-    "",
-    "is the client what is measured? entries/s with two client processes to one:",
-    ...twoProcesses.map(({ side, ratio }) => `  ${side.padEnd(6)} ${text(ratio)}`),
+    ...renderProcesses(twoProcesses.filter(({ ratio }) => ratio.rounds > 0)),
   ];
 }
 
+function renderProcesses(twoProcesses: Comparison["twoProcesses"]): readonly string[] {
+  if (twoProcesses.length === 0) return [];
+  return [
+    "",
+    "is the client what is measured? entries/s with two client processes, which share the entries under way, to one:",
+    ...twoProcesses.map(({ side, ratio }) => `  ${side.padEnd(6)} ${text(ratio)}`),
+    "  about 1 or less: the client is not the limit; clearly more than 1, over several rounds: it was, and that side can do more",
+  ];
+}
+
+/** Sides of which nothing was finished have no row. */
 function renderLevel({ level, sides, ratios }: LevelComparison, own: string): readonly string[] {
   const head = [level, "entries/s", "p50 ms", "p99 ms", "cores: servers", "clients"];
   const cells = ({ entriesPerSecond, p50Ms, p99Ms, serverCores, clientCores }: Figures) =>
     [entriesPerSecond, p50Ms, p99Ms, serverCores, clientCores].map(text);
   const rows = [
-    ...sides.map(({ side, figures }) => [`  ${side}`, ...cells(figures)]),
-    ...ratios.map(({ to, figures }) => [`  ${own} / ${to}`, ...cells(figures).slice(0, 3)]),
+    ...sides.filter(isThere).map(({ side, figures }) => [`  ${side}`, ...cells(figures)]),
+    ...ratios
+      .filter(isThere)
+      .map(({ to, figures }) => [`  ${own} / ${to}`, ...cells(figures).slice(0, 3)]),
   ];
-  return aligned([head, ...rows], 1);
+  return rows.length === 0 ? [] : [...aligned([head, ...rows], 1), ""];
+}
+
+function isThere({ figures }: { readonly figures: Figures }): boolean {
+  return figures.entriesPerSecond.rounds > 0;
 }
 
 function renderFloors(floors: Comparison["floors"]): readonly string[] {

@@ -3,7 +3,8 @@
  *  removed before all rounds are over. */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { seededRandom } from "../../../src/base/random.ts";
+import { type Random, seededRandom } from "../../../src/base/random.ts";
+import { orAborted } from "../aborted.ts";
 import { measureFloors } from "../floor.ts";
 import { shuffled } from "../plan.ts";
 import { settle } from "../settle.ts";
@@ -29,51 +30,72 @@ export interface RoundsOptions {
   readonly onRound: (round: Round) => void;
 }
 
-/** Ends early when the signal is aborted. Throws when a side does not hold what it acknowledged. */
-export async function runRounds(options: RoundsOptions): Promise<void> {
-  const { sides, levels, rounds, signal, say } = options;
+/** Ends early when the signal is aborted: with the round that was under way as far as sides were
+ *  finished in it, null when none was. Throws when a side does not hold what it acknowledged. */
+export async function runRounds(options: RoundsOptions): Promise<Round | null> {
   const random = seededRandom(options.seed);
-  for (let number = 1; number <= rounds; number++) {
-    await settled(options);
+  for (let number = 1; number <= options.rounds; number++) {
+    const isReady = await settled(options);
+    if (options.signal.aborted) return null;
     const floors = await measureFloors(options.directory);
-    const samples: Record<string, Record<string, Sample>> = {};
-    const verified: Record<string, number> = {};
-    const order = shuffled(levels, random);
-    for (const side of shuffled(sides, random)) {
-      const directory = join(options.directory, `${number}-${side.name}`);
-      const turn = await takeTurn(side, order, directory, options);
-      if (turn === null) return;
-      samples[side.name] = turn.samples;
-      verified[side.name] = turn.verified;
-      const rates = Object.entries(turn.samples).map(
-        ([level, { entriesPerSecond }]) => `${level} ${Math.round(entriesPerSecond)}/s`,
-      );
-      say(`round ${number} of ${rounds}, ${side.name}: ${rates.join(", ")}`);
+    const round = { floors, samples: {}, verified: {}, notQuiet: isReady ? [] : ["floors"] };
+    try {
+      await takeTurns(number, round, options, random);
+    } catch (error) {
+      if (!options.signal.aborted) throw error;
+      return Object.keys(round.samples).length === 0 ? null : round;
     }
-    if (signal.aborted) return;
-    options.onRound({ floors, samples, verified });
+    options.onRound(round);
+  }
+  return null;
+}
+
+interface Unfinished extends Round {
+  readonly samples: Record<string, Record<string, Sample>>;
+  readonly verified: Record<string, number>;
+  readonly notQuiet: string[];
+}
+
+/** Adds to the round each side that was finished; throws when it is interrupted. */
+async function takeTurns(
+  number: number,
+  round: Unfinished,
+  options: RoundsOptions,
+  random: Random,
+): Promise<void> {
+  const order = shuffled(options.levels, random);
+  for (const side of shuffled(options.sides, random)) {
+    const directory = join(options.directory, `${number}-${side.name}`);
+    const isQuiet = await settled(options);
+    const { samples, verified } = await takeTurn(side, order, directory, options);
+    round.samples[side.name] = samples;
+    round.verified[side.name] = verified;
+    if (!isQuiet) round.notQuiet.push(side.name);
+    const rates = Object.entries(samples).map(
+      ([level, { entriesPerSecond }]) => `${level} ${Math.round(entriesPerSecond)}/s`,
+    );
+    options.say(`round ${number} of ${options.rounds}, ${side.name}: ${rates.join(", ")}`);
   }
 }
 
-/** Null: interrupted. */
 async function takeTurn(
   side: Side,
   levels: readonly Level[],
   directory: string,
   options: RoundsOptions,
-): Promise<{ samples: Record<string, Sample>; verified: number } | null> {
-  await settled(options);
+): Promise<{ samples: Record<string, Sample>; verified: number }> {
+  const { measure, signal } = options;
+  signal.throwIfAborted();
   mkdirSync(directory);
   const servers = await side.start(directory);
   const drivers = new Drivers(servers);
   try {
-    await warmUp(drivers, options);
+    await orAborted(warmUp(drivers, options), signal);
     const samples: Record<string, Sample> = {};
-    for (const level of levels) {
-      if (options.signal.aborted) return null;
-      samples[level.name] = await drivers.run(level, options.measure);
-    }
-    return { samples, verified: await servers.verify(options.measure.size, drivers.runs) };
+    for (const level of levels)
+      samples[level.name] = await orAborted(drivers.run(level, measure), signal);
+    const verified = await orAborted(servers.verify(measure.size, drivers.runs), signal);
+    return { samples, verified };
   } finally {
     await drivers.end();
     await servers.stop();
@@ -88,7 +110,8 @@ async function warmUp(drivers: Drivers, { levels, measure }: RoundsOptions): Pro
   await drivers.run(widest, { ...measure, measuredMs: WARM_UP_LEVELS * measure.measuredMs });
 }
 
-async function settled({ signal, measure, say }: RoundsOptions): Promise<void> {
+async function settled({ signal, measure, say }: RoundsOptions): Promise<boolean> {
   const isQuiet = await settle(signal, measure.measuredMs / 1_000);
-  if (!isQuiet) say("the machine does not become quiet");
+  if (!isQuiet && !signal.aborted) say("the machine does not become quiet");
+  return isQuiet;
 }

@@ -1,30 +1,38 @@
 /** `npm run bench -- --against etcd,nats`: our cluster beside those of others, on this machine,
- *  under the same load.
+ *  under the same load. It starts three servers of each side itself, and cannot measure ones that
+ *  run elsewhere.
  *
  *      --against LIST      etcd (Debian's etcd-server), nats (nats-server), and nats-sync: NATS with
  *                          every write on the disk before it goes on
- *      --runs N            rounds (5): each has the floors, and every side once, in random order
+ *      --runs N            rounds (5; fewer prove little): each has the floors, and every side
+ *                          once, in random order
  *      --seconds S         how long each level measures (2)
  *      --outstanding LIST  entries under way of one client (1,64,1000)
  *      --clients N         and of so many clients on ten connections, one each; 0: not (1000)
- *      --size B            bytes of an entry (100)
+ *      --size B            bytes of an entry, 10 to 1048576 (100); what is under way at once may
+ *                          be 64 MiB: that bounds --outstanding and --clients
  *      --seed N            the order (1)
  *      --dir DIR           where the data lies while it runs; a real disk
  *      --keep FILE         adds these rounds to those in FILE and reports on all of them
  *      --json              the whole report as one JSON object
  *
  *  The load comes from processes of their own; what they and the servers use of the CPU is printed,
- *  and the largest load is repeated from two client processes: if that is not faster, one was not
- *  what was measured. It needs Linux. Exit code 1 when a side does not hold what it acknowledged, 2
- *  when it is not installed or what was asked cannot be done, 130 after Ctrl-C, which prints what
- *  there is. */
+ *  and the largest load is repeated from two client processes, which share the entries under way: if
+ *  that is not faster, one was not what was measured. Warming up is in no figure, but it is verified,
+ *  so that more entries are verified than the figures tell of. It needs Linux. Exit code 1 when a
+ *  side does not hold what it acknowledged, 2 when it is not installed or what was asked cannot be
+ *  done, 130 after Ctrl-C, which prints what there is. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { ENTRY_BYTES_MAX } from "../../../src/base/limits.ts";
+import { BENCH } from "../../../src/cli/bench-limits.ts";
 import { executable } from "../../e2e/world.ts";
 import { lengthOf, namesOf, UsageError, wholeOf } from "../../prove/typed.ts";
+import { counted } from "../aligned.ts";
 import { headLines, type Setting, settingOf } from "../machine.ts";
 import { type Comparison, compare, renderComparison, type Round } from "./comparison.ts";
+import { notQuietLine } from "../report.ts";
 import type { Level } from "./drivers.ts";
 import { etcd } from "./etcd.ts";
 import { nats, natsSynced } from "./nats.ts";
@@ -34,6 +42,17 @@ import type { Side } from "./side.ts";
 
 const PEERS: readonly Side[] = [etcd, nats, natsSynced];
 const WARM_UP_MS = 1_000;
+const ENTRY_BYTES_LEAST = 10;
+/** With fewer rounds than these a median says little. */
+const ROUNDS_TELLING = 5;
+
+/** What can be said only of a comparison. */
+export const ONLY_AGAINST = {
+  outstanding: { type: "string" },
+  clients: { type: "string" },
+  size: { type: "string" },
+  keep: { type: "string" },
+} as const;
 
 /** `directory` is where data is written unless `--dir` says otherwise. Returns the exit code. */
 export async function sideBySide(
@@ -60,7 +79,7 @@ export async function sideBySide(
   const own = mkdtempSync(join(asked.directory, "raft-against-"));
   try {
     const rounds = [...earlier];
-    await runRounds({
+    const unfinished = await runRounds({
       ...{ sides, levels, measure, rounds: asked.rounds, directory: own },
       seed: seed + earlier.length,
       signal: interrupted.signal,
@@ -70,9 +89,11 @@ export async function sideBySide(
         if (asked.keep !== null) writeFileSync(asked.keep, JSON.stringify({ setting, rounds }));
       },
     });
+    const whole = rounds.length;
+    if (unfinished !== null) rounds.push(unfinished);
     const comparison = compare(rounds, work.sides, levels);
     if (asked.json) console.log(JSON.stringify({ setting, ...work, comparison, rounds }));
-    else console.log(render(setting, sides, asked, rounds, comparison));
+    else console.log(render(setting, asked, whole, rounds, comparison));
     return interrupted.signal.aborted ? 130 : 0;
   } finally {
     rmSync(own, { recursive: true, force: true, maxRetries: 5 });
@@ -91,6 +112,7 @@ interface Asked {
 }
 
 function typed(words: readonly string[], directory: string): Asked {
+  refuseMisplaced(words);
   const { values, positionals } = parseArgs({
     args: [...words],
     allowPositionals: true,
@@ -123,16 +145,20 @@ function typed(words: readonly string[], directory: string): Asked {
   if (!existsSync(executable)) throw new UsageError(`${executable} is missing: npm run build`);
   const outstanding = values.outstanding
     .split(",")
-    .map((word) => wholeOf("--outstanding", word, 1))
+    .map((word) => wholeOf("--outstanding", word, 1, BENCH.outstandingMax))
     .toSorted((a, b) => a - b);
+  const clients = wholeOf("--clients", values.clients, 0, BENCH.clientsMax);
+  const size = wholeOf("--size", values.size, ENTRY_BYTES_LEAST, ENTRY_BYTES_MAX);
+  needRoom("--outstanding", outstanding.at(-1) ?? 1, size);
+  needRoom("--clients", clients, size);
   const seconds = lengthOf("--seconds", values.seconds);
   return {
     sides: [ours, ...peers],
-    levels: levelsOf(outstanding, wholeOf("--clients", values.clients)),
+    levels: levelsOf(outstanding, clients),
     measure: {
       warmUpMs: Math.min(WARM_UP_MS, seconds * 1_000),
       measuredMs: seconds * 1_000,
-      size: wholeOf("--size", values.size, 10),
+      size,
     },
     rounds: wholeOf("--runs", values.runs, 1),
     seed: wholeOf("--seed", values.seed),
@@ -140,6 +166,26 @@ function typed(words: readonly string[], directory: string): Asked {
     keep: values.keep ?? null,
     json: values.json,
   };
+}
+
+/** Sentences of our own where the parser would speak of its grammar. */
+function refuseMisplaced(words: readonly string[]): void {
+  const next = words[words.indexOf("--against") + 1];
+  if (words.includes("--against") && (next === undefined || next.startsWith("-")))
+    throw new UsageError(
+      `--against: beside whom? ${PEERS.map(({ name }) => name).join(", ")}, one or more: --against etcd,nats`,
+    );
+  if (words.includes("--all"))
+    throw new UsageError("--all: not with --against, beside others no scenario is run");
+}
+
+/** Refuses more than the client library lets wait. */
+function needRoom(flag: string, entries: number, size: number): void {
+  const most = Math.floor(BENCH.outstandingBytesMax / size);
+  if (entries > most)
+    throw new UsageError(
+      `${flag} ${entries} entries of ${size} bytes: at most ${BENCH.outstandingBytesMax} bytes may be under way, which is ${most} of these`,
+    );
 }
 
 function levelsOf(outstanding: readonly number[], clients: number): readonly Level[] {
@@ -151,7 +197,14 @@ function levelsOf(outstanding: readonly number[], clients: number): readonly Lev
     })),
     ...(most < 2
       ? []
-      : [{ name: `${number(most)}, two processes`, outstanding: most, clients: 2, processes: 2 }]),
+      : [
+          {
+            name: `${number(most)} over two processes`,
+            outstanding: most,
+            clients: 2,
+            processes: 2,
+          },
+        ]),
     ...(clients === 0
       ? []
       : [{ name: `${number(clients)} clients`, outstanding: clients, clients, processes: 1 }]),
@@ -164,28 +217,55 @@ function kept(file: string | null, setting: Setting): readonly Round[] {
   if (file === null || !existsSync(file)) return [];
   const earlier = JSON.parse(readFileSync(file, "utf8")) as { setting: Setting; rounds: Round[] };
   const told = (one: Setting) => JSON.stringify({ ...one, commit: null });
-  if (told(earlier.setting) === told(setting)) return earlier.rounds;
+  const isCounted = earlier.rounds.every(({ notQuiet }) => Array.isArray(notQuiet));
+  if (isCounted && told(earlier.setting) === told(setting)) return earlier.rounds;
   throw new UsageError(`--keep ${file}: those rounds are of another executable, machine or work`);
 }
 
+/** `whole`: how many of the rounds came to their end. */
 function render(
   setting: Setting,
-  sides: readonly Side[],
-  { measure }: Asked,
+  { measure, sides }: Asked,
+  whole: number,
   rounds: readonly Round[],
   comparison: Comparison,
 ): string {
-  const entries = (side: string) =>
-    rounds.reduce((sum, { verified }) => sum + (verified[side] ?? 0), 0).toLocaleString("en");
+  const verified = (side: string) =>
+    rounds.reduce((sum, round) => sum + (round.verified[side] ?? 0), 0);
   const seconds = measure.measuredMs / 1_000;
+  const part = rounds.length > whole ? " and a part of one" : "";
+  const told = rounds.length === 0 ? [] : [...renderComparison(comparison, ours.name), ""];
   return [
     ...headLines(setting),
-    `work:       ${setting.work}: entries of ${measure.size} bytes, ${seconds} s a level, ${rounds.length} rounds; in each the floors, then every`,
+    `work:       ${setting.work}: entries of ${measure.size} bytes, ${seconds} s a level, ${counted(whole, "round")}${part}; in each the floors, then every`,
     "            side in random order, started for its turn and ended after it; median (range)",
     ...sides.map((side) => `${`${side.name}:`.padEnd(12)}${side.version()}; ${side.about}`),
     "",
-    ...renderComparison(comparison, ours.name),
-    "",
-    ...sides.map(({ name, checked }) => `verified: ${name}: ${entries(name)} entries, ${checked}`),
+    ...told,
+    ...trustLines(whole, rounds),
+    ...(rounds.length === 0
+      ? ["nothing was finished"]
+      : sides.map(({ name, checked }) =>
+          verified(name) === 0
+            ? `${name}: nothing was finished`
+            : `verified: ${name}: ${verified(name).toLocaleString("en")} entries, ${checked}`,
+        )),
   ].join("\n");
+}
+
+/** What makes the figures worth less. */
+function trustLines(whole: number, rounds: readonly Round[]): readonly string[] {
+  const sum = (of: (round: Round) => number) => rounds.reduce((n, round) => n + of(round), 0);
+  const notQuiet = sum((round) => round.notQuiet.length);
+  // The floors have a turn of their own.
+  const turns = sum(({ samples }) => 1 + Object.keys(samples).length);
+  const lines = [
+    ...(rounds.length > 0 && whole < ROUNDS_TELLING
+      ? [
+          `${counted(whole, "whole round")}: so few prove little; from ${ROUNDS_TELLING} on (--runs) a median means something`,
+        ]
+      : []),
+    ...(notQuiet > 0 ? [notQuietLine(notQuiet, counted(turns, "run"))] : []),
+  ];
+  return lines.length === 0 ? [] : [...lines, ""];
 }
