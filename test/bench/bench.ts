@@ -15,8 +15,8 @@
  *  It needs Linux, and a machine that does nothing else. Results go to stdout, progress to stderr.
  *  Medians and ranges of all runs are printed. Loads warm up first: that is in no figure, but it is
  *  verified, so that more entries are verified than the figures tell of. Exit code 1 when a
- *  scenario failed or something that was acknowledged was not read back, 2 for what cannot be asked, 130
- *  after Ctrl-C, which prints what there is. */
+ *  scenario failed or something that was acknowledged was not read back, 2 for what cannot be
+ *  asked, 130 after Ctrl-C or SIGTERM, which print what there is. */
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

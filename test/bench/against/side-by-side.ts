@@ -19,9 +19,9 @@
  *  The load comes from processes of their own; what they and the servers use of the CPU is printed,
  *  and the largest load is repeated from two client processes, which share the entries under way:
  *  if that is not faster, one was not what was measured. Warming up is in no figure, but it is
- *  verified, so that more entries are verified than the figures tell of. It needs Linux. Exit code 1 when a
- *  side does not hold what it acknowledged, 2 when it is not installed or what was asked cannot be
- *  done, 130 after Ctrl-C, which prints what there is. */
+ *  verified, so that more entries are verified than the figures tell of. It needs Linux. Exit code
+ *  1 when a side does not hold what it acknowledged, 2 when it is not installed or what was asked
+ *  cannot be done, 130 after Ctrl-C or SIGTERM, which print what there is. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
