@@ -95,6 +95,9 @@ export async function sideBySide(
     if (asked.json) console.log(JSON.stringify({ setting, ...work, comparison, rounds }));
     else console.log(render(setting, asked, whole, rounds, comparison));
     return interrupted.signal.aborted ? 130 : 0;
+  } catch (error) {
+    console.error(`FAILED: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
   } finally {
     rmSync(own, { recursive: true, force: true, maxRetries: 5 });
   }
