@@ -75,7 +75,7 @@ describe.skipIf(reason !== null)("npm run bench", () => {
       if (outcome.scenario === "steady-1000")
         expect(valueOf(outcome, "longest silence")).toBeGreaterThan(0);
       else if (names.includes(outcome.scenario))
-        expect(valueOf(outcome, "moves")).toBeGreaterThanOrEqual(3);
+        expect(valueOf(outcome, "moves")).toBeGreaterThanOrEqual(1);
       else for (const { values } of outcome.figures) expect(values[0]).toBeGreaterThan(0);
     }
   });
