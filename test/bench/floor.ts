@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { giveBackDatagramBuffer } from "../../src/transport/datagram-buffers.ts";
 import { openDatagram, readHeader, sealDatagram } from "../../src/transport/datagram.ts";
 import { Running } from "../e2e/world.ts";
+import { median } from "../quantile.ts";
 
 export interface Floors {
   /** Medians, milliseconds. */
@@ -178,10 +179,6 @@ function opened(datagram: Uint8Array): void {
   const header = readHeader(datagram, TAG);
   if (typeof header === "string") throw new Error(`not a sealed datagram: ${header}`);
   if (openDatagram(KEY, datagram, header) === null) throw new Error("the seal does not hold");
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }
 
 function other(...args: string[]): ChildProcess {

@@ -45,6 +45,7 @@ describe("three nodes in one terminal", () => {
     teller.event(2, { type: "leads", leader: 2, term: 1, votes: [2, 1] }, at(14, 5, 24));
     teller.event(1, { type: "leads", leader: 2, term: 1, votes: [] }, at(14, 5, 24));
     for (const id of [1, 2, 3]) teller.event(id, { type: "ready", self: id }, at(14, 5, 24));
+    // The sentence about how many may fail is what people read, word for word.
     expect(lines).toEqual([
       "3 | 14:05:24  founded cluster local (5f3c19ab) with nodes 1, 2, 3: any one of them may now fail",
       "2 | 14:05:24  node 2 leads in term 1 (votes: 2, 1)",

@@ -120,6 +120,7 @@ describe("founding", () => {
     expect(text).toBe(
       lines(
         "14:05:24  met node 3 (ana@lab-09, 10.0.0.9)",
+        // Golden: "any one of them" is what people read.
         "14:05:24  founded cluster raft (5f3c19ab) with nodes 1, 2, 3: any one of them may now fail",
         "14:05:24  node 2 leads in term 1 (votes: 2, 1)",
         '14:05:24  ready: ./raft send "hello"   ./raft status   (Ctrl-C stops this node)',
@@ -134,6 +135,7 @@ describe("founding", () => {
     );
   });
 
+  // The sentence about how many may fail is what people read, word for word.
   it.each([
     [1, "founded cluster raft (5f3c19ab) with node 1 alone: if it fails, so does the cluster"],
     [2, "founded cluster raft (5f3c19ab) with nodes 1, 2: none of them may fail"],

@@ -80,6 +80,7 @@ describe("raft up", () => {
     made.up(3);
     await expectLines(one, made, [
       "met node 3 (ana@HOST, A.B.C.D)",
+      // Golden: "any one of them" is what people read.
       "founded cluster raft (CLUSTERID) with nodes 1, 2, 3: any one of them may now fail",
       /^(node \d leads in term \d+( \(votes: \d, \d\))?|this node leads in term \d+ \(votes: .*)$/,
       'ready: ./raft send "hello" ./raft status (Ctrl-C stops this node)',

@@ -40,7 +40,7 @@ export function wholeOf(flag: string, text: string, least = 0, most?: number): n
   throw new UsageError(`${flag} ${shown(text)}: one whole number ${range} is needed`);
 }
 
-/** A length of time: any number above 0. */
+/** A length of time: a number above 0. */
 export function lengthOf(flag: string, text: string): number {
   const number = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
   if (Number.isFinite(number) && number > 0) return number;

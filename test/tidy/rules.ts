@@ -216,6 +216,7 @@ export const rules: Rule[] = [
               () => path !== "test/tidy/rules.ts",
             ),
           ],
+    // Samples in quotes: what the rule must find.
     planted: [
       ["src/raft/a.ts", "function f(a: any) {}"],
       ["src/raft/a.ts", "const a = b as any;"],
@@ -234,6 +235,7 @@ export const rules: Rule[] = [
             /\b(it|test|describe)(\.\w+)*\.(skip|only|todo|fails)\b|\b[xf](it|describe)\(/g,
           )
         : [],
+    // Samples in quotes: what the rule must find. No test here is skipped.
     planted: [
       ["test/raft/a.test.ts", 'it.skip("a", () => {});'],
       ["test/raft/a.test.ts", 'describe.only("a", () => {});'],

@@ -46,7 +46,7 @@ const rows: readonly Row[] = [
     file: "src/transport/fields.ts",
     find: `if (typeof value === "number" && Number.isSafeInteger(value) && value >= min && value <= max)`,
     replace: 'if (typeof value === "number" && (value <= max || value > min))',
-    sentence: "A field of the wire has any number in it.",
+    sentence: "A field of the wire is taken whatever number it holds.",
     unit: CODEC,
     random: NONE,
   },
