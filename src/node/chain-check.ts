@@ -6,6 +6,7 @@ import type { LogIndex, MonotonicMs, NodeId } from "../base/types.ts";
 import type { Core } from "../raft/types.ts";
 import type { LogStore } from "../storage/types.ts";
 import type { Frame } from "../transport/types.ts";
+import { assertTermHeld } from "./term-check.ts";
 
 /** The comparison reads one record from disk at most: once a second per follower costs nothing. */
 const CHECK_EVERY_MS = 1_000;
@@ -37,6 +38,7 @@ export class ChainCheck {
       const term = this.#core.termAt(index);
       const chain = this.#log.chainAt(index);
       if (index === 0 || term === undefined || chain?.lastIndex !== index) continue;
+      assertTermHeld(this.#core, this.#log, index);
       checks.push({ to, frame: { type: "check", index, term, chain: chain.chain } });
     }
     return checks;
@@ -49,6 +51,7 @@ export class ChainCheck {
     const term = this.#core.termAt(check.index);
     const here = this.#log.chainAt(check.index);
     if (term === undefined || here === undefined) return false;
+    if (term !== check.term) assertTermHeld(this.#core, this.#log, check.index);
     return term !== check.term || here.chain !== check.chain;
   }
 

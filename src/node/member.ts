@@ -47,6 +47,7 @@ import { DEFAULT_LIMITS } from "./limits.ts";
 import { sizesOf, type MemberSizes } from "./member-sizes.ts";
 import { Reads } from "./reads.ts";
 import { fulfilSendOrder } from "./replication.ts";
+import { assertTermHeld } from "./term-check.ts";
 
 export interface MemberOptions {
   readonly self: NodeIdentity;
@@ -256,6 +257,9 @@ export class Member {
       if (!outcome.ok)
         return this.#options.onNote(`dropped an append of node ${peer.id}: ${outcome.reason}`);
     } else {
+      // A snapshot replaces the log, too, unless the log holds its last entry.
+      if (message.type === "installSnapshot")
+        assertTermHeld(this.core, this.log, message.lastIndex);
       const order = this.core.step(peer, message, nowMs);
       if (order?.install === true && frame.bytes !== undefined)
         this.log.install(new Uint8Array(frame.bytes));

@@ -6,9 +6,10 @@
 import { nasty } from "../base/buggify.ts";
 import type { LogIndex, MonotonicMs, NodeIdentity } from "../base/types.ts";
 import type { Append, Core, RecordOutline, SendOrder } from "../raft/types.ts";
-import { membersAt, verifyRecords } from "../storage/record.ts";
+import { membersAt, termOf, verifyRecords } from "../storage/record.ts";
 import { RECORD_KIND, type LogStore, type RecordHead } from "../storage/types.ts";
 import type { Connection, Endpoint, Frame } from "../transport/types.ts";
+import { assertTermHeld, assertTermIs } from "./term-check.ts";
 
 /** Room in a datagram for header, tag, timestamps and the append's own fields. */
 const APPEND_OVERHEAD_BYTES = 160;
@@ -33,6 +34,10 @@ export function fulfilSendOrder(
   const prevTerm = core.termAt(prevIndex);
   const prevChain = read === null ? log.chainAt(prevIndex)?.chain : read.prevChain;
   const bytes = read === null ? 0 : read.bytes.length;
+  if (read !== null) assertTermIs(core, read.firstIndex, termOf(read.bytes));
+  // Inside a run both ends are of one term, and so is what lies between.
+  if (read === null || prevTerm !== core.termAt(read.firstIndex))
+    assertTermHeld(core, log, prevIndex);
   if (connection !== undefined && prevTerm !== undefined && prevChain !== undefined) {
     const message: Append = {
       type: "append",
@@ -130,7 +135,8 @@ function offsetOf(heads: readonly RecordHead[], firstIndex: LogIndex): number {
 
 /** The highest index at which the message and this log agree on (index, term) but not on the chain:
  *  divergence. Looking at the highest suffices: a chain that agrees there agrees on everything
- *  before. */
+ *  before. Where the terms differ the core will truncate, or ask for less: only if its own record
+ *  says so too. */
 function chainDiffersAt(
   core: Core,
   log: LogStore,
@@ -140,8 +146,17 @@ function chainDiffersAt(
 ): LogIndex | null {
   let index = message.prevIndex;
   let chain = prevChain;
-  if (index > core.lastIndex || core.termAt(index) !== message.prevTerm) return null;
+  if (index > core.lastIndex) return null;
+  if (core.termAt(index) !== message.prevTerm) {
+    assertTermHeld(core, log, index);
+    return null;
+  }
   for (const head of heads) {
+    if (head.firstIndex > core.lastIndex) break;
+    if (core.termAt(head.firstIndex) !== head.term) {
+      assertTermHeld(core, log, head.firstIndex);
+      break;
+    }
     if (head.lastIndex > core.lastIndex || core.termAt(head.lastIndex) !== head.term) break;
     index = head.lastIndex;
     chain = head.chain;

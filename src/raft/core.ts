@@ -104,6 +104,10 @@ class RaftCore implements Core {
     return this.#state.configurations.inForce;
   }
 
+  get termsKnown(): boolean {
+    return this.#state.membersKnown;
+  }
+
   step(
     from: NodeIdentity,
     message: RaftMessage,

@@ -366,6 +366,8 @@ export interface Core {
   /** Proposed in this leadership and not committed; 0 on any other node. */
   readonly uncommittedBytes: number;
   readonly configuration: Configuration;
+  /** False while damage hides entries: the terms of these are a guess then. */
+  readonly termsKnown: boolean;
   /** A message that came in from a met peer. For `append` and `installSnapshot` the node has
    *  verified the records' chain among themselves; `chainDiffersAt` names an index where (index,
    *  term) agree but the chain does not (divergence), or null. Returns what to do with the bytes,

@@ -17,7 +17,7 @@ import {
   NODE_ID_MAX,
   PAYLOADS_BYTES_MAX,
 } from "../base/limits.ts";
-import type { ClusterId, LogIndex } from "../base/types.ts";
+import type { ClusterId, LogIndex, Term } from "../base/types.ts";
 import type { Member } from "../raft/types.ts";
 import { crc32, readHex, readU16, readU32, readU64, readU8 } from "./bytes.ts";
 import { writeHex, writeU16, writeU32, writeU64 } from "./bytes.ts";
@@ -36,6 +36,7 @@ export const NO_CLIENT = "00000000000000000000000000000000";
 
 const LENGTH_OFFSET = 4;
 const BODY_OFFSET = 8;
+const TERM_OFFSET = 19;
 
 /** What the leader puts in front of the payloads. */
 export interface RecordFields {
@@ -230,6 +231,11 @@ function isKind(kind: number): kind is RecordKind {
   return (
     kind === RECORD_KIND.user || kind === RECORD_KIND.noop || kind === RECORD_KIND.configuration
   );
+}
+
+/** The term of the record at the beginning of `bytes`, which was verified. */
+export function termOf(bytes: Uint8Array): Term {
+  return readU64(bytes, TERM_OFFSET);
 }
 
 /** The chain that the record's bytes give after `chainBefore`; equal to its first four bytes in a

@@ -106,6 +106,7 @@ function replayDerived(
     (run) => run.firstIndex >= base,
   );
   derived.runs.splice(0, derived.runs.length, ...runs);
+  checkHeads(segments, runs);
   const all = [...earlier.flatMap((entry) => entry.configurations), ...head.configurations];
   const configurations = all.filter(
     (entry, at) => all.findIndex((other) => other.index === entry.index) === at,
@@ -133,6 +134,19 @@ function replayDerived(
     if (segment !== last) segment.close();
   }
   return { derived, derivedKnown };
+}
+
+/** Each head names the term of the entry in front of it, and together they tell where terms begin:
+ *  that must agree, or a node would vote by a wrong last term. A head that was written while damage
+ *  hid entries names a guess. */
+function checkHeads(segments: readonly SegmentFile[], runs: Derived["runs"]): void {
+  const baseTerm = segments[0]?.head.termBefore ?? 0;
+  for (const { head, name } of segments) {
+    const told = termInRuns(runs, head.firstIndex - 1, baseTerm);
+    if (head.derived === null || told === head.termBefore) continue;
+    const reason = `entry ${head.firstIndex - 1} is of term ${head.termBefore} by this head, and of term ${told} by those before`;
+    throw new StorageDamage(reason, name, 0);
+  }
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -46,6 +46,7 @@ function follower(
   const core = {
     lastIndex: held.length,
     commitIndex: held.length,
+    termsKnown: true,
     termAt: (index: number) => (index === 0 ? 0 : terms[index - 1]),
     step(_: unknown, message: RaftMessage, __: number, differsAt?: number | null) {
       stepped.push({ message, differsAt });
@@ -58,6 +59,10 @@ function follower(
     chainAt: (index: number) => {
       const bytes = held[index - 1];
       return bytes === undefined ? undefined : { chain: chainOf(bytes), lastIndex: index };
+    },
+    read: (index: number) => {
+      const bytes = held[index - 1];
+      return bytes === undefined ? null : { bytes, firstIndex: index, lastIndex: index };
     },
     truncate: (index: number, chain: number) => done.push(`truncate ${index} behind ${chain}`),
     append: (bytes: Uint8Array) => done.push(`append ${bytes.length}`),
@@ -158,6 +163,55 @@ describe("a follower's append", () => {
     const world = follower([record(1, 1, "ONE", SEED)], [1], null);
     take(world, append(1, 1, chainOf(first), []));
     expect(world.stepped[0]?.differsAt).toBe(1);
+  });
+});
+
+describe("a node that remembers wrong terms", () => {
+  const WRONG =
+    /entry \d is of term \d by its own record, and this node took it for one of term \d/;
+  const TRUNCATES: AppendOrder = { truncateFrom: 2, appendFrom: 2, install: false };
+
+  it("ends before it truncates: the record is the leader's own, only the memory differs", () => {
+    const world = follower([first, second, third], [1, 1, 1], TRUNCATES);
+    expect(() => take(world, append(1, 1, chainOf(first), [second, third]))).toThrow(WRONG);
+    expect([world.stepped, world.done]).toEqual([[], []]);
+  });
+
+  it("ends before it refuses what follows an entry that it holds", () => {
+    const world = follower([first, second, third], [1, 1, 1], null);
+    expect(() => take(world, append(3, 2, chainOf(third), []))).toThrow(WRONG);
+    expect(world.stepped).toEqual([]);
+  });
+
+  it("truncates all the same while damage hides entries: their terms are a guess", () => {
+    const world = follower([first, second, third], [1, 1, 1], TRUNCATES);
+    const core = { ...world.core, termsKnown: false };
+    take({ ...world, core }, append(1, 1, chainOf(first), [second, third]));
+    expect(world.done[0]).toBe(`truncate 2 behind ${chainOf(first)}`);
+  });
+
+  it("ends as a leader before it sends a record, or a term in front of one, or compares", () => {
+    const held = [first, second, third];
+    const wrong = (terms: readonly number[], fromIndex: number) => () => {
+      const { core, log } = follower(held, terms, null);
+      const leads = Object.assign(core, { role: "leader", term: 2, sent: () => {} });
+      const reads = (index: number) => ({
+        bytes: held[index - 1],
+        firstIndex: index,
+        lastIndex: index,
+      });
+      const order = { to: 2, term: 2, round: 7, fromIndex, bytesMax: 1_024, commitIndex: 1 };
+      const endpoint = {} as Endpoint;
+      fulfilSendOrder(order, leads, Object.assign(log, { read: reads }), endpoint, undefined, 1, 5);
+    };
+    expect(wrong([1, 1, 2], 3)).not.toThrow();
+    expect(wrong([1, 1, 1], 3)).toThrow(WRONG);
+    expect(wrong([2, 2, 2], 1)).toThrow(WRONG);
+    expect(wrong([1, 0, 2], 3)).toThrow(WRONG);
+    expect(wrong([1, 1, 1], 4)).toThrow(WRONG);
+    const { core, log } = follower(held, [1, 1, 1], null);
+    const check = { type: "check", index: 3, term: 2, chain: chainOf(third) } as const;
+    expect(() => new ChainCheck(core, log).differs(check)).toThrow(WRONG);
   });
 });
 

@@ -5,6 +5,8 @@ import { seededRandom } from "../../src/base/random.ts";
 import { bitRot, isHardStateAtRest, provenRecords } from "../../src/sim/nemesis/rot.ts";
 import { bringBack } from "../../src/sim/nemesis/operator.ts";
 import { budgetOf } from "../../src/sim/nemesis/budget.ts";
+import { INVARIANTS } from "../../src/sim/invariants/index.ts";
+import { knownTerms } from "../../src/sim/invariants/known-terms.ts";
 import { Member } from "../../src/node/member.ts";
 import { HARD_STATE_FILE, readHardState } from "../../src/storage/hard-state.ts";
 import { Stage } from "./stage.ts";
@@ -107,6 +109,45 @@ describe("a disk", () => {
     const terms = (id: number): readonly unknown[] =>
       Array.from({ length: 15 }, (_, at) => stage.member(id).core.termAt(at + 1));
     expect(terms(machine.id)).toEqual(terms(stage.leader()?.id ?? 0));
+  });
+
+  it("whose node remembers wrong terms all the same loses nothing: it ends, and truncates nothing", async () => {
+    stage = await Stage.founded(
+      {},
+      INVARIANTS.filter((invariant) => invariant !== knownTerms),
+    );
+    await sendSome(1, 3);
+    const first = stage.leader();
+    first?.kill();
+    await stage.until("another leads", () => stage.leader()?.running ?? false);
+    first?.start();
+    await stage.pass(2);
+    // One of the second term leads, and acknowledges with one other what the third one has not.
+    const leader = stage.leader();
+    const [other, away] = [...stage.cluster.machines.values()].filter((at) => at !== leader);
+    if (leader === null || other === undefined || away === undefined) throw new Error();
+    away.kill();
+    const client = await stage.client();
+    const large = (number: number): string => `large ${number}${".".repeat(900)}`;
+    for (let number = 1; number <= 3; number++) await stage.send(client, large(number));
+    await client.close();
+    const held = stage.member(leader.id).log.lastIndex;
+    for (const at of [leader, other]) at.kill();
+    other.start();
+    await stage.until("it is a member", () => other.process?.member instanceof Member);
+    // As if healing had taught it that all is of the first term.
+    const { core, log } = stage.member(other.id);
+    core.logHidden();
+    core.logHealed([{ firstIndex: 1, term: 1 }], log.configurations, true);
+    leader.start();
+    const ended = stage.until("it ends", () => false);
+    await expect(ended).rejects.toThrow(/of term 2 by its own record, and this node took it for/);
+    stage.violations.length = 0;
+    leader.kill();
+    away.start();
+    await stage.until("the two are led", () => stage.leader()?.running ?? false);
+    expect(stage.member(other.id).log.lastIndex).toBeGreaterThan(held);
+    expect(stage.entries(other.id).slice(3)).toEqual([1, 2, 3].map(large));
   });
 
   it("that rots keeps a failed read for its node: whoever looks at the rot uses up none", async () => {

@@ -76,8 +76,11 @@ export class Stage {
   }
 
   /** All founders started at once, founded, and one leads. */
-  static async founded(wish: Partial<Plan> = {}): Promise<Stage> {
-    const stage = new Stage(wish);
+  static async founded(
+    wish: Partial<Plan> = {},
+    invariants: readonly Invariant[] = INVARIANTS,
+  ): Promise<Stage> {
+    const stage = new Stage(wish, invariants);
     for (const machine of stage.cluster.machines.values()) machine.start();
     await stage.until("a leader", () => stage.leader() !== null);
     await stage.until("members", () => stage.members().length === stage.cluster.plan.nodes);
