@@ -3,6 +3,7 @@
 
 import type { NodeIdentity } from "../../src/base/types.ts";
 import { Member } from "../../src/node/member.ts";
+import type { RaftTimings } from "../../src/raft/types.ts";
 import { DEFAULT_TIMINGS } from "../../src/node/types.ts";
 import { encodePayloads } from "../../src/storage/record.ts";
 import { MemoryDisk } from "../../src/storage/memory-disk.ts";
@@ -42,10 +43,12 @@ export class MemberWorld {
    *  chain at that index is. */
   acknowledged = 0;
   readonly #tasks: (() => void)[] = [];
+  readonly #timings: RaftTimings;
   #sequence = 0;
 
-  constructor(rolls: Rolls) {
+  constructor(rolls: Rolls, timings: RaftTimings = DEFAULT_TIMINGS) {
     this.rolls = rolls;
+    this.#timings = timings;
     this.parts = IDS.map((id) => this.#open(id));
   }
 
@@ -136,7 +139,7 @@ export class MemberWorld {
         after: () => () => {},
         soon: () => {},
       },
-      timings: DEFAULT_TIMINGS,
+      timings: this.#timings,
       seed: this.rolls.u32(),
       connectionTo: (peer, incarnation) =>
         identityOf(peer).incarnation === incarnation ? connections.get(peer) : undefined,

@@ -304,6 +304,16 @@ const rows: readonly Row[] = [
     random: NONE,
   },
   {
+    name: "entrance-wakes-nobody",
+    knownBug: "own",
+    file: "src/node/member.ts",
+    find: "      this.#entrance.nextDeadlineMs(),\n",
+    replace: "",
+    sentence: "A large request that waits is let in only when something else wakes its node.",
+    unit: ["test/node/member.test.ts"],
+    random: NONE,
+  },
+  {
     name: "large-copies-fill-the-entrance",
     knownBug: "own",
     file: "src/node/entrance.ts",
