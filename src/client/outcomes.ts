@@ -40,13 +40,14 @@ export const REFUSALS: Readonly<Record<RefusalCode, "after" | "stop">> = {
 
 /** The copies of one request. */
 export class Ledger {
-  readonly #open = new Set<number>();
+  /** Hardly ever more than one. */
+  #open: number[] = [];
   #sent = 0;
   #lastTo: number | null = null;
 
   /** A copy leaves for node `to`. */
   sent(copy: number, to: number): void {
-    this.#open.add(copy);
+    this.#open.push(copy);
     this.#sent++;
     this.#lastTo = to;
   }
@@ -56,12 +57,12 @@ export class Ledger {
     if (refusal.code === "unknown") return;
     // The last committed user entry is behind `ifLast` for ever, for every copy.
     if (refusal.code === "if last" && ifLast !== null && (refusal.number ?? 0) > ifLast)
-      this.#open.clear();
-    this.#open.delete(copy);
+      this.#open = [];
+    this.#open = this.#open.filter((other) => other !== copy);
   }
 
   get verdict(): Verdict {
-    return this.#open.size === 0 ? "safe" : "unknown";
+    return this.#open.length === 0 ? "safe" : "unknown";
   }
 
   /** Copies sent so far. */

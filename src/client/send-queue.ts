@@ -69,7 +69,10 @@ export class SendQueue {
       this.#from++;
       if (isAlone(next)) break;
     }
-    if (this.#from === this.#list.length || this.#from > TAKEN_MAX) this.#replace(this.#waiting());
+    if (this.#from === this.#list.length) {
+      this.#list.length = 0;
+      this.#from = 0;
+    } else if (this.#from > TAKEN_MAX) this.#replace(this.#waiting());
     return batch;
   }
 

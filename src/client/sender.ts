@@ -186,13 +186,18 @@ export class Sender {
     return { clientId, bornAt, nextSequence: 1, flights: 0, broken: false };
   }
 
-  #launch(flight: Flight, { name, ifLast }: Submission): void {
+  #launch(flight: Flight, first: Submission): void {
+    const { name, ifLast } = first;
     const { id, count, session, submissions } = flight;
-    const payloads: Uint8Array[] = [];
-    let deadlineMs = Infinity;
-    for (const submission of submissions) {
-      for (const payload of submission.payloads) payloads.push(payload);
-      deadlineMs = Math.min(deadlineMs, submission.deadlineMs);
+    let payloads = first.payloads;
+    let { deadlineMs } = first;
+    if (submissions.length > 1) {
+      const all: Uint8Array[] = [];
+      for (const submission of submissions) {
+        for (const payload of submission.payloads) all.push(payload);
+        deadlineMs = Math.min(deadlineMs, submission.deadlineMs);
+      }
+      payloads = all;
     }
     const { clientId, firstSequence, bornAt } = id;
     const request: AppendRequest = {

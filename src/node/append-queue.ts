@@ -262,7 +262,7 @@ export class AppendQueue<Requester> {
     const previous = this.#waiters.at(-1);
     assert(
       previous === undefined || previous.lastIndex < firstIndex,
-      `appended at ${firstIndex} behind ${previous?.lastIndex}`,
+      () => `appended at ${firstIndex} behind ${previous?.lastIndex}`,
     );
     const requesters = [{ requester, offset: 0, count: request.count, duplicate: false }];
     this.#waiters.push({

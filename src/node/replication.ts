@@ -95,7 +95,9 @@ export function takeAppend(
   }
   if (order.appendFrom !== null) {
     // A view: the opened datagram's bytes are nobody else's, and the log keeps them.
-    log.append(bytes.subarray(offsetOf(heads, order.appendFrom)));
+    const from = order.appendFrom;
+    const first = heads.findIndex((head) => head.firstIndex >= from);
+    log.append(bytes.subarray(offsetOf(heads, from)), first > 0 ? heads.slice(first) : heads);
   }
   return {
     ok: true,

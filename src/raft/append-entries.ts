@@ -19,17 +19,18 @@ export function heedLeader(
     const silenceMs = state.nowMs - state.leaderContactMs;
     state.following.longestSilenceMs = Math.max(state.following.longestSilenceMs, silenceMs);
   }
-  const reason = `node ${from.id} leads in term ${message.term}`;
   if (message.term > state.hard.term || state.role !== "follower" || state.leader === null) {
     assert(
       message.term > state.hard.term || state.role !== "leader",
       `nodes ${state.self.id} and ${from.id} both lead in term ${message.term} (§5.2, Election Safety)`,
     );
+    const reason = `node ${from.id} leads in term ${message.term}`;
     becomeFollower(state, message.term, from, reason);
   }
   assert(
     state.leader?.id === from.id && state.leader.incarnation === from.incarnation,
-    `nodes ${state.leader?.id} and ${from.id} both lead in term ${message.term} (§5.2, Election Safety)`,
+    () =>
+      `nodes ${state.leader?.id} and ${from.id} both lead in term ${message.term} (§5.2, Election Safety)`,
   );
   state.leaderContactMs = state.nowMs;
   resetElectionTimer(state);
@@ -163,8 +164,12 @@ function takeRecords(state: CoreState, records: readonly RecordOutline[], news: 
     if (state.outbox.noop !== null) state.outbox.noop = null;
   }
   const appendFrom = records[news.at]?.firstIndex ?? null;
-  for (const record of records.slice(news.at)) {
-    assert(record.firstIndex === log.lastIndex + 1, `record ${record.firstIndex} leaves a gap`);
+  for (let at = news.at; at < records.length; at++) {
+    const record = records[at]!;
+    assert(
+      record.firstIndex === log.lastIndex + 1,
+      () => `record ${record.firstIndex} leaves a gap`,
+    );
     log.append(record.lastIndex, record.term);
     if (record.members === undefined) continue;
     const configuration = { index: record.firstIndex, members: record.members };

@@ -30,7 +30,7 @@ export function commitThrough(state: CoreState, index: LogIndex): void {
   if (index <= state.commitIndex) return;
   assert(
     index <= state.log.lastIndex,
-    `commit index ${index} is beyond the log's end ${state.log.lastIndex}`,
+    () => `commit index ${index} is beyond the log's end ${state.log.lastIndex}`,
   );
   const configuration = state.configurations.inForce;
   const wasCommitted = configuration.index <= state.commitIndex;

@@ -319,18 +319,27 @@ class RaftCore implements Core {
       this.#state;
     assert(
       log.baseIndex <= commitIndex,
-      `base ${log.baseIndex} is above commit index ${commitIndex}`,
+      () => `base ${log.baseIndex} is above commit index ${commitIndex}`,
     );
-    assert(commitIndex <= log.lastIndex, `commit index ${commitIndex} is beyond ${log.lastIndex}`);
+    assert(
+      commitIndex <= log.lastIndex,
+      () => `commit index ${commitIndex} is beyond ${log.lastIndex}`,
+    );
     assert(
       commitTaken <= commitIndex,
-      `the commit index fell from ${commitTaken} to ${commitIndex}`,
+      () => `the commit index fell from ${commitTaken} to ${commitIndex}`,
     );
     assert(durability.durableIndex <= log.lastIndex, "more is durable than there is");
-    assert(log.lastTerm <= hard.term, `an entry of term ${log.lastTerm} in term ${hard.term}`);
-    assert((role === "leader") === (leadership !== null), `role ${role} and leadership disagree`);
+    assert(
+      log.lastTerm <= hard.term,
+      () => `an entry of term ${log.lastTerm} in term ${hard.term}`,
+    );
+    assert(
+      (role === "leader") === (leadership !== null),
+      () => `role ${role} and leadership disagree`,
+    );
     const isCampaigning = role === "candidate" || role === "pre-candidate";
-    assert(isCampaigning === (candidacy !== null), `role ${role} and candidacy disagree`);
+    assert(isCampaigning === (candidacy !== null), () => `role ${role} and candidacy disagree`);
     assert(role !== "leader" || !hard.pending, "a leader whose term is not durable");
   }
 }

@@ -40,7 +40,10 @@ export class Durability {
    *  synced. */
   done(writeId: WriteId): void {
     const write = this.#writes.shift();
-    assert(write?.writeId === writeId, `write ${writeId} ended before write ${write?.writeId}`);
+    assert(
+      write?.writeId === writeId,
+      () => `write ${writeId} ended before write ${write?.writeId}`,
+    );
     this.#durableIndex = Math.max(this.#durableIndex, write.lastIndex);
   }
 

@@ -74,7 +74,7 @@ export function handleSent(
   if (prevIndex >= order.fromIndex) return;
   assert(
     lastIndex <= state.log.lastIndex,
-    `entry ${lastIndex} was sent, the log ends at ${state.log.lastIndex}`,
+    () => `entry ${lastIndex} was sent, the log ends at ${state.log.lastIndex}`,
   );
   // Nothing could be read there just now: the order stays open and is given again after a while.
   if (peer.state === "replicate" && lastIndex < order.fromIndex) return;
@@ -239,7 +239,8 @@ function handleMatched(
 ): void {
   assert(
     reply.matchIndex <= state.log.lastIndex,
-    `node ${peer.id} acknowledges ${reply.matchIndex}, the log ends at ${state.log.lastIndex}`,
+    () =>
+      `node ${peer.id} acknowledges ${reply.matchIndex}, the log ends at ${state.log.lastIndex}`,
   );
   if (peer.state === "diverged") return;
   if (reply.matchIndex > peer.matchIndex) {

@@ -63,7 +63,7 @@ export class TermRuns {
   /** Extends the log to `lastIndex` with entries of one term. */
   append(lastIndex: LogIndex, term: Term): void {
     if (lastIndex <= this.#lastIndex) return;
-    assert(term >= this.lastTerm, `term ${term} appended behind term ${this.lastTerm}`);
+    assert(term >= this.lastTerm, () => `term ${term} appended behind term ${this.lastTerm}`);
     if (this.#terms.length === 0 || term !== this.lastTerm) {
       this.#firsts.push(this.#lastIndex + 1);
       this.#terms.push(term);

@@ -55,6 +55,17 @@ export interface LogStart {
   readonly lastChain: number;
 }
 
+function headsOf(records: Uint8Array): readonly RecordHead[] {
+  const heads: RecordHead[] = [];
+  for (let offset = 0; offset < records.length;) {
+    const head = readHead(records, offset);
+    assert(typeof head !== "string", "an appended record is well formed");
+    heads.push(head);
+    offset += head.bytes;
+  }
+  return heads;
+}
+
 export class DiskLog implements LogStore, WriterSource {
   readonly clusterId: ClusterId;
   baseIndex: LogIndex;
@@ -100,29 +111,30 @@ export class DiskLog implements LogStore, WriterSource {
   // -------------------------------------------------------------------------------------------
   // Appending and rolling back, in memory.
 
-  append(records: Uint8Array): void {
-    const heads: RecordHead[] = [];
-    for (let offset = 0; offset < records.length;) {
-      const head = readHead(records, offset);
-      assert(typeof head !== "string", `record after ${this.lastIndex} is well formed`);
+  append(records: Uint8Array, heads = headsOf(records)): void {
+    let offset = 0;
+    for (const head of heads) {
       assert(
         head.firstIndex === this.lastIndex + 1,
-        `index ${head.firstIndex} follows ${this.lastIndex}`,
+        () => `index ${head.firstIndex} follows ${this.lastIndex}`,
       );
       const members = head.kind === RECORD_KIND.configuration ? membersAt(records, offset) : null;
       this.derived.advance(head, members);
       this.lastIndex = head.lastIndex;
       this.lastChain = head.chain;
-      heads.push(head);
       offset += head.bytes;
     }
+    assert(offset === records.length, "whole records are appended");
     this.tail.push(records, heads);
     this.appendedBytes += records.length;
   }
 
   appendNew(fields: RecordFields, payloads: Uint8Array): void {
     const { firstIndex } = fields;
-    assert(firstIndex === this.lastIndex + 1, `index ${firstIndex} follows ${this.lastIndex}`);
+    assert(
+      firstIndex === this.lastIndex + 1,
+      () => `index ${firstIndex} follows ${this.lastIndex}`,
+    );
     const head = this.tail.make(fields, payloads);
     this.derived.advance(head, null);
     this.lastIndex = head.lastIndex;

@@ -19,6 +19,7 @@ import {
 } from "../base/limits.ts";
 import type { ClusterId, LogIndex, Term } from "../base/types.ts";
 import type { Member } from "../raft/types.ts";
+import { idAt } from "../base/ids.ts";
 import { crc32, readHex, readU16, readU32, readU64, readU8 } from "./bytes.ts";
 import { writeHex, writeU16, writeU32, writeU64 } from "./bytes.ts";
 import { RECORD_KIND } from "./types.ts";
@@ -147,32 +148,48 @@ export function encodeRecord(
   return bytes;
 }
 
-/** The same, made where it is to lie: at `at`, where there is room for it. */
+/** The same, made where it is to lie: at `at`, where there is room for it. Returns what `readHead`
+ *  would read there: to read it took 7% of a leader's time with records of one entry. */
 export function writeRecord(
   bytes: Uint8Array,
   at: number,
   fields: RecordFields,
   payloads: Uint8Array,
   chainBefore: number,
-): void {
+): RecordHead {
+  const { firstIndex, term, kind, timeMs, clientId, firstSequence } = fields;
+  const count = readU32(payloads, 1);
   const end = at + PAYLOADS_OFFSET + payloads.length;
   writeU32(bytes, at + LENGTH_OFFSET, end - at - BODY_OFFSET);
   bytes[at + 8] = 0x97;
   bytes[at + 9] = 0xcf;
-  writeU64(bytes, at + 10, fields.firstIndex);
+  writeU64(bytes, at + 10, firstIndex);
   bytes[at + 18] = 0xcf;
-  writeU64(bytes, at + 19, fields.term);
+  writeU64(bytes, at + 19, term);
   bytes[at + 27] = 0xcc;
-  bytes[at + 28] = fields.kind;
+  bytes[at + 28] = kind;
   bytes[at + 29] = 0xcf;
-  writeU64(bytes, at + 30, fields.timeMs);
+  writeU64(bytes, at + 30, timeMs);
   bytes[at + 38] = 0xc4;
   bytes[at + 39] = 0x10;
-  writeHex(bytes, at + 40, fields.clientId);
+  writeHex(bytes, at + 40, clientId);
   bytes[at + 56] = 0xcf;
-  writeU64(bytes, at + 57, fields.firstSequence);
+  writeU64(bytes, at + 57, firstSequence);
   bytes.set(payloads, at + PAYLOADS_OFFSET);
-  writeU32(bytes, at, crc32(bytes.subarray(at + LENGTH_OFFSET, end), chainBefore));
+  const chain = crc32(bytes.subarray(at + LENGTH_OFFSET, end), chainBefore);
+  writeU32(bytes, at, chain);
+  return {
+    firstIndex,
+    lastIndex: firstIndex + count - 1,
+    count,
+    term,
+    kind,
+    timeMs,
+    clientId,
+    firstSequence,
+    chain,
+    bytes: end - at,
+  };
 }
 
 /** The record's length if its first 8 bytes at `offset` announce a possible one; else 0. */
@@ -211,7 +228,7 @@ export function readHead(bytes: Uint8Array, offset: number): RecordHead | string
   if (term < 1 || !Number.isSafeInteger(term)) return "impossible term";
   if (!Number.isSafeInteger(timeMs) || !Number.isSafeInteger(firstSequence + count))
     return "impossible number";
-  const clientId = kind === RECORD_KIND.user ? readHex(bytes, offset + 40, 16) : NO_CLIENT;
+  const clientId = kind === RECORD_KIND.user ? idAt(bytes, offset + 40) : NO_CLIENT;
   const chain = readU32(bytes, offset);
   return {
     firstIndex,

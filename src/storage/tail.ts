@@ -1,11 +1,10 @@
 /** The log's recent records in memory: pages that only grow, so a view that was handed out does not
  *  change before the page is used again, two syncs after it fell out of memory. */
 
-import { assert } from "../base/assert.ts";
 import type { LogIndex } from "../base/types.ts";
 import { readU32 } from "./bytes.ts";
 import type { LogLimits } from "./limits.ts";
-import { PAYLOADS_OFFSET, type RecordFields, readHead, writeRecord } from "./record.ts";
+import { PAYLOADS_OFFSET, type RecordFields, writeRecord } from "./record.ts";
 import type { LogRead, RecordHead } from "./types.ts";
 
 /** How many bytes of durable records are kept. */
@@ -92,9 +91,7 @@ export class Tail {
   make(fields: RecordFields, payloads: Uint8Array): RecordHead {
     const page = this.pageFor(PAYLOADS_OFFSET + payloads.length);
     const offset = page.used;
-    writeRecord(page.bytes, offset, fields, payloads, this.chain);
-    const head = readHead(page.bytes, offset);
-    assert(typeof head !== "string", `the record at ${fields.firstIndex} is well formed`);
+    const head = writeRecord(page.bytes, offset, fields, payloads, this.chain);
     page.firstIndexes.push(head.firstIndex);
     page.offsets.push(offset);
     page.used += head.bytes;

@@ -10,10 +10,10 @@
  *  (request-codec.ts). Reading gives null for whatever is not exactly one of these: the general
  *  decoder then says what it is, or why it is nothing. */
 
+import { ID_BYTES, idAt } from "../base/ids.ts";
 import { ENTRIES_PER_RECORD_MAX, isNodeId, PAYLOADS_BYTES_MAX } from "../base/limits.ts";
 import type { NodeId } from "../base/types.ts";
 import type { Body } from "./codec.ts";
-import { hexAt } from "./key.ts";
 import type { AppendRequest, Response } from "./requests.ts";
 import type { Frame } from "./types.ts";
 
@@ -26,7 +26,6 @@ export const HOPS_MAX = 8;
 
 type Appended = Extract<Response, { type: "appended" }>;
 
-const ID_BYTES = 16;
 /** Array head, type, client id with its head. */
 const APPEND_HEAD_BYTES = 4 + ID_BYTES;
 const NULL = 0xc0;
@@ -118,7 +117,7 @@ export function decodeAppend(bytes: Uint8Array): AppendRequest | null {
   if ((ifLast ?? 0) < 0 || length < 0 || length > PAYLOADS_BYTES_MAX) return null;
   if (reader.at + length !== bytes.length) return null;
   const payloads = bytes.subarray(reader.at);
-  const clientId = hexAt(bytes, 4, ID_BYTES);
+  const clientId = idAt(bytes, 4);
   return { type: "append", clientId, firstSequence, count, bornAt, ifLast, payloads };
 }
 

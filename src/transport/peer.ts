@@ -6,7 +6,7 @@ import { ChunkSender } from "./chunk-sender.ts";
 import { ChunkReceiver, type ReassemblyBudget } from "./chunks.ts";
 import { FRAME_BYTES_MAX, type WireFrame, encodeFrame } from "./codec.ts";
 import { HEADER_BYTES, TAG_BYTES } from "./datagram.ts";
-import { type Wire, pack, packBody, packWithTail, packedBytesMax } from "./messagepack.ts";
+import { type Wire, pack, packBody, packedBytesMax } from "./messagepack.ts";
 import type { Session } from "./session.ts";
 import type { Connection, Frame, NodeHello, Remote } from "./types.ts";
 
@@ -122,7 +122,7 @@ export class Peer implements Connection {
     }
     if (bytes > FRAME_BYTES_MAX) return options.drop("frame too large to send");
     const taken = this.sender.add(
-      packWithTail(encoded),
+      pack(encoded),
       nameOfLarge(frame),
       room - CHUNK_HEAD_BYTES,
       nowMs,

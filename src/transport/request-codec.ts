@@ -23,7 +23,7 @@ import {
 } from "./exchange-codec.ts";
 import { FieldReader } from "./fields.ts";
 import { bytesOf, hexOf } from "./key.ts";
-import { pack, packWithTail, unpack, type Wire } from "./messagepack.ts";
+import { pack, unpack, type Wire } from "./messagepack.ts";
 import { decodeReport, encodeReport } from "./report-codec.ts";
 import type { AppendRequest, LeaderHint, RefusalCode, Request, Response } from "./requests.ts";
 
@@ -81,7 +81,7 @@ const REFUSALS: readonly [RefusalCode, ...RefusalCode[]] = [
 /** The bytes of a request, owned by the caller. */
 export function encodeRequest(request: Request): Uint8Array {
   if (request.type === "append") return encodeAppend(request);
-  return packWithTail(requestFields(request));
+  return pack(requestFields(request));
 }
 
 /** The request, or why these bytes are none. */
@@ -100,7 +100,7 @@ function decodeAnyRequest(bytes: Uint8Array): Request | string {
 /** The bytes of a response, owned by the caller. */
 export function encodeResponse(response: Response): Uint8Array {
   if (response.type === "appended") return encodeAppended(response);
-  return new Uint8Array(pack(responseFields(response)));
+  return pack(responseFields(response));
 }
 
 /** The response, or why these bytes are none. */

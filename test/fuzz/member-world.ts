@@ -8,7 +8,7 @@ import { DEFAULT_TIMINGS } from "../../src/node/types.ts";
 import { encodePayloads } from "../../src/storage/record.ts";
 import { MemoryDisk } from "../../src/storage/memory-disk.ts";
 import { type WireFrame, decodeBody, encodeFrame } from "../../src/transport/codec.ts";
-import { type Wire, packWithTail } from "../../src/transport/messagepack.ts";
+import { type Wire, pack } from "../../src/transport/messagepack.ts";
 import type { Connection, Endpoint, Frame } from "../../src/transport/types.ts";
 import { FOUNDING, create, open } from "../storage/fixture.ts";
 import { helloOf } from "../transport/harness.ts";
@@ -179,7 +179,7 @@ function connectionTo(id: number): Connection {
 
 /** A body with this one frame, in bytes that nobody else has. */
 function packWithBody(fields: readonly Wire[]): Uint8Array {
-  const frame = packWithTail(fields);
+  const frame = pack(fields);
   const body = new Uint8Array(3 + frame.length);
   body.set([0x93, 7, 0xc0]);
   body.set(frame, 3);
