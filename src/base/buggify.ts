@@ -11,6 +11,8 @@ export type NastyPlace =
   | "short read"
   /** An append carries one record only. */
   | "small append"
+  /** A follower that is behind is sent next to nothing while others commit. */
+  | "slow catch-up"
   /** A client's entries are refused as if too many waited. */
   | "busy append"
   /** The same for a read. */

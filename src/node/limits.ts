@@ -1,5 +1,6 @@
 /** Every limit of a running node, with its unit. */
 
+import { nasty } from "../base/buggify.ts";
 import type { RaftLimits } from "../raft/types.ts";
 
 export const DEFAULT_LIMITS: RaftLimits = {
@@ -8,6 +9,17 @@ export const DEFAULT_LIMITS: RaftLimits = {
   uncommittedBytesMax: 64 << 20,
   uncommittedEntriesMax: 1_000_000,
 };
+
+/** Old records that a follower is sent in a millisecond while others commit, bytes, and datagrams:
+ *  the smaller those are, the more a byte costs (src/raft/pace.ts; SPEED.md has the measurements). */
+const CATCH_UP_BYTES_PER_MS = 65_536;
+const CATCH_UP_DATAGRAMS_PER_MS = 24;
+
+/** The pace for a peer that is sent datagrams of so many bytes. */
+export function catchUpBytesPerMs(datagramBytesMax: number): number {
+  if (nasty("slow catch-up")) return 100;
+  return Math.min(CATCH_UP_BYTES_PER_MS, CATCH_UP_DATAGRAMS_PER_MS * datagramBytesMax);
+}
 
 /** Known or typed addresses are greeted again this often while not connected, so that two stateful
  *  firewalls that drop everything unasked let the pair through to each other. */

@@ -43,7 +43,7 @@ import { lastIndexIn, raftProblem } from "./door.ts";
 import { EarlyAppends } from "./early-appends.ts";
 import { Entrance } from "./entrance.ts";
 import { Healer } from "./healer.ts";
-import { DEFAULT_LIMITS } from "./limits.ts";
+import { catchUpBytesPerMs, DEFAULT_LIMITS } from "./limits.ts";
 import { sizesOf, type MemberSizes } from "./member-sizes.ts";
 import { Reads } from "./reads.ts";
 import { fulfilSendOrder } from "./replication.ts";
@@ -153,6 +153,14 @@ export class Member {
   staleMs(nowMs: MonotonicMs): number | null {
     if (this.core.role === "leader") return 0;
     return this.#leaderHeardMs === null ? null : nowMs - this.#leaderHeardMs;
+  }
+
+  /** What a met node can take at once, and how fast it may catch up. */
+  setWindow(connection: Connection): void {
+    if (connection.remote.kind !== "node") return;
+    const { id, receiveWindowBytes } = connection.remote.hello;
+    const bytesPerMs = catchUpBytesPerMs(this.#options.datagramBytesMax(connection));
+    this.core.setPeerWindow(id, receiveWindowBytes, bytesPerMs);
   }
 
   /** A client's entries. Answered once they are committed, or refused. */

@@ -201,7 +201,7 @@ export class NodeProcess implements RunningNode {
       this.#member?.core.peerBooted(remote.identity, nowMs);
       this.#endpoint.helloChanged(nowMs);
     }
-    this.#member?.core.setPeerWindow(hello.id, hello.receiveWindowBytes);
+    this.#member?.setWindow(connection);
     this.#lookAtMs = nowMs;
     this.wake();
   }
@@ -321,10 +321,10 @@ export class NodeProcess implements RunningNode {
         : null,
       wake: () => this.wake(),
     });
-    for (const { remote } of this.#endpoint.connections()) {
-      if (remote.kind !== "node") continue;
-      this.#member.core.peerBooted(remote.identity, this.#now());
-      this.#member.core.setPeerWindow(remote.identity.id, remote.hello.receiveWindowBytes);
+    for (const connection of this.#endpoint.connections()) {
+      if (connection.remote.kind !== "node") continue;
+      this.#member.core.peerBooted(connection.remote.identity, this.#now());
+      this.#member.setWindow(connection);
     }
     this.wake();
   }

@@ -20,6 +20,7 @@ export function advanceCommitIndex(state: CoreState, leadership: Leadership): vo
   if (index <= state.commitIndex || state.log.termAt(index) !== state.hard.term) return;
   commitThrough(state, index);
   leadership.uncommitted.dropThrough(index);
+  leadership.committedMs = state.nowMs;
   leadership.tellCommitAtMs = Math.min(leadership.tellCommitAtMs, state.nowMs + TELL_COMMIT_MS);
   advanceReads(state, leadership);
   stepDownIfRemoved(state, leadership);

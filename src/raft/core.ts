@@ -153,6 +153,7 @@ class RaftCore implements Core {
     const firstIndex = log.lastIndex + 1;
     log.append(firstIndex + entries - 1, state.hard.term);
     leadership.uncommitted.push(log.lastIndex, bytes);
+    leadership.grownBytes += bytes;
     return { ok: true, firstIndex, term: state.hard.term };
   }
 
@@ -228,8 +229,9 @@ class RaftCore implements Core {
     if (this.#state.leadership !== null) handlePeerBooted(this.#state.leadership, peer);
   }
 
-  setPeerWindow(id: NodeId, bytes: number): void {
+  setPeerWindow(id: NodeId, bytes: number, catchUpBytesPerMs: number): void {
     this.#state.windows.set(id, bytes);
+    this.#state.catchUpRates.set(id, catchUpBytesPerMs);
   }
 
   reportDivergence(peer: NodeId, index: LogIndex): void {

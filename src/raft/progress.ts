@@ -3,6 +3,7 @@
 
 import type { Incarnation, LogIndex, MonotonicMs, NodeId } from "../base/types.ts";
 import { Inflight } from "./inflight.ts";
+import { Pace } from "./pace.ts";
 
 /** Bounds and first guess of the retry timer, which follows measured round trips. */
 export const RETRY_MIN_MS = 5;
@@ -33,6 +34,9 @@ export interface Progress {
   nextIndex: LogIndex;
   /** Sent and not acknowledged. */
   readonly inflight: Inflight;
+  readonly pace: Pace;
+  /** Old records wait until then for their pace; Infinity: none do. */
+  pacedUntilMs: MonotonicMs;
   /** The order the node has not answered by `sent` yet. */
   order: { readonly round: number; readonly fromIndex: LogIndex } | null;
   /** The prevIndex of the probe under way, or null. */
@@ -77,6 +81,8 @@ export function createProgress(
     lostIndex: 0,
     nextIndex,
     inflight: new Inflight(),
+    pace: new Pace(),
+    pacedUntilMs: Infinity,
     order: null,
     probePrevIndex: null,
     stepBackRound: 0,

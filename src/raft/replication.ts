@@ -27,6 +27,9 @@ import type { AppendReply, HeartbeatReply } from "./types.ts";
 /** Retries that meet silence before sending in advance ends and probing begins. */
 const RETRIES_IN_PLACE_MAX = 4;
 
+/** Entries are being committed when one was within this time. */
+const COMMITTING_MS = 50;
+
 /** What is not larger is sent again rather than asked for. */
 const ASK_BYTES_MIN = 1_024;
 
@@ -34,7 +37,7 @@ const ASK_BYTES_MIN = 1_024;
  *  sent. */
 export function orderSends(state: CoreState, leadership: Leadership): void {
   for (const peer of leadership.peers.values()) {
-    if (!mayOrder(state, peer)) continue;
+    if (!mayOrder(state, peer) || waitsForPace(state, leadership, peer)) continue;
     if (peer.nextIndex <= state.log.baseIndex) {
       orderSnapshot(state, peer);
       continue;
@@ -91,6 +94,8 @@ export function handleSent(
     if (peer.inflight.isEmpty) peer.retryAtMs = state.nowMs + askMs(peer);
     peer.nextIndex = lastIndex + 1;
     peer.inflight.push(prevIndex + 1, lastIndex, bytes, order.round);
+    const bytesPerMs = state.catchUpRates.get(peer.id) ?? 0;
+    peer.pace.sent(bytes, bytesPerMs, leadership.grownBytes, state.nowMs);
   }
 }
 
@@ -188,6 +193,34 @@ function mayOrder(state: CoreState, peer: Progress): boolean {
   }
 }
 
+/** Whether old records wait for their pace. What is not committed never does: it may be this peer
+ *  that the others wait for. */
+function waitsForPace(state: CoreState, leadership: Leadership, peer: Progress): boolean {
+  peer.pacedUntilMs = Infinity;
+  const { nowMs } = state;
+  const isOld = peer.nextIndex <= state.commitIndex && peer.inflight.nextDue() === null;
+  const bytesPerMs = state.catchUpRates.get(peer.id);
+  if (peer.state !== "replicate" || !isOld || bytesPerMs === undefined) return false;
+  if (nowMs - leadership.committedMs >= COMMITTING_MS) return false;
+  const readyAtMs = peer.pace.readyAtMs(bytesPerMs, leadership.grownBytes, nowMs);
+  if (readyAtMs > nowMs) peer.pacedUntilMs = readyAtMs;
+  return readyAtMs > nowMs;
+}
+
+/** When old records that wait for their pace may go on. */
+export function paceDeadlineMs(leadership: Leadership): MonotonicMs {
+  let deadlineMs = Infinity;
+  for (const peer of leadership.peers.values())
+    deadlineMs = Math.min(deadlineMs, peer.pacedUntilMs);
+  return deadlineMs;
+}
+
+/** They are ordered with the next `takeReady`. */
+export function endPauses(state: CoreState, leadership: Leadership): void {
+  for (const peer of leadership.peers.values())
+    if (state.nowMs >= peer.pacedUntilMs) peer.pacedUntilMs = Infinity;
+}
+
 function inflightBytesMax(state: CoreState, peer: Progress): number {
   return Math.min(state.limits.inflightBytesMax, state.windows.get(peer.id) ?? Infinity);
 }
@@ -257,6 +290,7 @@ function handleMatched(
     // What the peer holds and has not synced yet need not be sent again at once.
     const heldIndex = Math.min(reply.hintIndex, state.log.lastIndex);
     becomeReplicate(peer, heldIndex + 1);
+    peer.pace.begin(leadership.grownBytes, state.nowMs);
     if (heldIndex > peer.matchIndex) {
       peer.inflight.pushVerified(peer.matchIndex + 1, heldIndex, reply.round);
     }

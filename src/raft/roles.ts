@@ -166,6 +166,8 @@ function becomeLeader(state: CoreState, votes: readonly NodeId[]): void {
     heartbeatAtMs: state.nowMs,
     tellCommitAtMs: Infinity,
     uncommitted: new RangeQueue(),
+    grownBytes: 0,
+    committedMs: -Infinity,
     transfer: null,
     readsWaiting: [],
     readsOpen: null,

@@ -76,6 +76,10 @@ export interface Leadership {
    *  tell. */
   tellCommitAtMs: MonotonicMs;
   readonly uncommitted: RangeQueue;
+  /** All that was proposed, bytes. */
+  grownBytes: number;
+  /** When the commit index rose last. */
+  committedMs: MonotonicMs;
   transfer: Transfer | null;
   readsWaiting: PendingRead[];
   readsOpen: {
@@ -96,6 +100,8 @@ export interface CoreState {
   readonly hard: HardStateWriter;
   readonly outbox: Outbox;
   readonly windows: Map<NodeId, number>;
+  /** Old records for each peer, bytes a millisecond, while others commit. */
+  readonly catchUpRates: Map<NodeId, number>;
   nowMs: MonotonicMs;
   role: Role;
   /** The leader of the current term as far as this process knows. */
@@ -141,6 +147,7 @@ export function createState(options: CoreOptions): CoreState {
     hard: new HardStateWriter(options.hardState),
     outbox: new Outbox(),
     windows: new Map(),
+    catchUpRates: new Map(),
     nowMs: options.nowMs,
     role: "follower",
     leader: null,

@@ -413,8 +413,9 @@ export interface Core {
   ): void;
   /** A new process of that member was met: back to Probe. */
   peerBooted(peer: NodeIdentity, nowMs: MonotonicMs): void;
-  /** The peer's receive window, bytes, from HELLO. */
-  setPeerWindow(id: NodeId, bytes: number): void;
+  /** The peer's receive window, bytes, from HELLO; and what it is sent of the committed log in a
+   *  millisecond, bytes, while others commit (pace.ts). */
+  setPeerWindow(id: NodeId, bytes: number, catchUpBytesPerMs: number): void;
   /** The node's agreement check found that `peer` holds another chain at `index`, which both know
    *  committed: from now on this node neither votes nor appends. */
   reportDivergence(peer: NodeId, index: LogIndex): void;

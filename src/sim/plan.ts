@@ -56,6 +56,7 @@ const NASTY_PLACES: readonly NastyPlace[] = [
   "early segment",
   "short read",
   "small append",
+  "slow catch-up",
   "busy append",
   "busy read",
   "yield",

@@ -139,7 +139,7 @@ describe("§5.3 the leader", () => {
     const solo = new Solo().lead();
     solo.sendAll();
     solo.ack(2, 1);
-    solo.core.setPeerWindow(2, 500);
+    solo.core.setPeerWindow(2, 500, 1_000);
     for (let i = 0; i < 30; i++) solo.core.propose(1, 100);
     solo.settle();
     let sent = 0;

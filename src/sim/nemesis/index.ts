@@ -49,6 +49,7 @@ const NASTY_SHARE: Readonly<Record<NastyPlace, number>> = {
   "early segment": 0.01,
   "short read": 0.3,
   "small append": 0.2,
+  "slow catch-up": 0.5,
   "busy append": 0.02,
   "busy read": 0.02,
   yield: 0.000_5,

@@ -339,6 +339,36 @@ const rows: readonly Row[] = [
     unit: ["test/node/replication.test.ts"],
     random: [],
   },
+  {
+    name: "pace-binds-commitment",
+    knownBug: "own",
+    file: "src/raft/replication.ts",
+    find: "peer.nextIndex <= state.commitIndex && peer.inflight",
+    replace: "peer.inflight",
+    sentence: "Entries that nobody has committed wait for the pace of old records.",
+    unit: ["test/raft/pace.test.ts"],
+    random: [],
+  },
+  {
+    name: "pace-without-growth",
+    knownBug: "own",
+    file: "src/raft/pace.ts",
+    find: "kept + grownBytes - this.#grownBytes",
+    replace: "kept",
+    sentence: "A follower never catches up with a log that grows faster than its pace.",
+    unit: ["test/raft/pace.test.ts"],
+    random: [],
+  },
+  {
+    name: "pace-never-due",
+    knownBug: "own",
+    file: "src/raft/replication.ts",
+    find: "  if (readyAtMs > nowMs) peer.pacedUntilMs = readyAtMs;\n",
+    replace: "",
+    sentence: "Nothing wakes the leader when old records may go on.",
+    unit: ["test/raft/pace.test.ts"],
+    random: [],
+  },
 ];
 
 export const replication: readonly Bug[] = rows.map((row) => ({ random: RANDOM, ...row }));

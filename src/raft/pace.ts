@@ -1,0 +1,50 @@
+/** How fast a follower that is behind catches up while the cluster commits without it.
+ *
+ *  Old records cost the leader what clients' new ones need: unchecked, a follower that catches up
+ *  takes three quarters of it. So while entries are being committed, a follower is sent what is
+ *  committed already out of an allowance: it grows by a fixed number of bytes a millisecond (what
+ *  is not used soon is lost) and by every byte that the log itself grows, and every byte that is
+ *  sent to the follower comes out of it. So it always gains on the log, however fast that grows;
+ *  and when nothing is committed, or commitment waits for this very follower, there is no bound.
+ *
+ *  Nothing depends on it but speed: an order that has to wait is not given, so no timer of an order
+ *  runs meanwhile. */
+
+import type { MonotonicMs } from "../base/types.ts";
+
+/** What was not used, and what was sent too much, counts for so long. */
+const UNUSED_MS = 16;
+const OWED_MS = 100;
+
+export class Pace {
+  /** What may be sent now; below 0: what has to be made up for first. */
+  #allowedBytes = 0;
+  #atMs: MonotonicMs = 0;
+  #grownBytes = 0;
+
+  /** `grownBytes`: what the log grew by in this leadership, here and below. */
+  begin(grownBytes: number, nowMs: MonotonicMs): void {
+    this.#allowedBytes = 0;
+    this.#atMs = nowMs - UNUSED_MS;
+    this.#grownBytes = grownBytes;
+  }
+
+  sent(bytes: number, bytesPerMs: number, grownBytes: number, nowMs: MonotonicMs): void {
+    this.#fill(bytesPerMs, grownBytes, nowMs);
+    this.#allowedBytes = Math.max(this.#allowedBytes - bytes, -OWED_MS * bytesPerMs);
+  }
+
+  /** When more may be sent: now, or later, unless the log grows before that. */
+  readyAtMs(bytesPerMs: number, grownBytes: number, nowMs: MonotonicMs): MonotonicMs {
+    this.#fill(bytesPerMs, grownBytes, nowMs);
+    return this.#allowedBytes >= 0 ? nowMs : nowMs - this.#allowedBytes / bytesPerMs;
+  }
+
+  #fill(bytesPerMs: number, grownBytes: number, nowMs: MonotonicMs): void {
+    const filled = this.#allowedBytes + (nowMs - this.#atMs) * bytesPerMs;
+    const kept = Math.max(this.#allowedBytes, Math.min(filled, UNUSED_MS * bytesPerMs));
+    this.#allowedBytes = kept + grownBytes - this.#grownBytes;
+    this.#atMs = nowMs;
+    this.#grownBytes = grownBytes;
+  }
+}
