@@ -10,8 +10,8 @@ export const DEFAULT_LIMITS: RaftLimits = {
   uncommittedEntriesMax: 1_000_000,
 };
 
-/** Old records that a follower is sent in a millisecond while others commit, bytes, and datagrams:
- *  the smaller those are, the more a byte costs (src/raft/pace.ts; SPEED.md has the measurements). */
+/** Old records that a follower is sent in a millisecond while others commit, bytes and datagrams:
+ *  the smaller those are, the more a byte costs (src/raft/pace.ts; measured in SPEED.md). */
 const CATCH_UP_BYTES_PER_MS = 65_536;
 const CATCH_UP_DATAGRAMS_PER_MS = 24;
 
