@@ -197,9 +197,17 @@ function whyNot(refusal: Refusal | null, around: Circumstances): string {
   if (refusal !== null && !LEADERLESS.has(refusal.code)) {
     return refusal.text === "" ? `the leader says ${refusal.code}` : refusal.text;
   }
-  const member = reports.find(({ state }) => state === "member");
+  const member =
+    reports.find(({ state, leader }) => state === "member" && leader === null) ??
+    reports.find(({ state }) => state === "member");
+  // Nobody has said that there is no leader.
+  const leaderId = member?.leader ?? around.finder.leader?.id ?? null;
+  if (refusal === null && leaderId !== null && member?.leader !== null)
+    return `${who} but the leader, node ${leaderId}, was not reached in ${waitedText(around)}`;
   if (member === undefined || member.configuration === null) {
     const waiting = reports.find(({ state }) => state === "waiting");
+    if (waiting === undefined && refusal === null && reports.length === 0)
+      return `${who} but ${waitedText(around)} were too short to learn who leads`;
     if (waiting === undefined) return `${who} but there is no leader`;
     const disagreement = disagreementText(foundersSaid(reports));
     if (disagreement !== null) return `${who} but ${disagreement}`;
@@ -222,6 +230,11 @@ function whyNot(refusal: Refusal | null, around: Circumstances): string {
   const silence =
     silent.length === 0 ? "" : `; ${listOf(silent)} ${silent.length === 1 ? "is" : "are"} silent`;
   return `${who} but there is no leader (${needed} of ${voters.length} voters are needed${silence})`;
+}
+
+/** "20 ms", "5.0 s" */
+function waitedText({ waitedMs }: Circumstances): string {
+  return waitedMs < 1_000 ? `${Math.round(waitedMs)} ms` : `${(waitedMs / 1_000).toFixed(1)} s`;
 }
 
 const LEADERLESS: ReadonlySet<string> = new Set([

@@ -190,6 +190,22 @@ describe("send", () => {
       );
     });
 
+    it.each([
+      [[], "the leader, node 3, was not reached in 20 ms"],
+      [["status"], "the leader, node 3, was not reached in 20 ms"],
+      [["status", "leader"], "20 ms were too short to learn who leads"],
+    ])("no time to find a leader is not called no leader (silence: %j)", async (silent, why) => {
+      const cluster = new FakeCluster(3);
+      cluster.elect(3);
+      cluster.node(3).heardByClient = false;
+      for (const node of cluster.nodes.values())
+        node.script = ({ type }) => (silent.includes(type) ? "silence" : undefined);
+      const client = await connect(cluster);
+      const error = await failure(cluster, client.send("x", { timeoutMs: 20 }));
+      const said = `not added: nodes 1 and 2 answer but ${why}. Safe to send again.`;
+      expect([error.exitCode, error.message]).toEqual([4, said]);
+    });
+
     it("not founded: exit code 4 and whom it waits for", async () => {
       const cluster = new FakeCluster(3);
       cluster.founded = false;
