@@ -7,18 +7,22 @@
  *
  *  It shares the machine with what it measures: an entry costs a number written into a buffer that
  *  is used again once its receipt is there, and two readings of the clock. */
-import type { LogIndex, MonotonicMs } from "../base/types.ts";
+import type { LogIndex, MonotonicMs, Term } from "../base/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { EntryForm } from "./entries.ts";
 import { LatencyHistogram, type Percentiles } from "./histogram.ts";
+import { Pauses, type PauseFigures } from "./pauses.ts";
 import { Written } from "./written.ts";
+
+/** What of a receipt counts here; not every cluster tells a term. */
+interface Landed {
+  readonly index: LogIndex;
+  readonly term?: Term;
+}
 
 /** A session of the cluster under load. */
 export interface LoadTarget {
-  send(
-    entry: Uint8Array,
-    options: { readonly timeoutMs: number },
-  ): Promise<{ readonly index: LogIndex }>;
+  send(entry: Uint8Array, options: { readonly timeoutMs: number }): Promise<Landed>;
 }
 
 export interface LoadOptions {
@@ -51,7 +55,7 @@ export interface OpenSpan extends Span {
 }
 
 /** What was measured. Latencies in a closed loop are from the call to the receipt. */
-export interface LoadFigures extends Percentiles {
+export interface LoadFigures extends Percentiles, PauseFigures {
   /** Measured time; shorter than asked for when it was stopped. */
   readonly seconds: number;
   /** Acknowledged within it. */
@@ -138,7 +142,7 @@ interface Slot {
   number: number;
   /** From when its latency counts. */
   fromMs: MonotonicMs;
-  readonly landed: (receipt: { readonly index: LogIndex }) => void;
+  readonly landed: (receipt: Landed) => void;
   readonly failed: (error: unknown) => void;
 }
 
@@ -153,6 +157,7 @@ abstract class Loop {
   protected unsent = 0;
   readonly #written: Written;
   readonly #sendOptions: { readonly timeoutMs: number };
+  readonly #pauses = new Pauses();
   #failure: Error | null = null;
   #finish: () => void = () => undefined;
 
@@ -204,7 +209,7 @@ abstract class Loop {
       target,
       number: 0,
       fromMs: 0,
-      landed: ({ index }) => this.#landed(slot, index),
+      landed: (receipt) => this.#landed(slot, receipt),
       failed: (error) => this.#failed(error),
     };
     return slot;
@@ -217,9 +222,10 @@ abstract class Loop {
     slot.target.send(slot.entry, this.#sendOptions).then(slot.landed, slot.failed);
   }
 
-  #landed(slot: Slot, index: LogIndex): void {
+  #landed(slot: Slot, { index, term }: Landed): void {
     const nowMs = this.options.clock.monotonicMs();
     this.#written.acknowledge(slot.number, index);
+    this.#pauses.landed(nowMs, term, this.fromMs, this.untilMs);
     if (nowMs >= this.fromMs && nowMs < this.untilMs) this.#entries++;
     this.underWay--;
     if (this.#written.isFull) this.stop();
@@ -238,6 +244,7 @@ abstract class Loop {
     const entriesPerSecond = seconds > 0 ? this.#entries / seconds : 0;
     return {
       ...this.latencies.percentiles(),
+      ...this.#pauses.figures(this.fromMs, this.untilMs),
       seconds,
       entries: this.#entries,
       entriesPerSecond,

@@ -32,6 +32,8 @@ export interface BenchResult {
 const MEGABYTE = 1_000_000;
 /** Less than this part of the asked rate is told. */
 const KEPT_UP_PART = 0.99;
+/** Pauses are told from here on: the shortest election timeout. */
+const PAUSE_TOLD_MS = 250;
 
 const COLUMNS: readonly Column<LoadFigures>[] = [
   column("ENTRIES/S", (figures) => String(Math.round(figures.entriesPerSecond))),
@@ -54,6 +56,7 @@ export function renderBench(wish: BenchWish, result: BenchResult, paint: Paint):
     renderTable(COLUMNS, [figures], paint),
     "",
     ...behindLines(wish, figures),
+    ...pauseLines(figures),
     ...fateLines(wish, result),
   ].join("\n");
 }
@@ -74,6 +77,9 @@ export function benchJson(
     p99Us: measured(figures.p99Us),
     p999Us: measured(figures.p999Us),
     maxUs: measured(figures.maxUs),
+    leaderMoves: figures.leaderMoves,
+    longestPauseUs: measured(Math.round(figures.longestPauseMs * 1_000)),
+    longestPauseAtSeconds: measured(Math.round(figures.longestPauseAtMs) / 1_000),
     verified: verdict?.problemCount === 0 && verdict.verified === acknowledged,
     cluster,
     clients: wish.clients,
@@ -117,6 +123,18 @@ function behindLines({ rate }: BenchWish, figures: LoadFigures): readonly string
     ...(figures.entries < asked * KEPT_UP_PART
       ? [`${Math.round((figures.entries / asked) * 100)}% of the rate was reached${unsent}`]
       : []),
+  ];
+}
+
+/** A change of leaders, and what else kept every receipt waiting for long. */
+function pauseLines(figures: LoadFigures): readonly string[] {
+  const { leaderMoves, longestPauseMs, longestPauseAtMs } = figures;
+  if (leaderMoves === 0 && longestPauseMs < PAUSE_TOLD_MS) return [];
+  const times = leaderMoves === 1 ? "once" : `${leaderMoves} times`;
+  const moved = leaderMoves === 0 ? "" : `leadership moved ${times}; `;
+  const at = (longestPauseAtMs / 1_000).toFixed(1);
+  return [
+    `${moved}the longest time without a receipt was ${latencyText(longestPauseMs * 1_000)}, ${at} s after the measuring began`,
   ];
 }
 

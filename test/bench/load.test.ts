@@ -34,7 +34,7 @@ class FakeCluster implements LoadTarget {
     };
   }
 
-  send(entry: Uint8Array): Promise<{ index: number }> {
+  send(entry: Uint8Array): Promise<{ index: number; term: number }> {
     this.underWay++;
     this.underWayMost = Math.max(this.underWayMost, this.underWay);
     const bytes = entry.slice(0, SIZE);
@@ -47,7 +47,7 @@ class FakeCluster implements LoadTarget {
         const index = this.log.length + 1;
         if (index >= this.failsAt) return reject(new Error("no leader"));
         this.log.push({ index, bytes });
-        resolve({ index });
+        resolve({ index, term: this.time.nowMs < toMs ? 3 : 5 });
       });
     });
   }
@@ -75,6 +75,23 @@ describe("a closed loop", () => {
     expect(figures.timed).toBe(4_000);
     expect(load.written.acknowledged).toBe(cluster.log.length);
     expect(load.written.acknowledged).toBe(6_000);
+  });
+
+  it("tells when no receipt came for longest, and how often a later term gave them", async () => {
+    const cluster = new FakeCluster(2);
+    cluster.still = { fromMs: 1_200, toMs: 1_440 };
+    const load = cluster.load();
+    const figures = await cluster.time.settled(load.closed({ outstanding: 8, seconds: 1 }));
+    expect(figures).toMatchObject({ leaderMoves: 1, longestPauseMs: 242, longestPauseAtMs: 698 });
+    const calm = await cluster.time.settled(load.closed({ outstanding: 8, seconds: 1 }));
+    expect(calm).toMatchObject({ leaderMoves: 0, longestPauseMs: 2 });
+    // It stands still at the border, and the last receipts come behind it.
+    const endMs = cluster.time.nowMs + 1_500;
+    cluster.still = { fromMs: endMs - 100, toMs: endMs + 500 };
+    const cut = await cluster.time.settled(load.closed({ outstanding: 8, seconds: 1 }));
+    expect(cut.leaderMoves).toBe(1);
+    expect(cut.longestPauseMs).toBeCloseTo(102, -1);
+    expect(cut.longestPauseAtMs).toBeCloseTo(898, -1);
   });
 
   it("tells its phases, the last one too, whoever ends it", async () => {

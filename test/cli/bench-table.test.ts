@@ -20,6 +20,7 @@ function result(changes: Partial<LoadFigures> = {}, problems: string[] = []): Be
       unsent: 0,
       lateP50Us: 410,
       failure: null,
+      ...{ leaderMoves: 0, longestPauseMs: 12.4, longestPauseAtMs: 3_104 },
       ...{ p50Us: 1_720.4, p90Us: 4_440, p99Us: 10_900, p999Us: 161_300, maxUs: 1_900_000 },
       ...changes,
     },
@@ -42,6 +43,18 @@ describe("raft bench", () => {
         "they stay there, 18.7 MB on each node",
       ),
     );
+  });
+
+  it("tells how often leadership moved, and the longest time without a receipt", () => {
+    const paused = { longestPauseMs: 412.3, longestPauseAtMs: 3_180 };
+    const line =
+      "the longest time without a receipt was 412.3ms, 3.2 s after the measuring began\nverified:";
+    const text = (leaderMoves: number): string =>
+      renderBench(WISH, result({ leaderMoves, ...paused }), plain);
+    expect(text(0)).toContain(`\n\n${line}`);
+    expect(text(1)).toContain(`\n\nleadership moved once; ${line}`);
+    expect(text(2)).toContain(`\n\nleadership moved 2 times; ${line}`);
+    expect(renderBench(WISH, result({ leaderMoves: 1 }), plain)).toContain("was 12.4ms");
   });
 
   it("tells of an open loop that could not be followed", () => {
@@ -93,6 +106,9 @@ describe("raft bench", () => {
       p99Us: 10_900,
       p999Us: 161_300,
       maxUs: 1_900_000,
+      leaderMoves: 0,
+      longestPauseUs: 12_400,
+      longestPauseAtSeconds: 3.104,
       verified: true,
       cluster: "raft",
       clients: 1,

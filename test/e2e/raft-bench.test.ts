@@ -6,6 +6,9 @@ interface Told {
   entriesPerSecond: number;
   p50Us: number;
   p99Us: number;
+  maxUs: number;
+  leaderMoves: number;
+  longestPauseUs: number;
   verified: boolean;
   acknowledged: number;
   firstIndex: number;
@@ -77,6 +80,9 @@ describe("raft bench", () => {
     expect(told).toMatchObject({ verified: true, unsent: 0 });
     // All that was due meanwhile waited, not only the one entry that was under way.
     expect(told.p99Us).toBeGreaterThan(50_000);
+    expect(told.leaderMoves).toBeGreaterThanOrEqual(1);
+    expect(told.longestPauseUs).toBeGreaterThan(50_000);
+    expect(told.longestPauseUs).toBeLessThanOrEqual(told.maxUs + 50_000);
   });
 
   it("tells what was measured before the cluster fell silent", async () => {
