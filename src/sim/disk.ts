@@ -118,6 +118,14 @@ class ProcessFile implements DiskFile {
     });
   }
 
+  writeSoon(position: number, bytes: Uint8Array, done: (error: DiskError | null) => void): void {
+    if (this.#over()) return;
+    this.#file.writeSoon(position, bytes, (error) => {
+      if (error === null) this.#watcher.onSync(this.path);
+      done(error);
+    });
+  }
+
   syncNow(): void {
     if (this.#over()) return;
     this.#file.syncNow();
@@ -147,6 +155,7 @@ class DeadFile implements DiskFile {
 
   writeSync(): void {}
   sync(): void {}
+  writeSoon(): void {}
   syncNow(): void {}
   close(): void {}
 }

@@ -4,7 +4,7 @@
  *  of the directory's operations since its last sync. Everything is deterministic under
  *  the caller's dice. */
 
-import { DiskFailure } from "./disk-error.ts";
+import { DiskFailure, toDiskError } from "./disk-error.ts";
 import type { Disk, DiskError, DiskFile } from "./types.ts";
 
 const SECTOR_BYTES = 512;
@@ -319,6 +319,20 @@ class MemoryFile implements DiskFile {
       if (this.generation !== this.disk.generation) return;
       done(this.complete(writes, size));
     });
+  }
+
+  writeSoon(position: number, bytes: Uint8Array, done: (error: DiskError | null) => void): void {
+    this.checkAlive();
+    try {
+      this.writeSync(position, bytes);
+    } catch (thrown) {
+      const error = toDiskError(thrown, this.path);
+      this.disk.later(() => {
+        if (this.generation === this.disk.generation) done(error);
+      });
+      return;
+    }
+    this.sync(done);
   }
 
   syncNow(): void {

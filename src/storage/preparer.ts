@@ -123,11 +123,10 @@ export class Preparer {
     }
   }
 
-  /** Writes zeros a chunk at a time, each synced off the loop: entries go on meanwhile. */
+  /** Writes zeros a chunk at a time, off the loop: entries go on meanwhile. */
   private fill(segment: PreparedSegment, from: number): void {
     const to = Math.min(from + CHUNK_BYTES, segment.bytes);
-    segment.file.writeSync(from, ZEROS.subarray(0, to - from));
-    segment.file.sync((error) => {
+    segment.file.writeSoon(from, ZEROS.subarray(0, to - from), (error) => {
       this.guarded(error, () => {
         if (to >= segment.bytes) this.publish(segment);
         else if (this.isLate(to)) this.fill(segment, to);

@@ -93,6 +93,7 @@ class RealDisk implements Disk {
 class RealFile implements DiskFile {
   readonly path: string;
   private readonly fd: number;
+  /** Writes and syncs under way. */
   private syncing = 0;
   private closed = false;
 
@@ -142,6 +143,17 @@ class RealFile implements DiskFile {
         return;
       }
       done(error === null ? null : toDiskError(error, this.path));
+    });
+  }
+
+  writeSoon(position: number, bytes: Uint8Array, done: (error: DiskError | null) => void): void {
+    this.syncing += 1;
+    fs.write(this.fd, bytes, 0, bytes.length, position, (error, put) => {
+      this.syncing -= 1;
+      if (this.closed) this.closeIfIdle();
+      else if (error !== null) done(toDiskError(error, this.path));
+      else if (put < bytes.length) this.writeSoon(position + put, bytes.subarray(put), done);
+      else this.sync(done);
     });
   }
 

@@ -26,6 +26,9 @@ export interface DiskFile {
   writeSync(position: number, bytes: Uint8Array): void;
   /** fdatasync (F_FULLFSYNC on macOS), off the loop. `done(null)` when durable. */
   sync(done: (error: DiskError | null) => void): void;
+  /** Writes and syncs, both off the loop; the bytes do not change meanwhile. `done(null)` when
+   *  durable. */
+  writeSoon(position: number, bytes: Uint8Array, done: (error: DiskError | null) => void): void;
   /** The same, blocking: start-up and rare turns only. */
   syncNow(): void;
   close(): void;
