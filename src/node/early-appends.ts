@@ -6,6 +6,7 @@
 import type { LogIndex, MonotonicMs, NodeIdentity, Term } from "../base/types.ts";
 import type { Append, Core } from "../raft/types.ts";
 import type { LogStore } from "../storage/types.ts";
+import { keepDatagramBuffer } from "../transport/datagram-buffers.ts";
 import type { Frame } from "../transport/types.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { type AppendOutcome, takeAppend } from "./replication.ts";
@@ -47,13 +48,15 @@ export class EarlyAppends {
 
   /** Keeps it, unless too much is kept already: a leader sends no more than this in advance. */
   #hold(early: EarlyAppend): void {
-    const { message, frame } = early;
+    const { message } = early;
     if (message.term !== this.#term) this.#begin(message.term);
-    const bytes = frame.bytes?.length ?? 0;
+    const { bytes } = early.frame;
     if (this.#held.has(message.prevIndex) || this.#held.size >= EARLY_MAX) return;
-    if (bytes === 0 || this.#bytes + bytes > DEFAULT_LIMITS.inflightBytesMax) return;
+    if (bytes === undefined || bytes.length === 0) return;
+    if (this.#bytes + bytes.length > DEFAULT_LIMITS.inflightBytesMax) return;
+    keepDatagramBuffer(bytes);
     this.#held.set(message.prevIndex, early);
-    this.#bytes += bytes;
+    this.#bytes += bytes.length;
   }
 
   /** One that joins the log as it is now, or null. */

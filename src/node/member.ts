@@ -324,6 +324,7 @@ export class Member {
    *  after. The end of a turn, behind the flush: others wait for what that sends, and nobody waits
    *  for this disk alone. */
   write(): void {
+    this.log.endTurn();
     this.log.flush(
       () => this.core.writeStarted(),
       (writeId) => {

@@ -94,7 +94,7 @@ export function takeAppend(
     log.truncate(order.truncateFrom, before?.chain ?? prevChain);
   }
   if (order.appendFrom !== null) {
-    // A view: the opened datagram's bytes are nobody else's, and the log keeps them.
+    // A view: the log copies.
     const from = order.appendFrom;
     const first = heads.findIndex((head) => head.firstIndex >= from);
     log.append(bytes.subarray(offsetOf(heads, from)), first > 0 ? heads.slice(first) : heads);

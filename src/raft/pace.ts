@@ -13,7 +13,7 @@
 import type { MonotonicMs } from "../base/types.ts";
 
 /** What was not used, and what was sent too much, counts for so long. */
-const UNUSED_MS = 16;
+const UNUSED_MS = 64;
 const OWED_MS = 100;
 
 export class Pace {

@@ -102,8 +102,8 @@ class ProcessFile implements DiskFile {
     return this.#file.size();
   }
 
-  readSync(position: number, length: number): Uint8Array {
-    return this.#file.readSync(position, length);
+  readSync(position: number, length: number, into?: Uint8Array): Uint8Array {
+    return this.#file.readSync(position, length, into);
   }
 
   writeSync(position: number, bytes: Uint8Array): void {

@@ -11,6 +11,7 @@ import type { LogLimits } from "./limits.ts";
 import { LogWriter } from "./log-writer.ts";
 import type { WriterSource } from "./log-writer.ts";
 import type { PreparedSegment } from "./preparer.ts";
+import { ReadMemory } from "./read-memory.ts";
 import { membersAt, readHead, RECORD_BYTES_MAX } from "./record.ts";
 import type { RecordFields } from "./record.ts";
 import { decodeSegmentHead } from "./segment-head.ts";
@@ -77,6 +78,7 @@ export class DiskLog implements LogStore, WriterSource {
   private readonly writer: LogWriter;
   private readonly healer: Healer;
   private readonly segments: SegmentList;
+  private readonly readMemory = new ReadMemory();
   private derived: Derived;
   derivedKnown: boolean;
   private baseChain: number;
@@ -270,7 +272,8 @@ export class DiskLog implements LogStore, WriterSource {
     const segment = this.segments.of(index);
     if (segment === undefined) return null;
     try {
-      const found = segment.read(index, Math.min(bytesMax, this.limits.tailBytesMax));
+      const most = Math.min(bytesMax, this.limits.tailBytesMax);
+      const found = segment.read(index, most, this.readMemory);
       // What is there and does not verify is looked at as a whole, so that the damage gets its
       // bounds.
       if (found === null && !segment.inHole(index)) segment.scan();
@@ -281,6 +284,10 @@ export class DiskLog implements LogStore, WriterSource {
     } finally {
       this.segments.read(segment);
     }
+  }
+
+  endTurn(): void {
+    this.readMemory.endTurn();
   }
 
   chainAt(index: LogIndex): { readonly chain: number; readonly lastIndex: LogIndex } | undefined {

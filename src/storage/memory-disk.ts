@@ -290,10 +290,14 @@ class MemoryFile implements DiskFile {
     return this.inode.seenSize;
   }
 
-  readSync(position: number, length: number): Uint8Array {
+  readSync(position: number, length: number, into?: Uint8Array): Uint8Array {
     const error = this.disk.fault("read", this.path);
     if (error !== null) throw error;
-    return this.inode.seen.slice(position, Math.min(position + length, this.inode.seenSize));
+    const end = Math.min(position + length, this.inode.seenSize);
+    if (into === undefined) return this.inode.seen.slice(position, end);
+    const found = this.inode.seen.subarray(position, end);
+    into.set(found);
+    return into.subarray(0, found.length);
   }
 
   writeSync(position: number, bytes: Uint8Array): void {

@@ -106,17 +106,17 @@ class RealFile implements DiskFile {
     return guarded(this.path, () => fs.fstatSync(this.fd).size);
   }
 
-  readSync(position: number, length: number): Uint8Array {
+  readSync(position: number, length: number, into?: Uint8Array): Uint8Array {
     return guarded(this.path, () => {
       // Not zeroed first: what was not read is cut off below.
-      const bytes = new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
+      const bytes = into ?? new Uint8Array(Buffer.allocUnsafeSlow(length).buffer);
       let got = 0;
       while (got < length) {
         const more = fs.readSync(this.fd, bytes, got, length - got, position + got);
         if (more === 0) break;
         got += more;
       }
-      return got === length ? bytes : bytes.subarray(0, got);
+      return got === bytes.length ? bytes : bytes.subarray(0, got);
     });
   }
 

@@ -4,6 +4,7 @@
 import { nasty } from "../base/buggify.ts";
 import type { LogIndex } from "../base/types.ts";
 import { BATCH_HEAD_BYTES, readBatchHead } from "./batch.ts";
+import type { ReadMemory } from "./read-memory.ts";
 import { chainOf, readHead, RECORD_BYTES_MAX, recordBytesAt } from "./record.ts";
 import { decodeSegmentHead, segmentHeadBytes, segmentName } from "./segment-head.ts";
 import type { SegmentHead } from "./segment-head.ts";
@@ -124,21 +125,22 @@ export class SegmentFile {
     return scan;
   }
 
-  /** Whole records from the one that contains `index`, verified; null when they cannot be read. */
-  read(index: LogIndex, bytesMax: number): LogRead | null {
-    const found = this.walkTo(index, bytesMax);
+  /** Whole records from the one that contains `index`, verified, in `memory`; null when they cannot
+   *  be read. */
+  read(index: LogIndex, bytesMax: number, memory: ReadMemory): LogRead | null {
+    const found = this.walkTo(index, bytesMax, memory);
     if (found !== null) return found;
     // The last read may have ended in front of a lost seal, and damage may hide the way. Reading
     // everything finds another one.
     this.readOn = null;
     if (!this.indexed) this.scan();
-    return this.walkTo(index, bytesMax);
+    return this.walkTo(index, bytesMax, memory);
   }
 
-  private walkTo(index: LogIndex, bytesMax: number): LogRead | null {
+  private walkTo(index: LogIndex, bytesMax: number, memory: ReadMemory): LogRead | null {
     const start = this.placeOf(index);
     if (start === undefined || this.inHole(index)) return null;
-    const walk = new Walk(this.opened(), start, this.seed);
+    const walk = new Walk(this.opened(), start, this.seed, memory);
     const found: WalkedRecord[] = [];
     let size = 0;
     let prevChain = start.chainBefore;
@@ -162,7 +164,7 @@ export class SegmentFile {
     if (first === undefined || last === undefined) return null;
     if (!this.indexed && this.readOn !== null) this.note(this.readOn);
     return {
-      bytes: joined(found, size),
+      bytes: joined(found, size, memory),
       firstIndex: first.head.firstIndex,
       lastIndex: last.head.lastIndex,
       prevChain,
@@ -198,14 +200,14 @@ interface WalkedRecord {
 }
 
 /** The records' bytes as one: a view where they lie side by side in one window, else a copy. */
-function joined(found: readonly WalkedRecord[], size: number): Uint8Array {
+function joined(found: readonly WalkedRecord[], size: number, memory: ReadMemory): Uint8Array {
   const first = found[0]?.bytes;
   const last = found.at(-1)?.bytes;
   if (first !== undefined && last?.buffer === first.buffer) {
     const bytes = last.byteOffset + last.length - first.byteOffset;
     if (bytes === size) return new Uint8Array(first.buffer, first.byteOffset, size);
   }
-  const bytes = new Uint8Array(size);
+  const bytes = memory.take(size).subarray(0, size);
   let offset = 0;
   for (const record of found) {
     bytes.set(record.bytes, offset);
@@ -219,14 +221,16 @@ class Walk {
   chain: number;
   private readonly file: DiskFile;
   private readonly seed: number;
+  private readonly memory: ReadMemory;
   private offset: number;
   private batchEnd: number;
   private windowAt = 0;
   private window: Uint8Array = new Uint8Array(0);
 
-  constructor(file: DiskFile, start: Place, seed: number) {
+  constructor(file: DiskFile, start: Place, seed: number, memory: ReadMemory) {
     this.file = file;
     this.seed = seed;
+    this.memory = memory;
     this.offset = start.offset;
     this.batchEnd = start.batchEnd;
     this.chain = start.chainBefore;
@@ -263,15 +267,19 @@ class Walk {
     return { firstIndex, offset, chainBefore: chain, batchEnd };
   }
 
+  /** A window that holds the next `bytes` bytes, if the file does. What the one before holds of
+   *  them is not read again. */
   private load(bytes: number): Uint8Array {
-    const end = this.offset + bytes;
-    if (this.offset < this.windowAt || end > this.windowAt + this.window.length) {
-      this.windowAt = this.offset;
-      this.window = this.file.readSync(
-        this.offset,
-        nasty("short read") ? bytes : Math.max(bytes, WINDOW_BYTES),
-      );
-    }
+    const from = this.offset - this.windowAt;
+    if (from >= 0 && from + bytes <= this.window.length) return this.window;
+    const length = nasty("short read") ? bytes : Math.max(bytes, WINDOW_BYTES);
+    const memory = this.memory.take(length);
+    const here = from < 0 ? this.window.subarray(0, 0) : this.window.subarray(from);
+    memory.set(here);
+    const missing = memory.subarray(here.length, length);
+    const more = this.file.readSync(this.offset + here.length, missing.length, missing);
+    this.windowAt = this.offset;
+    this.window = memory.subarray(0, here.length + more.length);
     return this.window;
   }
 }

@@ -20,8 +20,9 @@ import type { RecordFields } from "./record.ts";
 export interface DiskFile {
   readonly path: string;
   size(): number;
-  /** May read fewer bytes at the end of the file. Throws DiskError. */
-  readSync(position: number, length: number): Uint8Array;
+  /** May read fewer bytes at the end of the file. `into`: the memory for it, of that length at
+   *  least; fresh unless given. Throws DiskError. */
+  readSync(position: number, length: number, into?: Uint8Array): Uint8Array;
   /** Writes into the page cache, in the loop. Throws DiskError. */
   writeSync(position: number, bytes: Uint8Array): void;
   /** fdatasync (F_FULLFSYNC on macOS), off the loop. `done(null)` when durable. */
@@ -143,6 +144,8 @@ export interface LogStore {
    *  beyond the first. Null: beyond lastIndex, before the base, or damaged. The bytes do not change
    *  in this turn; who needs them longer copies them. */
   read(index: LogIndex, bytesMax: number): LogRead | null;
+  /** All that was read has been sent or copied: its memory may be used again. */
+  endTurn(): void;
   /** The chain of the record that contains `index` and the last index of that record; undefined
    *  when unknown. */
   chainAt(index: LogIndex): { readonly chain: number; readonly lastIndex: LogIndex } | undefined;

@@ -14,6 +14,7 @@ import {
   type Chunk,
   type ChunkAck,
 } from "./chunks.ts";
+import { giveBackDatagramBuffer } from "./datagram-buffers.ts";
 
 /** A part is taken for lost when one sent later than it by this share of the round trip has
  *  arrived, or when one sent later has arrived and it has not within the round trip and this
@@ -90,15 +91,19 @@ export class ChunkSender {
     return Math.min(this.#timeoutMs, this.#overtakenMs);
   }
 
-  /** Takes a packed frame; the bytes are not copied and must not change. False: refused, the queue
-   *  is full. */
+  /** Takes a packed frame; the bytes are not copied, must not change, and are given back in the
+   *  end. False: refused, the queue is full. */
   add(bytes: Uint8Array, sameAs: string | null, partBytes: number, nowMs: MonotonicMs): boolean {
     for (const other of this.#streams.values()) {
-      if (sameAs !== null && other.sameAs === sameAs && other.bytes.length === bytes.length)
-        return true;
+      if (sameAs === null || other.sameAs !== sameAs || other.bytes.length !== bytes.length)
+        continue;
+      giveBackDatagramBuffer(bytes);
+      return true;
     }
-    if (this.#streams.size >= STREAMS_MAX || this.#queuedBytes + bytes.length > STREAM_BYTES_MAX)
+    if (this.#streams.size >= STREAMS_MAX || this.#queuedBytes + bytes.length > STREAM_BYTES_MAX) {
+      giveBackDatagramBuffer(bytes);
       return false;
+    }
     const parts = Math.ceil(bytes.length / partBytes);
     const stream = this.#nextStream++;
     this.#streams.set(stream, {
@@ -312,6 +317,8 @@ export class ChunkSender {
     }
     this.#streams.delete(stream.stream);
     this.#queuedBytes -= stream.bytes.length;
+    // Parts of it were sealed in the flush that emitted them.
+    giveBackDatagramBuffer(stream.bytes);
     if (this.busy) return;
     this.#timeoutMs = Number.POSITIVE_INFINITY;
     this.#overtakenMs = Number.POSITIVE_INFINITY;

@@ -4,6 +4,7 @@
 
 import type { MonotonicMs } from "../base/types.ts";
 import { FRAME_BYTES_MAX, type LinkFrame } from "./codec.ts";
+import { takeDatagramBuffer } from "./datagram-buffers.ts";
 
 /** Unfinished bytes of one connection, in each direction. */
 export const STREAM_BYTES_MAX = 8 * 1_048_576;
@@ -57,7 +58,7 @@ export class ChunkReceiver {
   }
 
   /** The whole frame once its last part is here, null before that, or the reason why the part was
-   *  dropped. */
+   *  dropped. Its memory may be given back (datagram-buffers.ts). */
   accept(chunk: Chunk, nowMs: MonotonicMs): Uint8Array | null | string {
     if (this.#isFinished(chunk.stream)) {
       this.#toAcknowledge.add(chunk.stream);
@@ -128,7 +129,7 @@ export class ChunkReceiver {
     this.#budget.bytes += totalBytes;
     this.#heldBytes += totalBytes;
     const stream: Incoming = {
-      bytes: new Uint8Array(totalBytes),
+      bytes: takeDatagramBuffer(totalBytes),
       partBytes,
       parts,
       have: new Uint8Array(Math.ceil(parts / 8)),

@@ -8,6 +8,7 @@ import type { Address } from "../base/hosts.ts";
 import type { ClusterId, MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
 import { type WireFrame, decodeBody, decodeLargeFrame } from "./codec.ts";
 import { type Header, kinds, readHeader } from "./datagram.ts";
+import { giveBackDatagramBuffer } from "./datagram-buffers.ts";
 import { type Introduction, sameHello } from "./hello.ts";
 import { Meeting, introductionOf } from "./meeting.ts";
 import { type FlushOptions, Peer, isMemberFrame } from "./peer.ts";
@@ -308,6 +309,9 @@ class DatagramEndpoint implements Endpoint {
     if (typeof frame === "string") return this.#drop(frame);
     switch (frame.type) {
       case "raft":
+        this.#deliver(peer, header, frame);
+        // Who keeps records has copied them; what clients send and get is kept as it is.
+        return giveBackDatagramBuffer(whole);
       case "check":
       case "request":
       case "response":

@@ -21,10 +21,12 @@ const scratch = new Uint8Array(131_072);
 const UTF8 = new TextEncoder();
 const float = new DataView(new ArrayBuffer(8));
 
-/** The packed bytes, owned by the caller. */
-export function pack(value: Wire): Uint8Array {
-  const bytes = new Uint8Array(packedBytesMax(value));
-  return bytes.subarray(0, write(bytes, 0, value));
+/** The packed bytes, in memory of their own unless some is given: packedBytesMax(value) bytes. */
+export function pack(
+  value: Wire,
+  into: Uint8Array = new Uint8Array(packedBytesMax(value)),
+): Uint8Array {
+  return into.subarray(0, write(into, 0, value));
 }
 
 /** Packs up to 65,535 values as one array of at most 65,507 bytes. The bytes stand until the next

@@ -5,6 +5,7 @@ import type { BootId, ClusterId, MonotonicMs } from "../base/types.ts";
 import { ChunkSender } from "./chunk-sender.ts";
 import { ChunkReceiver, type ReassemblyBudget } from "./chunks.ts";
 import { FRAME_BYTES_MAX, type WireFrame, encodeFrame } from "./codec.ts";
+import { takeDatagramBuffer } from "./datagram-buffers.ts";
 import { HEADER_BYTES, TAG_BYTES } from "./datagram.ts";
 import { type Wire, pack, packBody, packedBytesMax } from "./messagepack.ts";
 import type { Session } from "./session.ts";
@@ -122,7 +123,7 @@ export class Peer implements Connection {
     }
     if (bytes > FRAME_BYTES_MAX) return options.drop("frame too large to send");
     const taken = this.sender.add(
-      pack(encoded),
+      pack(encoded, takeDatagramBuffer(bytes)),
       nameOfLarge(frame),
       room - CHUNK_HEAD_BYTES,
       nowMs,

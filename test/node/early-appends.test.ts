@@ -6,6 +6,10 @@ import { createCore } from "../../src/raft/core.ts";
 import type { Append, Core } from "../../src/raft/types.ts";
 import { chainSeed, encodePayloads, encodeRecord, NO_CLIENT } from "../../src/storage/record.ts";
 import { RECORD_KIND, type LogStore } from "../../src/storage/types.ts";
+import {
+  giveBackDatagramBuffer,
+  takeDatagramBuffer,
+} from "../../src/transport/datagram-buffers.ts";
 
 const SELF = { id: 1, incarnation: "11".repeat(16), bootId: "aa".repeat(16) };
 const LEADER = { id: 2, incarnation: "22".repeat(16), bootId: "bb".repeat(16) };
@@ -53,7 +57,7 @@ function follower() {
   });
   const held: Uint8Array[] = [];
   const log = {
-    append: (bytes: Uint8Array) => void held.push(bytes),
+    append: (bytes: Uint8Array) => void held.push(new Uint8Array(bytes)),
     truncate: () => {},
     get lastIndex() {
       return held.length;
@@ -80,8 +84,12 @@ function take({ core, log, early }: Follower, index: number, term = 1): void {
     records: [],
   };
   const prevChain = index === 1 ? SEED : chainOf(records[index - 2] ?? new Uint8Array(4));
-  const bytes = records[index - 1] ?? new Uint8Array(0);
+  const record = records[index - 1] ?? new Uint8Array(0);
+  const bytes = takeDatagramBuffer(record.length);
+  bytes.set(record);
   early.takeAppend(LEADER, { type: "raft", message, prevChain, bytes }, message, core, log, 1);
+  // As the transport does: the memory is written to again if nobody keeps it.
+  giveBackDatagramBuffer(bytes);
 }
 
 /** The acknowledgement that would leave now. */

@@ -3,6 +3,7 @@
 import { inspect } from "../../src/storage/inspect.ts";
 import { clusterIdOf } from "../../src/storage/founding.ts";
 import { LOG_LIMITS } from "../../src/storage/limits.ts";
+import { ReadMemory } from "../../src/storage/read-memory.ts";
 import { openRealDisk } from "../../src/storage/real-disk.ts";
 import { payloadAt } from "../../src/storage/record.ts";
 import type { SegmentFile } from "../../src/storage/segment-file.ts";
@@ -33,6 +34,6 @@ export function heldEntries(
 function entryIn(segments: readonly SegmentFile[], index: number): Uint8Array | null {
   const segment = segments.findLast(({ firstIndex }) => firstIndex <= index);
   if (segment === undefined || index >= segment.untilIndex) return null;
-  const found = segment.read(index, 0);
+  const found = segment.read(index, 0, new ReadMemory());
   return found === null ? null : payloadAt(found.bytes, 0, index);
 }

@@ -40,8 +40,8 @@ function counted(disk: Disk): { disk: Disk; count: () => number } {
   let read = 0;
   const open = (path: string, make: boolean): DiskFile => {
     const file = disk.open(path, make);
-    const readSync = (position: number, length: number): Uint8Array => {
-      const bytes = file.readSync(position, length);
+    const readSync = (position: number, length: number, into?: Uint8Array): Uint8Array => {
+      const bytes = file.readSync(position, length, into);
       read += bytes.length;
       return bytes;
     };
@@ -71,6 +71,32 @@ describe("an old segment", () => {
       next = (found?.lastIndex ?? log.lastIndex) + 1;
     }
     expect((made.count() - before) / bytes).toBeLessThan(1.6);
+    log.close();
+  });
+
+  it("is read into memory that is used again when the turn is over, and not before", async () => {
+    const { log } = open((await threeSegments()).disk, LIMITS);
+    const first = log.read(1, PIECE)?.bytes ?? new Uint8Array(0);
+    const copy = new Uint8Array(first);
+    const second = log.read(100, PIECE)?.bytes;
+    expect(second?.buffer).not.toBe(first.buffer);
+    expect(first).toEqual(copy);
+    log.endTurn();
+    const again = [1, 50].map((index) => log.read(index, PIECE)?.bytes.buffer);
+    expect(new Set(again)).toEqual(new Set([first.buffer, second?.buffer]));
+    log.close();
+  });
+
+  it("does not hold more memory for later than a bound", async () => {
+    const { log } = open((await threeSegments()).disk, LIMITS);
+    const readAll = (): Set<ArrayBufferLike | undefined> =>
+      new Set(Array.from({ length: 100 }, (_, at) => log.read(1 + at, PIECE)?.bytes.buffer));
+    const before = readAll();
+    expect(before.size).toBe(100);
+    log.endTurn();
+    const again = [...readAll()].filter((buffer) => before.has(buffer)).length;
+    expect(again).toBeGreaterThan(0);
+    expect(again).toBeLessThanOrEqual((4 << 20) / 65_536);
     log.close();
   });
 

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import {
   giveBackDatagramBuffer,
+  keepDatagramBuffer,
   takeDatagramBuffer,
 } from "../../src/transport/datagram-buffers.ts";
 
@@ -23,6 +24,21 @@ describe("memory of datagrams", () => {
     expect(other.buffer).not.toBe(one.buffer);
   });
 
+  it("is not lent again when somebody keeps it", () => {
+    const lent = takeDatagramBuffer(100_000);
+    keepDatagramBuffer(lent);
+    giveBackDatagramBuffer(lent);
+    expect(takeDatagramBuffer(100_000).buffer).not.toBe(lent.buffer);
+  });
+
+  it("is kept up to a bound, for large frames in bytes", () => {
+    const lent = Array.from({ length: 5 }, () => takeDatagramBuffer(1_000_000));
+    for (const one of lent) giveBackDatagramBuffer(one);
+    const again = Array.from({ length: 5 }, () => takeDatagramBuffer(1_000_000));
+    const known = new Set(lent.map(({ buffer }) => buffer));
+    expect(again.filter(({ buffer }) => known.has(buffer))).toHaveLength(4);
+  });
+
   it("does not take in memory of others", () => {
     const foreign = new Uint8Array(65_536);
     giveBackDatagramBuffer(foreign);
@@ -30,7 +46,7 @@ describe("memory of datagrams", () => {
   });
 
   it("has the length that was asked for, whatever that is", () => {
-    for (const bytes of [1, 2_048, 2_049, 65_507, 100_000])
+    for (const bytes of [1, 2_048, 2_049, 65_507, 100_000, 2_600_000])
       expect(takeDatagramBuffer(bytes)).toHaveLength(bytes);
   });
 });

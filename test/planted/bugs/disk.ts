@@ -349,6 +349,16 @@ const rows: readonly Row[] = [
     unit: DAMAGE,
     processes: ["test/e2e/disk.test.ts"],
   },
+  {
+    name: "read-memory-lent-twice",
+    knownBug: "own",
+    file: "src/storage/read-memory.ts",
+    find: "      this.#lent.push(memory);\n",
+    replace: "      this.#free.set(size, [memory]);\n",
+    sentence: "Old records are read over others that have not been sent yet.",
+    unit: ["test/storage/old-segments.test.ts"],
+    random: [],
+  },
 ];
 
 export const disk: readonly Bug[] = rows.map((row) => ({ random: RANDOM, ...row }));

@@ -340,6 +340,16 @@ const rows: readonly Row[] = [
     random: [],
   },
   {
+    name: "early-append-not-kept",
+    knownBug: "own",
+    file: "src/node/early-appends.ts",
+    find: "    keepDatagramBuffer(bytes);\n",
+    replace: "",
+    sentence: "The memory of an append that waits for an earlier one is written to meanwhile.",
+    unit: ["test/node/early-appends.test.ts"],
+    random: [],
+  },
+  {
     name: "pace-binds-commitment",
     knownBug: "own",
     file: "src/raft/replication.ts",
