@@ -404,8 +404,8 @@ export class Member {
 
   /** Whole again: nothing is missing, and nothing that was acknowledged was truncated meanwhile. */
   #noteHealed(): void {
-    const { damage, derivedKnown, lastIndex, runs, configurations } = this.log;
-    const isWhole = damage.length === 0 && lastIndex >= this.#options.recovered.voteFromCommitIndex;
+    const { damage, derivedKnown, lastIndex, damagedTo, runs, configurations } = this.log;
+    const isWhole = damage.length === 0 && lastIndex >= damagedTo;
     if (!derivedKnown || (this.#damage === "known members" && !isWhole)) return;
     this.#damage = isWhole ? "none" : "known members";
     this.core.logHealed(runs, configurations, isWhole);

@@ -249,6 +249,7 @@ class RaftCore implements Core {
     const state = this.#state;
     assert(state.leadership === null, "a leader's log is truncated");
     state.membersKnown = false;
+    state.voteFromCommitIndex = Math.max(state.voteFromCommitIndex, state.log.lastIndex);
     if (state.candidacy === null) return;
     becomeFollower(state, state.hard.term, null, "damage hides entries of this node");
   }

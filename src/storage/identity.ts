@@ -3,6 +3,7 @@
 
 import type { Incarnation, NodeId, WallMs } from "../base/types.ts";
 import { crc32 } from "./bytes.ts";
+import { DAMAGE_FILE, DAMAGE_FILE_NEW } from "./damage-note.ts";
 import { HARD_STATE_FILE } from "./hard-state.ts";
 import { parseIdentity } from "./identity-fields.ts";
 import { openRealDisk } from "./real-disk.ts";
@@ -148,7 +149,8 @@ function holdsLog(name: string): boolean {
 /** The files that this program makes, the lock's apart. Others' files in the directory are never
  *  touched. */
 function isOurs(name: string): boolean {
-  const plain = [IDENTITY_FILE, NEW_FILE, HARD_STATE_FILE, `${HARD_STATE_FILE}.new`];
+  const notes = [DAMAGE_FILE, DAMAGE_FILE_NEW];
+  const plain = [IDENTITY_FILE, NEW_FILE, HARD_STATE_FILE, `${HARD_STATE_FILE}.new`, ...notes];
   return plain.includes(name) || /^\d{10}\.(log|preparing|log\.healing)$/.test(name);
 }
 

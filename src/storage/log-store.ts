@@ -4,6 +4,7 @@
 import { assert } from "../base/assert.ts";
 import type { ClusterId, Incarnation, LogIndex, MonotonicMs, Term } from "../base/types.ts";
 import type { WriteId } from "../raft/types.ts";
+import type { DamageNote } from "./damage-note.ts";
 import { Derived, termInRuns } from "./derived.ts";
 import { toDiskError } from "./disk-error.ts";
 import { Healer, holesOf } from "./heal.ts";
@@ -52,6 +53,7 @@ export interface LogStart {
   readonly derived: Derived;
   /** False while damage lies between the last head with derived values and the end. */
   readonly derivedKnown: boolean;
+  readonly note: DamageNote;
   readonly lastIndex: LogIndex;
   readonly lastChain: number;
 }
@@ -85,6 +87,7 @@ export class DiskLog implements LogStore, WriterSource {
   private syncedIndex: LogIndex;
   private committedIndex: LogIndex;
   private appendedBytes = 0;
+  private readonly note: DamageNote;
 
   constructor(start: LogStart) {
     this.limits = start.limits;
@@ -92,6 +95,7 @@ export class DiskLog implements LogStore, WriterSource {
     this.segments = new SegmentList(start.segments);
     this.derived = start.derived;
     this.derivedKnown = start.derivedKnown;
+    this.note = start.note;
     this.lastIndex = start.lastIndex;
     this.lastChain = start.lastChain;
     this.syncedIndex = start.lastIndex;
@@ -162,6 +166,7 @@ export class DiskLog implements LogStore, WriterSource {
     else {
       // Below the last head of a process before: no undo is in memory.
       const { derived, complete } = this.derivedUpTo(index - 1);
+      if (this.derivedKnown && !complete) this.note.raise(index - 1);
       this.derived = derived;
       this.derivedKnown = complete;
     }
@@ -211,6 +216,15 @@ export class DiskLog implements LogStore, WriterSource {
    *  head. */
   private settle(): void {
     this.derived.settle(Math.min(this.committedIndex, this.syncedIndex));
+    if (this.damagedTo > 0) this.maybeForgetDamage();
+  }
+
+  /** Whatever this node ever acknowledged is here again and durable, or known committed: then a
+   *  majority holds it without this node's word. */
+  private maybeForgetDamage(): void {
+    const isWhole = this.derivedKnown && this.damage.length === 0;
+    const whole = isWhole ? this.syncedIndex : 0;
+    if (Math.max(whole, this.committedIndex) >= this.damagedTo) this.note.forget();
   }
 
   private pendingBytes(): number {
@@ -360,6 +374,10 @@ export class DiskLog implements LogStore, WriterSource {
     return this.segments.all.flatMap((segment) => holesOf(segment, this.healer));
   }
 
+  get damagedTo(): LogIndex {
+    return this.note.index;
+  }
+
   heal(records: Uint8Array): boolean {
     const segment = this.segments.all.find((candidate) => candidate.holes.length > 0);
     if (segment === undefined || this.writer.stopped) return false;
@@ -369,6 +387,7 @@ export class DiskLog implements LogStore, WriterSource {
     try {
       if (!this.healer.offer(segment, records, !current)) return false;
       if (!this.derivedKnown) this.maybeRederive();
+      this.settle();
       return true;
     } catch (thrown) {
       this.writer.fail(toDiskError(thrown, segment.name));

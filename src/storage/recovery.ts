@@ -5,6 +5,7 @@
 import type { ClusterId, Incarnation, LogIndex, MonotonicMs } from "../base/types.ts";
 import { BATCH_HEAD_BYTES, batchSeed, encodeBatchHead } from "./batch.ts";
 import { Derived, termInRuns } from "./derived.ts";
+import { DamageNote } from "./damage-note.ts";
 import { StorageDamage } from "./disk-error.ts";
 import { DiskLog } from "./log-store.ts";
 import type { LogLimits } from "./limits.ts";
@@ -33,7 +34,7 @@ export interface LogOptions {
 
 export interface RecoveredLog {
   readonly log: DiskLog;
-  /** The last index ever held, when damage was found; else 0. */
+  /** The last index ever held, when damage was found, by this start or an earlier one; else 0. */
   readonly voteFromCommitIndex: LogIndex;
   readonly notes: readonly string[];
 }
@@ -75,8 +76,11 @@ export function recoverLog(options: LogOptions): RecoveredLog {
   removeRest(options.disk, start.segments, start.prepared);
   const used = Math.max(...start.segments.map((segment) => segment.head.creation));
   const nextCreation = Math.max(used, start.prepared?.creation ?? 0) + 1;
-  const log = new DiskLog({ ...options, ...start, ...replay, ...end, nextCreation });
-  return { log, voteFromCommitIndex: holes.length > 0 ? scan.lastIndex : 0, notes };
+  const damage = DamageNote.begin(options.disk, holes.length > 0, scan.lastIndex);
+  const voteFromCommitIndex = damage.index;
+  const noted = { ...replay, note: damage };
+  const log = new DiskLog({ ...options, ...start, ...noted, ...end, nextCreation });
+  return { log, voteFromCommitIndex, notes };
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -33,13 +33,13 @@ describe("truncation", () => {
     const { log, voteFromCommitIndex } = open(disk);
     expect([log.derivedKnown, voteFromCommitIndex, log.damage]).toEqual([true, 0, []]);
     log.truncate(5);
-    expect(log.derivedKnown).toBe(false);
+    expect([log.derivedKnown, log.damagedTo]).toEqual([false, 4]);
     appendText(log, 2, ["new"], { sequence: 5 });
     await flushed(log);
     expect(log.derivedKnown).toBe(false);
     expect(log.damage).toMatchObject([{ from: 3 }]);
     expect(log.heal(right)).toBe(true);
-    expect(log.derivedKnown).toBe(true);
+    expect([log.derivedKnown, log.damagedTo]).toEqual([true, 0]);
     expect(log.session(CLIENT)).toMatchObject({ lastSequence: 5, lastIndex: 5 });
     log.close();
   });

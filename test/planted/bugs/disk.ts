@@ -331,6 +331,16 @@ const rows: readonly Row[] = [
     unit: ["test/node/replication.test.ts", "test/sim/scenarios-disk.test.ts"],
   },
   {
+    name: "damage-forgotten-by-a-restart",
+    knownBug: "own",
+    file: "src/storage/damage-note.ts",
+    find: "if (isDamaged || noted === null || noted > lastIndex)",
+    replace: "if (isDamaged || noted === null)",
+    sentence:
+      "A node whose damaged entries were truncated votes again after a restart, without them.",
+    unit: ["test/storage/damage-note.test.ts", "test/sim/scenarios-disk.test.ts"],
+  },
+  {
     name: "heads-that-contradict-believed",
     knownBug: "own",
     file: "src/storage/recovery.ts",
