@@ -90,7 +90,13 @@ describe.skipIf(!canTrace)("one fdatasync that fails", () => {
     const calls = readFileSync(output, "utf8").split("\n");
     const failedAt = calls.findIndex((call) => call.includes("(INJECTED)"));
     expect(failedAt).toBeGreaterThanOrEqual(0);
-    expect(calls.slice(failedAt + 1).filter((call) => call.includes("fdatasync("))).toEqual([]);
+    // What fails is never synced again. Another file's sync may have been on its way to another
+    // thread, where it fails too: calls are counted for each thread.
+    const descriptor = /fdatasync\(\d+\)/.exec(calls[failedAt] ?? "")?.[0];
+    expect(descriptor).toBeDefined();
+    const later = calls.slice(failedAt + 1).filter((call) => call.includes("fdatasync("));
+    expect(later.filter((call) => call.includes(descriptor ?? ""))).toEqual([]);
+    expect(later.length).toBeLessThanOrEqual(1);
     // Without it the cluster takes entries; a sound disk brings it back.
     await client.send("without it", { timeoutMs: 20_000 });
     await made.up(id).waitForLine(/\bready:/, 30_000);
