@@ -59,7 +59,8 @@ export interface AppendHost {
   /** Voters whose durable log holds `index`. */
   holdersOf(index: LogIndex): readonly NodeId[];
   leaderHint(): LeaderHint | null;
-  /** Proposes to the core and appends the record; `request.payloads` is copied. */
+  /** Proposes to the core and appends the record. `request.payloads` is copied: if that was done,
+   *  its memory is used again. */
   append(request: AppendRequest): HostAppend;
   /** Asks the members, in a round sent from now on, whether this node still leads. `done` is called
    *  once: everything that was acknowledged before is at or below `index`; null: nobody knows. */
