@@ -52,6 +52,8 @@ export interface Call {
   wayless: number;
   lastCopy: number;
   lastSentMs: MonotonicMs;
+  /** The last copy was on its way when it was last looked at, and has to wait for its turn. */
+  travels: boolean;
   lastRefusal: Refusal | null;
   /** The highest term whose leader was tried: a redirect within it is followed only after a
    *  rest. */

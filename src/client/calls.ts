@@ -14,6 +14,7 @@ import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
 import { decodeResponse, encodeRequest } from "../transport/request-codec.ts";
 import type { NodeReport, RefusalCode, Request, Response } from "../transport/requests.ts";
+import { UNASKED_BYTES } from "../transport/intake.ts";
 import type { Connection, Frame } from "../transport/types.ts";
 import type { Call, CallOptions, CallResult } from "./call.ts";
 import type { Finder, NodeConnection } from "./finder.ts";
@@ -34,6 +35,8 @@ const PROBE_EVERY_MS = 10;
 const ASK_STATUS_MS = 500;
 /** Nodes forget who was silent for a minute. */
 const KEEP_MET_MS = 20_000;
+/** A node that is alive is heard so often while a large request is on its way to it. */
+const HEARD_MS = 1_000;
 /** Doublings of the pause between questions for the leader: 80 ms, so that a hand-over is noticed
  *  soon. */
 const WAYLESS_MAX = 2;
@@ -111,6 +114,7 @@ export class Calls {
       wayless: 0,
       lastCopy: 0,
       lastSentMs: nowMs,
+      travels: false,
       lastRefusal: null,
       followedTerm: 0,
       resting: false,
@@ -267,6 +271,7 @@ export class Calls {
     if (ledger.copies > 0 && ledger.verdict === "safe" && call.deadlineMs - nowMs < answerMs)
       return this.#rest(call, nowMs, answerMs);
     const { to, hops } = route;
+    if (this.#travels(call, to, nowMs)) return this.#arm(call, nowMs + this.#resendMs(call, to));
     const requestId = this.#nextId++;
     call.followedTerm = Math.max(call.followedTerm, this.#finder().leader?.term ?? 0);
     ledger.sent(requestId, to.remote.identity.id);
@@ -277,9 +282,22 @@ export class Calls {
     call.wayless = 0;
     this.#copies.set(requestId, { call, sentMs: nowMs, to });
     this.#wire.send(to, { type: "request", requestId, hops, body: call.body });
+    call.travels = body.length > UNASKED_BYTES;
     if (call.unanswered > 1) this.#suspect(to, nowMs);
-    const resendMs = this.#pace.resendMs(options.request, body.length, call.unanswered, to.rttMs);
-    this.#arm(call, nowMs + resendMs + (options.holdMs ?? 0));
+    this.#arm(call, nowMs + this.#resendMs(call, to) + (options.holdMs ?? 0));
+  }
+
+  /** The last copy waits for its turn to come in, or came in since this was asked last: the time
+   *  for its answer begins then. */
+  #travels(call: Call, to: NodeConnection, nowMs: MonotonicMs): boolean {
+    const before = call.travels;
+    const isOpen = this.#copies.get(call.lastCopy)?.to === to && nowMs - to.lastHeardMs < HEARD_MS;
+    call.travels = isOpen && this.#wire.isSending(to, call.lastCopy);
+    return isOpen && (call.travels || before);
+  }
+
+  #resendMs({ options, body, unanswered }: Call, { rttMs }: NodeConnection): number {
+    return this.#pace.resendMs(options.request, body.length, unanswered, rttMs);
   }
 
   #route(

@@ -99,6 +99,7 @@ async function openWire(
       endpoint.send(connection, frame);
       pump.soon();
     },
+    isSending: (connection, requestId) => endpoint.isSending(connection, requestId),
     query: () => discovery.query(),
     addresses: () => discovery.typedAddresses(),
     report: () => discovery.report(),

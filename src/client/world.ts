@@ -22,6 +22,9 @@ export interface ClientWire {
   greet(address: Address): void;
   /** Leaves at the end of this turn, with everything else for the same node. */
   send(connection: Connection, frame: Frame): void;
+  /** Whether that request is larger than a datagram and has not arrived whole, as far as is
+   *  known. */
+  isSending(connection: Connection, requestId: number): boolean;
   /** Asks the network for nodes; they come as hints. */
   query(): void;
   /** Typed and remembered addresses. */

@@ -167,6 +167,11 @@ export class AppendQueue<Requester> {
     return answers;
   }
 
+  /** Of the requests that wait for their turn. */
+  get heldBytes(): number {
+    return this.#held.bytes;
+  }
+
   /** Requests that wait for their turn, and records that wait for commitment. */
   get sizes(): { readonly held: number; readonly waiting: number } {
     return { held: this.#held.count, waiting: this.#waiters.length - this.#waitersFrom };

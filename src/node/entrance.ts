@@ -12,8 +12,9 @@ import type { AppendRequest, LeaderHint, Response } from "../transport/requests.
 
 /** Larger than what a client merges out of small entries. */
 const LARGE_BYTES = 393_216;
-/** A large request enters when no more than this is appended and not committed, bytes. */
-const UNCOMMITTED_BYTES_MAX = 524_288;
+/** A large request enters when no more than this is appended and not committed, or not written
+ *  here, bytes. */
+const PENDING_BYTES_MAX = 524_288;
 /** Large requests that wait; beyond that the first one is let in, and bounded there. */
 const WAITING_MAX = 16;
 /** The first one enters after this, however much is uncommitted: it may never be little. */
@@ -22,8 +23,8 @@ const FIRST_MS = 100;
 type Answer = (response: Response) => void;
 
 export interface EntranceHost {
-  /** Appended here in this leadership and not committed, bytes. */
-  readonly uncommittedBytes: () => number;
+  /** Appended here and not committed, or not written, bytes: whichever is more. */
+  readonly pendingBytes: () => number;
   readonly leaderHint: () => LeaderHint | null;
   readonly offer: (request: AppendRequest, answer: Answer, nowMs: MonotonicMs) => void;
 }
@@ -35,12 +36,19 @@ interface Waiting {
 
 export class Entrance {
   readonly #host: EntranceHost;
+  /** Of those that wait. */
+  #bytes = 0;
   #waiting: Waiting[] = [];
   /** Since when the first one has been the first. */
   #firstSinceMs: MonotonicMs = 0;
 
   constructor(host: EntranceHost) {
     this.#host = host;
+  }
+
+  /** What waits here, and what of it and of everything else is pending behind, bytes. */
+  get heldBytes(): number {
+    return this.#bytes + this.#host.pendingBytes();
   }
 
   /** Takes a request; it is answered once, at once or later. Of one that waits and comes again the
@@ -62,6 +70,7 @@ export class Entrance {
     if (this.#waiting.length >= WAITING_MAX) this.#enter(this.#waiting.shift()!, nowMs);
     if (this.#waiting.length === 0) this.#firstSinceMs = nowMs;
     this.#waiting.push(held);
+    this.#bytes += request.payloads.length;
   }
 
   /** Lets in what may enter now; refuses everything once this node no longer leads. Call in every
@@ -82,17 +91,19 @@ export class Entrance {
 
   #enter({ request, answer }: Waiting, nowMs: MonotonicMs): void {
     this.#firstSinceMs = nowMs;
+    this.#bytes -= request.payloads.length;
     this.#host.offer(request, answer, nowMs);
   }
 
   #refuseAll(): void {
     const leader = this.#host.leaderHint();
+    this.#bytes = 0;
     for (const { answer } of this.#waiting.splice(0))
       answer({ type: "refused", code: "not leader", text: "", leader, number: null });
   }
 
   #isCalm(): boolean {
-    return this.#host.uncommittedBytes() <= UNCOMMITTED_BYTES_MAX;
+    return this.#host.pendingBytes() <= PENDING_BYTES_MAX;
   }
 }
 

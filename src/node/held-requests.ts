@@ -31,6 +31,10 @@ export class HeldRequests<Requester> {
     return this.#count;
   }
 
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   get nextDeadlineMs(): MonotonicMs {
     return this.#deadlineMs;
   }

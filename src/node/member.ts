@@ -126,7 +126,7 @@ export class Member {
       createAppendHost(this.core, this.log, options, () => this.reads),
     );
     this.#entrance = new Entrance({
-      uncommittedBytes: () => this.core.uncommittedBytes,
+      pendingBytes: () => Math.max(this.core.uncommittedBytes, this.log.unflushedBytes),
       leaderHint: options.leaderHint,
       offer: (...taken) => this.#appends.offer(...taken),
     });
@@ -147,6 +147,11 @@ export class Member {
 
   get sizes(): MemberSizes {
     return sizesOf(this.#appends, this.log, this.#options.endpoint);
+  }
+
+  /** Clients' requests in memory, from their arrival to their commitment, bytes. */
+  get heldBytes(): number {
+    return this.#entrance.heldBytes + this.#appends.heldBytes;
   }
 
   /** Since this node last heard from a leader of its term, ms; 0 while it leads; null: never. */

@@ -81,6 +81,7 @@ async function startIn(
         dice: discovery.dice,
         datagramBytesMax,
         receiveWindowBytes,
+        heldBytes: () => process.member?.heldBytes ?? 0,
         transmit: (datagram, address) => socket.send(datagram, address),
         onHello: (connection, hello, first) => process.takeHello(connection, hello, first),
         onFrame: (connection, frame) => process.takeFrame(connection, frame),

@@ -1,9 +1,11 @@
 /** Engine C, the sending side: one frame larger than a datagram, cut into parts, each acknowledged
  *  by itself.
  *
- *  At most a window of bytes is in flight (what the peer's kernel buffer holds). A part is sent
- *  again when one sent clearly later has arrived (as in RACK, RFC 8985), or after a retry time;
- *  while nothing at all comes back, few parts are sent, ever more rarely. */
+ *  At most a window of bytes is in flight (what the peer's kernel buffer holds), and of each stream
+ *  what its acknowledgements allow, for others send to the same buffer. A part is sent again when
+ *  one sent clearly later has arrived (as in RACK, RFC 8985), or after a retry time; while nothing
+ *  at all comes back, few parts are sent, ever more rarely. A stream that has to wait asks with one
+ *  part now and then, and those behind it wait with it. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import {
@@ -34,6 +36,8 @@ const LEAST_BYTES = 32_768;
 const SHARE_AFTER_LOSS = 0.7;
 /** What the first retry of a stream sends. */
 const TAIL_PARTS = 2;
+/** A stream that was told to wait asks again after this: the answer may be lost that says go. */
+const ASK_AGAIN_MS = 250;
 
 const UNSENT = 0;
 const IN_FLIGHT = 1;
@@ -60,10 +64,16 @@ interface Outgoing {
   /** The first part that has not arrived. */
   base: number;
   heardMs: MonotonicMs;
+  /** What may be in flight of it, and what is. */
+  windowBytes: number;
+  inFlightBytes: number;
+  /** Told to wait: when it asks again. */
+  waitsUntilMs: MonotonicMs;
 }
 
 /** The sending side of one connection. */
 export class ChunkSender {
+  readonly #unaskedBytes: number;
   readonly #streams = new Map<number, Outgoing>();
   #nextStream = 1;
   #queuedBytes = 0;
@@ -79,8 +89,15 @@ export class ChunkSender {
   #timeoutMs: MonotonicMs = Number.POSITIVE_INFINITY;
   /** When parts that others have overtaken are taken for lost. */
   #overtakenMs: MonotonicMs = Number.POSITIVE_INFINITY;
+  /** When the stream asks again that was told to wait. */
+  #askAgainMs: MonotonicMs = Number.POSITIVE_INFINITY;
   #sendings = 0;
   #rttMs = 0;
+
+  /** `unaskedBytes`: what may be in flight of a stream that was not answered yet. */
+  constructor(unaskedBytes = Number.POSITIVE_INFINITY) {
+    this.#unaskedBytes = unaskedBytes;
+  }
 
   get busy(): boolean {
     return this.#streams.size > 0;
@@ -88,7 +105,13 @@ export class ChunkSender {
 
   /** When `pump` has something to send again. */
   nextDeadlineMs(): MonotonicMs {
-    return Math.min(this.#timeoutMs, this.#overtakenMs);
+    return Math.min(this.#timeoutMs, this.#overtakenMs, this.#askAgainMs);
+  }
+
+  /** Whether a frame of that name has not arrived whole, as far as is known. */
+  has(sameAs: string): boolean {
+    for (const stream of this.#streams.values()) if (stream.sameAs === sameAs) return true;
+    return false;
   }
 
   /** Takes a packed frame; the bytes are not copied, must not change, and are given back in the
@@ -121,6 +144,9 @@ export class ChunkSender {
       nextUnsent: 0,
       base: 0,
       heardMs: nowMs,
+      windowBytes: this.#unaskedBytes,
+      inFlightBytes: 0,
+      waitsUntilMs: Number.NEGATIVE_INFINITY,
     });
     this.#queuedBytes += bytes.length;
     return true;
@@ -152,15 +178,19 @@ export class ChunkSender {
     emit: (chunk: Chunk) => void,
     copies: Chunk[],
   ): void {
+    this.#askAgainMs = Number.POSITIVE_INFINITY;
     for (const stream of this.#streams.values()) {
+      if (nowMs < stream.waitsUntilMs) {
+        this.#askAgainMs = stream.waitsUntilMs;
+        return;
+      }
       while (stream.nextUnsent < stream.parts) {
         const part = stream.nextUnsent;
         if (stream.fate[part] === UNSENT) {
           const bytes = partOf(stream, part);
-          if (this.#inFlightBytes > 0 && this.#inFlightBytes + bytes.length > this.#allowedBytes)
-            return;
-          this.#inFlightBytes += bytes.length;
-          stream.fate[part] = IN_FLIGHT;
+          if (!fits(bytes, this.#inFlightBytes, this.#allowedBytes)) return;
+          if (!fits(bytes, stream.inFlightBytes, stream.windowBytes)) return;
+          this.#count(stream, part, IN_FLIGHT);
           stream.sentAtMs[part] = nowMs;
           stream.sending[part] = ++this.#sendings;
           this.#timeoutMs = Math.min(this.#timeoutMs, nowMs + patienceMs);
@@ -184,17 +214,19 @@ export class ChunkSender {
     for (let part = stream.base; part < bitsEnd; part++) {
       if (part >= ack.base && !hasBit(ack.bits, part - ack.base)) continue;
       if (stream.fate[part] === ARRIVED) continue;
-      if (stream.fate[part] === IN_FLIGHT) this.#inFlightBytes -= partLength(stream, part);
       this.#grow(partLength(stream, part), stream.partBytes);
       // Acknowledged faster than the network can: it was an earlier copy that arrived.
       if (nowMs - stream.sentAtMs[part]! >= rttMs / 2) {
         newestMs = Math.max(newestMs, stream.sentAtMs[part]!);
         stream.newest = Math.max(stream.newest, stream.sending[part]!);
       }
-      stream.fate[part] = ARRIVED;
+      this.#count(stream, part, ARRIVED);
       arrived++;
     }
     stream.heardMs = nowMs;
+    stream.waitsUntilMs = Number.NEGATIVE_INFINITY;
+    if (ack.windowBytes > 0) stream.windowBytes = ack.windowBytes;
+    else if (stream.arrived + arrived === 0) this.#wait(stream, nowMs);
     if (arrived === 0) return;
     stream.arrived += arrived;
     this.#silentRetries = 0;
@@ -205,6 +237,26 @@ export class ChunkSender {
     const lost = this.#markLost(stream, (part) => stream.sentAtMs[part]! + reorderMs < newestMs);
     if (lost > 0) this.#shrink(stream.partBytes, nowMs);
     this.#awaitOvertaken(stream);
+  }
+
+  /** It is heard and has to wait; what was sent of it was not kept. */
+  #wait(stream: Outgoing, nowMs: MonotonicMs): void {
+    for (let part = 0; part < stream.nextUnsent; part++) this.#count(stream, part, UNSENT);
+    stream.nextUnsent = 0;
+    // One part is enough to ask with.
+    stream.windowBytes = 1;
+    stream.waitsUntilMs = nowMs + ASK_AGAIN_MS;
+    this.#askAgainMs = stream.waitsUntilMs;
+    this.#silentRetries = 0;
+  }
+
+  /** Notes a part's fate, and with it what is in flight. */
+  #count(stream: Outgoing, part: number, fate: number): void {
+    const before = stream.fate[part] === IN_FLIGHT ? 1 : 0;
+    const bytes = ((fate === IN_FLIGHT ? 1 : 0) - before) * partLength(stream, part);
+    stream.fate[part] = fate;
+    stream.inFlightBytes += bytes;
+    this.#inFlightBytes += bytes;
   }
 
   #grow(bytes: number, partBytes: number): void {
@@ -281,9 +333,8 @@ export class ChunkSender {
     let lost = 0;
     for (let part = stream.parts - 1; part >= stream.base; part--) {
       if (stream.fate[part] !== IN_FLIGHT || !isLost(part)) continue;
-      stream.fate[part] = UNSENT;
+      this.#count(stream, part, UNSENT);
       stream.repeated[part] = 1;
-      this.#inFlightBytes -= partLength(stream, part);
       stream.nextUnsent = Math.min(stream.nextUnsent, part);
       lost++;
     }
@@ -312,9 +363,7 @@ export class ChunkSender {
   }
 
   #remove(stream: Outgoing): void {
-    for (let part = stream.base; part < stream.parts; part++) {
-      if (stream.fate[part] === IN_FLIGHT) this.#inFlightBytes -= partLength(stream, part);
-    }
+    this.#inFlightBytes -= stream.inFlightBytes;
     this.#streams.delete(stream.stream);
     this.#queuedBytes -= stream.bytes.length;
     // Parts of it were sealed in the flush that emitted them.
@@ -322,7 +371,13 @@ export class ChunkSender {
     if (this.busy) return;
     this.#timeoutMs = Number.POSITIVE_INFINITY;
     this.#overtakenMs = Number.POSITIVE_INFINITY;
+    this.#askAgainMs = Number.POSITIVE_INFINITY;
   }
+}
+
+/** One part always does. */
+function fits(bytes: Uint8Array, inFlightBytes: number, windowBytes: number): boolean {
+  return inFlightBytes === 0 || inFlightBytes + bytes.length <= windowBytes;
 }
 
 /** The last part that is in flight; -1: none. */

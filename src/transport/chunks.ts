@@ -1,10 +1,12 @@
 /** Engine C, the receiving side: one frame larger than a datagram comes in parts, each acknowledged
  *  by itself, and is handed on whole. It keeps a bounded number of bytes and forgets what
- *  stalls. */
+ *  stalls. The intake says whose turn it is, and the acknowledgements tell how much may be in
+ *  flight. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import { FRAME_BYTES_MAX, type LinkFrame } from "./codec.ts";
 import { takeDatagramBuffer } from "./datagram-buffers.ts";
+import type { Incomer, Intake } from "./intake.ts";
 
 /** Unfinished bytes of one connection, in each direction. */
 export const STREAM_BYTES_MAX = 8 * 1_048_576;
@@ -22,22 +24,15 @@ export type Chunk = Extract<LinkFrame, { type: "chunk" }>;
 /** What has arrived of a stream: everything below a base, and a bitmap from there. */
 export type ChunkAck = Extract<LinkFrame, { type: "chunkAck" }>;
 
-interface Incoming {
-  readonly bytes: Uint8Array;
-  readonly partBytes: number;
+interface Incoming extends Incomer {
+  /** Empty until its turn has come. */
+  bytes: Uint8Array;
   readonly parts: number;
   readonly have: Uint8Array;
   arrived: number;
   base: number;
   /** One past the highest part that has arrived. */
   end: number;
-  heardMs: MonotonicMs;
-}
-
-/** Bytes under reassembly in the whole endpoint: one number that its receivers share. */
-export interface ReassemblyBudget {
-  bytes: number;
-  readonly bytesMax: number;
 }
 
 /** The receiving side of one connection. */
@@ -45,12 +40,16 @@ export class ChunkReceiver {
   readonly #streams = new Map<number, Incoming>();
   readonly #finished = new Set<number>();
   readonly #toAcknowledge = new Set<number>();
-  readonly #budget: ReassemblyBudget;
+  /** Shared by all receivers of the endpoint. */
+  readonly #intake: Intake;
+  readonly #onOwes: () => void;
   #heldBytes = 0;
   #highestFinished = 0;
 
-  constructor(budget: ReassemblyBudget) {
-    this.#budget = budget;
+  /** `onOwes`: a stream that waited may come in, and its sender has to be told. */
+  constructor(intake: Intake, onOwes: () => void) {
+    this.#intake = intake;
+    this.#onOwes = onOwes;
   }
 
   get owesAcks(): boolean {
@@ -68,15 +67,16 @@ export class ChunkReceiver {
     if (typeof stream === "string") return stream;
     const at = chunk.part * stream.partBytes;
     if (
-      chunk.totalBytes !== stream.bytes.length ||
+      chunk.totalBytes !== stream.totalBytes ||
       chunk.partBytes !== stream.partBytes ||
       chunk.part >= stream.parts ||
-      chunk.bytes.length !== Math.min(stream.partBytes, stream.bytes.length - at)
+      chunk.bytes.length !== Math.min(stream.partBytes, stream.totalBytes - at)
     ) {
       return "chunk: does not fit its stream";
     }
     this.#toAcknowledge.add(chunk.stream);
-    stream.heardMs = nowMs;
+    this.#intake.heard(stream, nowMs);
+    if (stream.bytes.length === 0) return "chunk: not its turn";
     if (hasBit(stream.have, chunk.part)) return null;
     stream.bytes.set(chunk.bytes, at);
     stream.have[chunk.part >> 3]! |= 1 << (chunk.part & 7);
@@ -93,9 +93,15 @@ export class ChunkReceiver {
     for (const id of this.#toAcknowledge) {
       const stream = this.#streams.get(id);
       if (stream !== undefined)
-        emit({ type: "chunkAck", stream: id, base: stream.base, bits: bitsFrom(stream) });
+        emit({
+          type: "chunkAck",
+          stream: id,
+          base: stream.base,
+          windowBytes: this.#intake.windowBytes(stream),
+          bits: bitsFrom(stream),
+        });
       else if (this.#isFinished(id))
-        emit({ type: "chunkAck", stream: id, base: ALL_PARTS, bits: new Uint8Array(0) });
+        emit({ type: "chunkAck", stream: id, base: ALL_PARTS, windowBytes: 0, bits: NO_BITS });
     }
     this.#toAcknowledge.clear();
   }
@@ -124,12 +130,10 @@ export class ChunkReceiver {
     if (this.#streams.size >= STREAMS_MAX || this.#heldBytes + totalBytes > STREAM_BYTES_MAX) {
       return "chunk: too much unfinished";
     }
-    if (this.#budget.bytes + totalBytes > this.#budget.bytesMax)
-      return "chunk: too much unfinished in all";
-    this.#budget.bytes += totalBytes;
-    this.#heldBytes += totalBytes;
+    const id = chunk.stream;
     const stream: Incoming = {
-      bytes: takeDatagramBuffer(totalBytes),
+      bytes: NO_BITS,
+      totalBytes,
       partBytes,
       parts,
       have: new Uint8Array(Math.ceil(parts / 8)),
@@ -137,15 +141,25 @@ export class ChunkReceiver {
       base: 0,
       end: 0,
       heardMs: nowMs,
+      begin: () => {
+        stream.bytes = takeDatagramBuffer(totalBytes);
+        this.#toAcknowledge.add(id);
+        this.#onOwes();
+      },
+      forget: () => this.#remove(id, stream),
     };
-    this.#streams.set(chunk.stream, stream);
+    const entered = this.#intake.enter(stream, nowMs);
+    if (entered === "full") return "chunk: too much unfinished in all";
+    if (entered === "begun") stream.bytes = takeDatagramBuffer(totalBytes);
+    this.#heldBytes += totalBytes;
+    this.#streams.set(id, stream);
     return stream;
   }
 
   #remove(id: number, stream: Incoming): void {
     this.#streams.delete(id);
-    this.#heldBytes -= stream.bytes.length;
-    this.#budget.bytes -= stream.bytes.length;
+    this.#heldBytes -= stream.totalBytes;
+    this.#intake.leave(stream);
   }
 
   /** Streams are numbered upwards, so whatever is far below the newest finished one is finished or
@@ -164,6 +178,8 @@ export class ChunkReceiver {
       if (old <= this.#highestFinished - FINISHED_MAX) this.#finished.delete(old);
   }
 }
+
+const NO_BITS = new Uint8Array(0);
 
 /** The parts from `base` to the highest that has arrived, one bit each. */
 function bitsFrom(stream: Incoming): Uint8Array {

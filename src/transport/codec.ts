@@ -39,11 +39,13 @@ export type LinkFrame =
       readonly part: number;
       readonly bytes: Uint8Array;
     }
-  /** All parts below `base` are here, and of those from `base` on the ones with a bit set. */
+  /** All parts below `base` are here, and of those from `base` on the ones with a bit set. Of this
+   *  stream `windowBytes` may be in flight; 0 where nothing has arrived: it has to wait. */
   | {
       readonly type: "chunkAck";
       readonly stream: number;
       readonly base: number;
+      readonly windowBytes: number;
       readonly bits: Uint8Array;
     }
   /** Sent to a new address: whoever answers from there is there. */
@@ -134,7 +136,7 @@ export function encodeFrame(frame: WireFrame): readonly Wire[] {
         frame.bytes,
       ];
     case "chunkAck":
-      return [codes.chunkAck, frame.stream, frame.base, frame.bits];
+      return [codes.chunkAck, frame.stream, frame.base, frame.windowBytes, frame.bits];
     case "addressAsk":
       return [codes.addressAsk, frame.challenge];
     case "addressAnswer":
@@ -235,6 +237,7 @@ function readLinkFrame(code: number, reader: FieldReader): LinkFrame {
         type: "chunkAck",
         stream: reader.count(),
         base: reader.u32(),
+        windowBytes: reader.u32(),
         bits: reader.bytes(CHUNK_BYTES_MAX),
       };
     default: {

@@ -10,8 +10,9 @@ import { type WireFrame, decodeBody, decodeLargeFrame } from "./codec.ts";
 import { type Header, kinds, readHeader } from "./datagram.ts";
 import { giveBackDatagramBuffer } from "./datagram-buffers.ts";
 import { type Introduction, sameHello } from "./hello.ts";
+import { Intake } from "./intake.ts";
 import { Meeting, introductionOf } from "./meeting.ts";
-import { type FlushOptions, Peer, isMemberFrame } from "./peer.ts";
+import { type FlushOptions, Peer, bulkWindowBytes, isMemberFrame } from "./peer.ts";
 import { LIVE_MS, Roster } from "./roster.ts";
 import type { Session } from "./session.ts";
 import type {
@@ -53,16 +54,19 @@ class DatagramEndpoint implements Endpoint {
   /** Peers with something to flush, and those with something to repeat later. */
   readonly #dirty = new Set<Peer>();
   readonly #timed = new Set<Peer>();
-  readonly #reassembly = {
-    node: { bytes: 0, bytesMax: REASSEMBLY_BYTES_MAX },
-    client: { bytes: 0, bytesMax: REASSEMBLY_BYTES_MAX },
-  };
+  readonly #intakes: Readonly<Record<Remote["kind"], Intake>>;
   #nowMs: MonotonicMs = 0;
   #sweepMs: MonotonicMs = 0;
 
   constructor(options: EndpointOptions) {
     this.#options = options;
     this.#selfId = options.self.kind === "node" ? options.self.identity.id : 0;
+    const windowBytes = bulkWindowBytes(options.receiveWindowBytes);
+    const common = { windowBytes, bytesMax: REASSEMBLY_BYTES_MAX };
+    this.#intakes = {
+      node: new Intake({ ...common, heldBytes: null }),
+      client: new Intake({ ...common, heldBytes: options.heldBytes ?? (() => 0) }),
+    };
     const introduction = () => this.#introduction();
     const transmit = (datagram: Uint8Array, address: Address) => this.#transmit(datagram, address);
     const drop = (reason: string, count = 1) => this.#drop(reason, count);
@@ -148,8 +152,13 @@ class DatagramEndpoint implements Endpoint {
     this.#dirty.add(peer);
   }
 
+  isSending(connection: Connection, requestId: number): boolean {
+    return this.#ours(connection)?.isSending(requestId) ?? false;
+  }
+
   flush(nowMs: MonotonicMs): void {
     this.#nowMs = nowMs;
+    this.#intakes.client.turn(nowMs);
     for (const peer of this.#timed) if (peer.nextDeadlineMs() <= nowMs) this.#dirty.add(peer);
     const dirty = [...this.#dirty];
     this.#dirty.clear();
@@ -222,7 +231,12 @@ class DatagramEndpoint implements Endpoint {
     const { hello } = session.introduction;
     const remote = remoteOf(session, hello);
     const double = hello !== null && hello.id === this.#selfId;
-    const peer = new Peer(session, remote, double, this.#reassembly[remote.kind], nowMs);
+    const chunks = {
+      intake: this.#intakes[remote.kind],
+      onOwes: (owing: Peer) => void this.#dirty.add(owing),
+      asks: this.#options.self.kind === "client",
+    };
+    const peer = new Peer(session, remote, double, chunks, nowMs);
     const surplus = this.#roster.surplus(remote.kind);
     if (surplus !== null) {
       this.#close(surplus);

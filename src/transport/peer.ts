@@ -3,10 +3,11 @@
 import type { Address } from "../base/hosts.ts";
 import type { BootId, ClusterId, MonotonicMs } from "../base/types.ts";
 import { ChunkSender } from "./chunk-sender.ts";
-import { ChunkReceiver, type ReassemblyBudget } from "./chunks.ts";
+import { ChunkReceiver } from "./chunks.ts";
 import { FRAME_BYTES_MAX, type WireFrame, encodeFrame } from "./codec.ts";
 import { takeDatagramBuffer } from "./datagram-buffers.ts";
 import { HEADER_BYTES, TAG_BYTES } from "./datagram.ts";
+import { type Intake, UNASKED_BYTES } from "./intake.ts";
 import { type Wire, pack, packBody, packedBytesMax } from "./messagepack.ts";
 import type { Session } from "./session.ts";
 import type { Connection, Frame, NodeHello, Remote } from "./types.ts";
@@ -28,6 +29,9 @@ const APPEND_HEAD_BYTES = 74;
 /** A kernel counts up to 2.3 times a small datagram's bytes, and acknowledgements need room too. */
 const WINDOW_SHARE = 4;
 const WINDOW_BYTES_MIN = 16_384;
+/** What so many senders send before they are answered finds room in a receive buffer. */
+const UNASKED_SHARE = 16;
+const UNASKED_BYTES_MIN = 1_024;
 /** The bounds of retry times that adapt to measured round trips. */
 const RETRY_MIN_MS = 5;
 const RETRY_MAX_MS = 250;
@@ -46,6 +50,15 @@ export interface FlushOptions {
   readonly datagramBytesMax: (address: Address) => number;
   readonly transmit: (datagram: Uint8Array, address: Address) => void;
   readonly drop: (reason: string, count?: number) => void;
+}
+
+/** How its large frames come and go. */
+export interface PeerChunks {
+  readonly intake: Intake;
+  /** It owes an acknowledgement, and nothing of it has arrived just now. */
+  readonly onOwes: (peer: Peer) => void;
+  /** The other side lets streams in, one after another. */
+  readonly asks: boolean;
 }
 
 export class Peer implements Connection {
@@ -69,7 +82,7 @@ export class Peer implements Connection {
     readonly atMs: MonotonicMs;
   } | null = null;
   readonly receiver: ChunkReceiver;
-  readonly sender = new ChunkSender();
+  readonly sender: ChunkSender;
   #introduction = 1;
   #introductionDueMs: MonotonicMs;
   #introductionBackoffMs = INTRODUCTION_MIN_MS;
@@ -84,7 +97,7 @@ export class Peer implements Connection {
     session: Session,
     remote: Remote,
     double: boolean,
-    budget: ReassemblyBudget,
+    chunks: PeerChunks,
     nowMs: MonotonicMs,
   ) {
     this.remote = remote;
@@ -94,7 +107,9 @@ export class Peer implements Connection {
     this.current = session;
     this.sessions = [session];
     this.receiveWindowBytes = session.introduction.receiveWindowBytes;
-    this.receiver = new ChunkReceiver(budget);
+    this.receiver = new ChunkReceiver(chunks.intake, () => chunks.onOwes(this));
+    const unaskedBytes = Math.min(UNASKED_BYTES, this.#unaskedBytesMax);
+    this.sender = new ChunkSender(chunks.asks ? unaskedBytes : Number.POSITIVE_INFINITY);
     // A client has heard everything in the answer, and is often gone before it could acknowledge
     // more.
     this.#introductionDueMs = remote.kind === "node" ? nowMs : Number.POSITIVE_INFINITY;
@@ -122,13 +137,15 @@ export class Peer implements Connection {
       return;
     }
     if (bytes > FRAME_BYTES_MAX) return options.drop("frame too large to send");
-    const taken = this.sender.add(
-      pack(encoded, takeDatagramBuffer(bytes)),
-      nameOfLarge(frame),
-      room - CHUNK_HEAD_BYTES,
-      nowMs,
-    );
+    const partBytes = Math.min(room - CHUNK_HEAD_BYTES, this.#unaskedBytesMax);
+    const packed = pack(encoded, takeDatagramBuffer(bytes));
+    const taken = this.sender.add(packed, nameOfLarge(frame), partBytes, nowMs);
     if (!taken) options.drop("chunk streams full");
+  }
+
+  /** That request is larger than a datagram, and has not arrived whole as far as is known. */
+  isSending(requestId: number): boolean {
+    return this.sender.has(nameOfRequest(requestId));
   }
 
   /** Says hello again until it is acknowledged. */
@@ -167,7 +184,7 @@ export class Peer implements Connection {
     if (nowMs >= this.#introductionDueMs) this.#introduce(nowMs, options);
     if (this.receiver.owesAcks) this.receiver.takeAcks((ack) => this.#pushFrame(ack));
     if (this.sender.busy) {
-      const windowBytes = Math.max(WINDOW_BYTES_MIN, this.receiveWindowBytes / WINDOW_SHARE);
+      const windowBytes = bulkWindowBytes(this.receiveWindowBytes);
       const givenUp = this.sender.pump(nowMs, this.retryMs(), windowBytes, (chunk) =>
         this.#pushFrame(chunk),
       );
@@ -236,6 +253,10 @@ export class Peer implements Connection {
     ];
   }
 
+  get #unaskedBytesMax(): number {
+    return Math.max(UNASKED_BYTES_MIN, Math.floor(this.receiveWindowBytes / UNASKED_SHARE));
+  }
+
   #bodyBytesMax(options: FlushOptions): number {
     return options.datagramBytesMax(this.current.address) - HEADER_BYTES - TAG_BYTES;
   }
@@ -266,6 +287,11 @@ export class Peer implements Connection {
   }
 }
 
+/** What may be in flight of large frames to a process with that receive window. */
+export function bulkWindowBytes(receiveWindowBytes: number): number {
+  return Math.max(WINDOW_BYTES_MIN, Math.floor(receiveWindowBytes / WINDOW_SHARE));
+}
+
 /** How many bytes of records fit beside nothing else into one datagram; more go as a chunk
  *  stream. */
 export function recordBytesMax(datagramBytesMax: number): number {
@@ -290,10 +316,15 @@ const RAFT_CODE = encodeFrame({
 /** Two streams of one name and length are the same frame said again. */
 function nameOfLarge(frame: Frame | WireFrame): string | null {
   if (frame.type === "heal") return `heal ${frame.firstIndex}`;
+  if (frame.type === "request") return nameOfRequest(frame.requestId);
   if (frame.type !== "raft") return null;
   const { message } = frame;
   if (message.type === "append") return `append ${message.term} ${message.prevIndex}`;
   return message.type === "installSnapshot" ? `head ${message.term} ${message.lastIndex}` : null;
+}
+
+function nameOfRequest(requestId: number): string {
+  return `request ${requestId}`;
 }
 
 function microseconds(ms: number): number {

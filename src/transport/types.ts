@@ -124,6 +124,9 @@ export interface EndpointOptions {
   readonly datagramBytesMax: (address: Address) => number;
   /** Bytes that the kernel's receive buffer really holds. */
   readonly receiveWindowBytes: number;
+  /** Node: bytes of clients' requests that were handed on and are still in memory there; large
+   *  ones wait at the clients while these are many. */
+  readonly heldBytes?: () => number;
   readonly transmit: (datagram: Uint8Array, address: Address) => void;
   /** A node was met (both directions proven), or a met node's hello changed. */
   readonly onHello: (connection: Connection, hello: NodeHello, first: boolean) => void;
@@ -160,6 +163,8 @@ export interface Endpoint {
   connections(): readonly Connection[];
   /** Queues a frame; it leaves with the next flush in as few datagrams as possible. */
   send(connection: Connection, frame: Frame): void;
+  /** Whether a request is larger than a datagram and has not arrived whole, as far as is known. */
+  isSending(connection: Connection, requestId: number): boolean;
   /** Seals and transmits everything queued. Once per turn. */
   flush(nowMs: MonotonicMs): void;
   tick(nowMs: MonotonicMs): void;

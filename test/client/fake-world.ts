@@ -58,6 +58,8 @@ export class FakeCluster {
   loss = 0;
   doubling = 0;
   founded = true;
+  /** Which large requests have not arrived whole. */
+  isSending: (requestId: number) => boolean = () => false;
   #random: () => number;
   #listener: WireListener | null = null;
   #connections: Connection[] = [];
@@ -131,6 +133,11 @@ export class FakeCluster {
     for (const node of this.nodes.values()) if (node.leader?.id === id) node.leader = null;
   }
 
+  /** The connections of the client. */
+  get met(): readonly Connection[] {
+    return this.#connections;
+  }
+
   get world(): ClientWorld {
     const dice = mulberry(99);
     return {
@@ -170,6 +177,7 @@ export class FakeCluster {
         if (node !== undefined) this.time.after(2 * this.latencyMs, () => this.#meet(node));
       },
       send: (connection, frame) => this.#deliver(() => this.#arrive(connection, frame)),
+      isSending: (_, requestId) => this.isSending(requestId),
       query: () => {
         for (const node of this.nodes.values()) {
           if (node.alive && node.hint && node.heardByClient)

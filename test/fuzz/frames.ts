@@ -210,7 +210,13 @@ export function frames(rolls: Rolls): readonly WireFrame[] {
       bytes: rolls.bytes(128),
     },
     { type: "chunk", stream, totalBytes: bytes.length + 1, partBytes: 900, part: 0, bytes },
-    { type: "chunkAck", stream, base: rolls.below(9), bits: rolls.bytes(rolls.below(9)) },
+    {
+      type: "chunkAck",
+      stream,
+      base: rolls.below(9),
+      windowBytes: rolls.below(2) * 60_000,
+      bits: rolls.bytes(rolls.below(9)),
+    },
     { type: "addressAsk", challenge: rolls.bytes(8) },
     { type: "addressAnswer", challenge: rolls.bytes(8) },
   ];

@@ -22,7 +22,7 @@ function stage() {
   const refused: string[] = [];
   let uncommitted = 0;
   const entrance = new Entrance({
-    uncommittedBytes: () => uncommitted,
+    pendingBytes: () => uncommitted,
     leaderHint: () => null,
     offer: ({ firstSequence, payloads }) => {
       entered.push(firstSequence);
@@ -83,7 +83,7 @@ describe("the entrance of the append queue", () => {
     const answered: string[] = [];
     let uncommitted = MIB;
     const entrance = new Entrance({
-      uncommittedBytes: () => uncommitted,
+      pendingBytes: () => uncommitted,
       leaderHint: () => null,
       offer: (_, answer) => answer({ type: "refused", ...NOTHING, code: "busy" }),
     });
@@ -103,7 +103,7 @@ describe("the entrance of the append queue", () => {
     const queue = new AppendQueue<(response: Response) => void>(host);
     const leader = { id: 2 } as never;
     const entrance = new Entrance({
-      uncommittedBytes: () => MIB,
+      pendingBytes: () => MIB,
       leaderHint: () => leader,
       offer: (...taken) => queue.offer(...taken),
     });
@@ -133,7 +133,7 @@ describe("the entrance of the append queue", () => {
     const seen: number[] = [];
     let uncommitted = MIB;
     const entrance = new Entrance({
-      uncommittedBytes: () => uncommitted,
+      pendingBytes: () => uncommitted,
       leaderHint: () => null,
       offer: ({ payloads }) => void seen.push(payloads.at(-1) ?? -1),
     });

@@ -6,14 +6,20 @@ import { ChunkSender } from "../../src/transport/chunk-sender.ts";
 import { ChunkReceiver } from "../../src/transport/chunks.ts";
 import type { LinkFrame } from "../../src/transport/codec.ts";
 import { takeDatagramBuffer } from "../../src/transport/datagram-buffers.ts";
+import { Intake } from "../../src/transport/intake.ts";
 import { seeded } from "./harness.ts";
 
 const WINDOW_BYTES = 20_000;
 type Chunk = Extract<LinkFrame, { type: "chunk" }>;
 type ChunkAck = Extract<LinkFrame, { type: "chunkAck" }>;
 
-function budget() {
-  return { bytes: 0, bytesMax: 64 * 1_048_576 };
+/** `heldBytes`: of clients; without it streams need no turn. */
+function intake(bytesMax = 64 * 1_048_576, heldBytes: (() => number) | null = null): Intake {
+  return new Intake({ windowBytes: WINDOW_BYTES, bytesMax, heldBytes });
+}
+
+function receiverFor(shared: Intake): ChunkReceiver {
+  return new ChunkReceiver(shared, () => {});
 }
 
 describe("a chunk stream", () => {
@@ -31,9 +37,10 @@ describe("a chunk stream", () => {
         const frames = sizes.map((size, i) =>
           Uint8Array.from({ length: size }, (_, k) => k * 7 + i),
         );
-        const shared = budget();
-        const [sender, receiver] = [new ChunkSender(), new ChunkReceiver(shared)];
-        for (const frame of frames) expect(sender.add(frame, null, partBytes, 0)).toBe(true);
+        const shared = intake();
+        const [sender, receiver] = [new ChunkSender(), receiverFor(shared)];
+        for (const frame of frames)
+          expect(sender.add(new Uint8Array(frame), null, partBytes, 0)).toBe(true);
         const whole: Uint8Array[] = [];
         let wire: Chunk[] = [];
         let nowMs = 0;
@@ -66,7 +73,7 @@ describe("a chunk stream", () => {
   });
 
   it("is still acknowledged when a part comes after it was finished, and is not begun again", () => {
-    const receiver = new ChunkReceiver(budget());
+    const receiver = receiverFor(intake());
     const chunk = { type: "chunk", totalBytes: 100, partBytes: 100, part: 0 } as const;
     const bytes = new Uint8Array(100);
     for (let stream = 1; stream <= 500; stream++) {
@@ -82,8 +89,8 @@ describe("a chunk stream", () => {
   });
 
   it("shares one bound with all others, and gives back what it held", () => {
-    const shared = { bytes: 0, bytesMax: 3_000_000 };
-    const [first, second] = [new ChunkReceiver(shared), new ChunkReceiver(shared)];
+    const shared = intake(3_000_000);
+    const [first, second] = [receiverFor(shared), receiverFor(shared)];
     const chunk = {
       type: "chunk",
       stream: 1,
@@ -111,10 +118,61 @@ describe("a chunk stream", () => {
     sender.pump(1, 20, 1_000_000, () => {});
     expect(takeDatagramBuffer(200_000).buffer).not.toBe(bytes.buffer);
     const bits = Uint8Array.of(0b0111);
-    sender.handleAck({ type: "chunkAck", stream: 1, base: 0, bits }, 2, 1);
+    sender.handleAck({ type: "chunkAck", stream: 1, base: 0, windowBytes: 0, bits }, 2, 1);
     expect(takeDatagramBuffer(200_000).buffer).not.toBe(bytes.buffer);
-    sender.handleAck({ type: "chunkAck", stream: 1, base: 4, bits: new Uint8Array(0) }, 3, 1);
+    sender.handleAck(
+      { type: "chunkAck", stream: 1, base: 4, windowBytes: 0, bits: new Uint8Array(0) },
+      3,
+      1,
+    );
     expect(takeDatagramBuffer(200_000).buffer).toBe(bytes.buffer);
+  });
+
+  it("that has to wait asks with one part now and then, and those behind it wait with it", () => {
+    const sender = new ChunkSender(5_000);
+    const sent: string[] = [];
+    const pump = (nowMs: number): string[] => {
+      sent.length = 0;
+      sender.pump(nowMs, 20, WINDOW_BYTES, ({ stream, part }) => sent.push(`${stream}:${part}`));
+      return sent;
+    };
+    const answer = (windowBytes: number, nowMs: number): void => {
+      const bits = new Uint8Array(0);
+      sender.handleAck({ type: "chunkAck", stream: 1, base: 0, windowBytes, bits }, nowMs, 1);
+    };
+    sender.add(new Uint8Array(40_000), "first", 1_000, 0);
+    sender.add(new Uint8Array(40_000), null, 1_000, 0);
+    expect(pump(1)).toEqual(["1:0", "1:1", "1:2", "1:3", "1:4"]);
+    answer(0, 2);
+    expect(pump(2)).toEqual([]);
+    expect(sender.nextDeadlineMs()).toBeLessThanOrEqual(252);
+    expect(pump(251)).toEqual([]);
+    expect(pump(252)).toEqual(["1:0"]);
+    answer(0, 253);
+    expect(sender.has("first")).toBe(true);
+    // The answer that says go came before the next question.
+    answer(3_000, 300);
+    expect(pump(300)).toEqual(["1:0", "1:1", "1:2"]);
+  });
+
+  it("has no more in flight than its acknowledgements allow", () => {
+    const shared = intake(64 * 1_048_576, () => 0);
+    const pairs = [1, 2, 3].map(() => [new ChunkSender(1_000), receiverFor(shared)] as const);
+    for (const [sender] of pairs) sender.add(new Uint8Array(100_000), null, 1_000, 0);
+    const inFlight = (nowMs: number): number => {
+      let bytes = 0;
+      for (const [sender, receiver] of pairs) {
+        const chunks: Chunk[] = [];
+        sender.pump(nowMs, 20, WINDOW_BYTES, (chunk) => chunks.push(chunk));
+        for (const chunk of chunks) receiver.accept(chunk, nowMs);
+        bytes += chunks.length * 1_000;
+      }
+      for (const [sender, receiver] of pairs)
+        receiver.takeAcks((ack) => sender.handleAck(ack, nowMs, 0.5));
+      return bytes;
+    };
+    expect(inFlight(1)).toBe(3_000);
+    for (let nowMs = 2; nowMs < 12; nowMs++) expect(inFlight(nowMs)).toBeLessThan(WINDOW_BYTES);
   });
 
   it("survives acknowledgements that make no sense", () => {
@@ -124,12 +182,26 @@ describe("a chunk stream", () => {
     const random = seeded(6);
     for (let i = 0; i < 2_000; i++) {
       const bits = Uint8Array.from({ length: Math.floor(random() * 20) }, () => 0);
-      sender.handleAck({ type: "chunkAck", stream: i % 5, base: 0, bits }, 2, 1);
-      sender.handleAck({ type: "chunkAck", stream: 2 + i, base: 0xffff_ffff, bits }, 2, 1);
+      sender.handleAck(
+        { type: "chunkAck", stream: i % 5, base: 0, windowBytes: i % 2, bits },
+        2,
+        1,
+      );
+      sender.handleAck(
+        { type: "chunkAck", stream: 2 + i, base: 0xffff_ffff, windowBytes: 0, bits },
+        2,
+        1,
+      );
     }
     expect(sender.busy).toBe(true);
     sender.handleAck(
-      { type: "chunkAck", stream: 1, base: 0xffff_ffff, bits: new Uint8Array(9) },
+      {
+        type: "chunkAck",
+        stream: 1,
+        base: 0xffff_ffff,
+        windowBytes: 0,
+        bits: new Uint8Array(9),
+      },
       2,
       1,
     );

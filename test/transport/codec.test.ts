@@ -143,7 +143,13 @@ const frame: fc.Arbitrary<WireFrame> = fc.oneof(
     part: u32,
     bytes,
   }),
-  fc.record({ type: k("chunkAck" as const), stream: count, base: u32, bits: bytes }),
+  fc.record({
+    type: k("chunkAck" as const),
+    stream: count,
+    base: u32,
+    windowBytes: u32,
+    bits: bytes,
+  }),
   fc.record({
     type: fc.constantFrom("addressAsk", "addressAnswer"),
     challenge: fc.uint8Array({ minLength: 8, maxLength: 8 }),

@@ -394,7 +394,7 @@ describe("datagrams sealed with the right keys", () => {
     network.run(12_000);
     expect(b.endpoint.counters.dropped["chunk stream stalled"]).toBe(3);
     chunk(300, 1_000, 1_000, 0, part);
-    chunk(301, 10, 10, 0, Uint8Array.from(pack([12, 1, 2, new Uint8Array(4)])).slice(0, 10));
+    chunk(301, 10, 10, 0, Uint8Array.from(pack([12, 1, 2, 0, new Uint8Array(3)])).slice(0, 10));
     expect(b.frames).toEqual([]);
     expect(b.endpoint.counters.dropped["trailing bytes"]).toBe(1);
     expect(b.endpoint.counters.dropped["chunk: not a frame for chunks"]).toBe(1);

@@ -109,6 +109,13 @@ export class Network {
     return this.#flying.length > 0;
   }
 
+  /** Bytes on their way to that address. */
+  bytesTo({ host, port }: Address): number {
+    return this.#flying
+      .filter(({ to }) => to.host === host && to.port === port)
+      .reduce((sum, { datagram }) => sum + datagram.length, 0);
+  }
+
   client(spec: Omit<Spec, "id">): Party {
     return this.#join({ ...spec, id: 0 }, { kind: "client" }, null);
   }

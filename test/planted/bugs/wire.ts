@@ -7,6 +7,7 @@ const CODEC = ["test/transport/codec.test.ts"];
 const DATAGRAM = ["test/transport/datagram.test.ts"];
 const SEAL = ["test/transport/seal-once.test.ts"];
 const CHUNKS = ["test/transport/chunks.test.ts"];
+const INTAKE = ["test/transport/intake.test.ts"];
 const NONE: readonly string[] = [];
 
 const rows: readonly Row[] = [
@@ -78,12 +79,74 @@ const rows: readonly Row[] = [
     replace: "    if (totalBytes < 0) {\n",
     also: [
       {
-        find: "    if (this.#budget.bytes + totalBytes > this.#budget.bytesMax)\n",
-        replace: "    if (totalBytes < -1)\n",
+        file: "src/transport/intake.ts",
+        find: "    return this.#bytes + totalBytes <= this.#options.bytesMax;\n",
+        replace: "    return totalBytes > 0;\n",
       },
     ],
     sentence: "Streams that are begun and never finished fill the memory.",
     unit: CHUNKS,
+    random: NONE,
+  },
+  {
+    name: "senders-share-no-window",
+    knownBug: "own",
+    file: "src/transport/intake.ts",
+    find: "    const share = Math.floor(this.#options.windowBytes / Math.max(1, this.#count));\n",
+    replace: "    const share = this.#options.windowBytes;\n",
+    sentence: "Each client that sends takes the whole window of the receive buffer for itself.",
+    unit: INTAKE,
+    random: NONE,
+  },
+  {
+    name: "large-frames-take-no-turns",
+    knownBug: "own",
+    file: "src/transport/intake.ts",
+    find: "    if (this.#count > 0 && this.#shareBytes + leastBytes(incomer) > windowBytes) return false;\n",
+    replace: "",
+    sentence: "However many clients send large frames, all of them come in at once.",
+    unit: INTAKE,
+    random: NONE,
+  },
+  {
+    name: "clients-fill-the-node",
+    knownBug: "own",
+    file: "src/transport/intake.ts",
+    find: "    return taken === 0 || taken + incomer.totalBytes <= ROOM_BYTES;\n",
+    replace: "    return true;\n",
+    sentence: "Clients send on, however much of theirs is in memory and not committed.",
+    unit: INTAKE,
+    random: NONE,
+  },
+  {
+    name: "silent-sender-keeps-its-turn",
+    knownBug: "own",
+    file: "src/transport/intake.ts",
+    find: "      if (counts && nowMs - other.heardMs >= SILENT_MS) this.#counts(other, false);\n",
+    replace: "      if (counts && nowMs - other.heardMs >= Infinity) this.#counts(other, false);\n",
+    sentence: "A client that dies in the middle of a large frame holds up all others for 10 s.",
+    unit: INTAKE,
+    random: NONE,
+  },
+  {
+    name: "lost-turn-waits-for-ever",
+    knownBug: "own",
+    file: "src/transport/chunk-sender.ts",
+    find: "    stream.waitsUntilMs = nowMs + ASK_AGAIN_MS;\n",
+    replace: "    stream.waitsUntilMs = Infinity;\n",
+    sentence:
+      "A large frame whose turn has come is never sent when the datagram that says so is lost.",
+    unit: CHUNKS,
+    random: NONE,
+  },
+  {
+    name: "waiting-request-sent-again",
+    knownBug: "own",
+    file: "src/client/calls.ts",
+    find: "    return isOpen && (call.travels || before);\n",
+    replace: "    return false;\n",
+    sentence: "A large request that waits for its turn is sent again and again beside itself.",
+    unit: ["test/client/send-large.test.ts"],
     random: NONE,
   },
   {
