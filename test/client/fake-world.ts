@@ -62,7 +62,7 @@ export class FakeCluster {
   isSending: (requestId: number) => boolean = () => false;
   #random: () => number;
   #listener: WireListener | null = null;
-  #connections: Connection[] = [];
+  met: Connection[] = [];
 
   constructor(size: number, seed = 1) {
     this.#random = mulberry(seed);
@@ -112,7 +112,7 @@ export class FakeCluster {
   /** Node `id` tells the client unasked who leads. */
   tell(id: number): void {
     const node = this.node(id);
-    const connection = this.#connections.find(
+    const connection = this.met.find(
       ({ remote }) => remote.kind === "node" && remote.identity.id === id,
     );
     if (connection === undefined) throw new Error(`node ${id} is not met`);
@@ -131,11 +131,6 @@ export class FakeCluster {
     this.node(id).boot++;
     if (this.leader === id) this.leader = null;
     for (const node of this.nodes.values()) if (node.leader?.id === id) node.leader = null;
-  }
-
-  /** The connections of the client. */
-  get met(): readonly Connection[] {
-    return this.#connections;
   }
 
   get world(): ClientWorld {
@@ -169,7 +164,7 @@ export class FakeCluster {
 
   #wire(): ClientWire {
     return {
-      connections: () => this.#connections,
+      connections: () => this.met,
       greet: (address) => {
         const node = [...this.nodes.values()].find(
           (one) => one.address.host === address.host && one.address.port === address.port,
@@ -200,7 +195,7 @@ export class FakeCluster {
 
   #meet(node: FakeNode): void {
     if (!node.alive || !node.hearsClient || !node.heardByClient) return;
-    const known = this.#connections.find(
+    const known = this.met.find(
       ({ remote }) => remote.kind === "node" && remote.identity.id === node.id,
     );
     if (known?.remote.kind === "node" && known.remote.identity.bootId === bootOf(node)) return;
@@ -216,7 +211,7 @@ export class FakeCluster {
       rttMs: 2 * this.latencyMs,
       lastHeardMs: this.time.nowMs,
     };
-    this.#connections = [...this.#connections.filter((other) => other !== known), connection];
+    this.met = [...this.met.filter((other) => other !== known), connection];
     this.#listener?.onMet(connection);
   }
 
@@ -438,17 +433,12 @@ export class FakeCluster {
 }
 
 function splitPayloads(bytes: Uint8Array): Uint8Array[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset);
   const entries: Uint8Array[] = [];
   let at = 5;
   while (at < bytes.length) {
     const wide = bytes[at] === 0xc4 ? 1 : bytes[at] === 0xc5 ? 2 : 4;
-    const length =
-      wide === 1
-        ? view.getUint8(at + 1)
-        : wide === 2
-          ? view.getUint16(at + 1)
-          : view.getUint32(at + 1);
+    let length = 0;
+    for (let byte = 1; byte <= wide; byte++) length = length * 256 + (bytes[at + byte] ?? 0);
     at += 1 + wide;
     entries.push(bytes.subarray(at, at + length));
     at += length;

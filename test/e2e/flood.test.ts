@@ -1,6 +1,6 @@
-/** Clients that send more large entries than the cluster can take do not keep its nodes from hearing
- *  each other: nobody is elected, nothing fails, memory stays bounded, and a small entry of another
- *  client gets through. */
+/** Clients that send more large entries than the cluster can take do not keep its nodes from
+ *  hearing each other: nobody is elected, nothing fails, memory stays bounded, and a small entry of
+ *  another client gets through. */
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -194,7 +194,7 @@ const rows: readonly Row[] = [
     name: "request-id-without-text",
     knownBug: "own",
     file: "src/node/append-host.ts",
-    find: "  return encoded.length === payloads.length && encoded.every((byte, at) => byte === payloads[at]);",
+    find: "  return Buffer.compare(encoded, payloads) === 0;",
     replace: "  return encoded.length > 0 || payloads.length > 0;",
     sentence: "Another text under a request id that was used is answered as if it had been added.",
     unit: QUEUE,
@@ -331,7 +331,11 @@ const rows: readonly Row[] = [
     replace: "this.#host.offer(request, answer, 0);\n",
     also: [
       {
-        find: "    const leader = this.#host.leaderHint();\n    for (const { answer } of",
+        find: "    const leader = this.#host.leaderHint();\n",
+        replace: "",
+      },
+      {
+        find: "    for (const { answer } of",
         replace: "    for (const { request, answer } of",
       },
     ],
