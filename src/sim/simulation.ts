@@ -2,6 +2,7 @@
  *  the faults end, healed, and judged. */
 
 import type { NodeEvent } from "../node/events.ts";
+import { CONTRADICTION } from "../storage/recovery.ts";
 import { Cluster } from "./cluster.ts";
 import { Healer, type Liveness } from "./healing.ts";
 import { INVARIANTS } from "./invariants/index.ts";
@@ -45,7 +46,9 @@ export async function simulate(plan: Plan, watcher: RunWatcher = {}): Promise<Ru
   const cluster: Cluster = new Cluster(plan, {
     onEvent: (machine, event) => watcher.onEvent?.(machine, event, cluster.nowMs),
     onEnd: (machine, end) => {
-      if (end.type === "bug") violations.push(`node ${machine.id} ended by a bug: ${end.text}`);
+      const text = "text" in end ? end.text : "";
+      if (end.type === "bug" || text.includes(CONTRADICTION))
+        violations.push(`node ${machine.id} ended by a bug: ${text}`);
       cluster.schedule.at(cluster.nowMs + cluster.electionMs, () => {
         if (!healer.heldDown.has(machine)) machine.start();
       });

@@ -110,7 +110,6 @@ function replayDerived(
     (run) => run.firstIndex >= base,
   );
   derived.runs.splice(0, derived.runs.length, ...runs);
-  checkHeads(segments, runs);
   const all = [...earlier.flatMap((entry) => entry.configurations), ...head.configurations];
   const configurations = all.filter(
     (entry, at) => all.findIndex((other) => other.index === entry.index) === at,
@@ -137,10 +136,17 @@ function replayDerived(
     }
     if (segment !== last) segment.close();
   }
+  checkHeads(segments, derived.runs);
+  const first = derived.runs[0]?.firstIndex ?? lastScan.lastIndex + 1;
+  if (derivedKnown && first > base)
+    throw new StorageDamage(`${CONTRADICTION}: none tells the term of entry ${base}`, last.name, 0);
   return { derived, derivedKnown };
 }
 
-/** Each head names the term of the entry in front of it, and together they tell where terms begin:
+/** What only a bug can have written, of this version or an earlier one. */
+export const CONTRADICTION = "heads contradict each other";
+
+/** Each head names the term of the entry in front of it, and all of them tell where terms begin:
  *  that must agree, or a node would vote by a wrong last term. A head that was written while damage
  *  hid entries names a guess. */
 function checkHeads(segments: readonly SegmentFile[], runs: Derived["runs"]): void {
@@ -148,7 +154,8 @@ function checkHeads(segments: readonly SegmentFile[], runs: Derived["runs"]): vo
   for (const { head, name } of segments) {
     const told = termInRuns(runs, head.firstIndex - 1, baseTerm);
     if (head.derived === null || told === head.termBefore) continue;
-    const reason = `entry ${head.firstIndex - 1} is of term ${head.termBefore} by this head, and of term ${told} by those before`;
+    const entry = `entry ${head.firstIndex - 1} is of term ${head.termBefore}`;
+    const reason = `${CONTRADICTION}: ${entry} by this one, and of term ${told} by those before`;
     throw new StorageDamage(reason, name, 0);
   }
 }

@@ -211,31 +211,6 @@ describe("damage", () => {
     },
   );
 
-  it("is what heads are that contradict each other about terms: no node votes by a wrong last term", async () => {
-    const disk = new MemoryDisk();
-    create(disk);
-    const { log } = open(disk);
-    for (const term of [1, 2, 3]) {
-      appendText(log, term, ["x"]);
-      await flushed(log);
-    }
-    disk.crash();
-    open(disk).log.close();
-    const name = disk.list().findLast((file) => file.endsWith(".log")) ?? "";
-    const file = disk.open(name, false);
-    const head = decodeSegmentHead(file.readSync(0, 4_096));
-    if (typeof head === "string" || head.derived === null) throw new Error("a head that tells");
-    expect([head.termBefore, head.derived.runs.length]).toEqual([2, 2]);
-    // As if the second term had begun behind this head.
-    const runs = head.derived.runs.map((run, at) => (at === 1 ? { ...run, term: 1 } : run));
-    file.writeSync(0, encodeSegmentHead({ ...head, derived: { ...head.derived, runs } }));
-    file.syncNow();
-    expect(tryOpen(disk)).toMatchObject({
-      problem: "damaged",
-      reason: "entry 2 is of term 2 by this head, and of term 1 by those before",
-    });
-  });
-
   it("that is not healed does not keep a node from following, nor from restarting", async () => {
     const disk = await sealedLog(entries);
     const last =

@@ -347,7 +347,7 @@ const rows: readonly Row[] = [
     find: "if (head.derived === null || told === head.termBefore) continue;",
     replace: "if (head.derived === null || told <= head.termBefore) continue;",
     sentence: "A node whose heads leave out a term votes by a last term that is too old.",
-    unit: DAMAGE,
+    unit: ["test/storage/contradiction.test.ts"],
   },
   {
     name: "full-disk-keeps-taking",
