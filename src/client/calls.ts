@@ -282,7 +282,7 @@ export class Calls {
     call.wayless = 0;
     this.#copies.set(requestId, { call, sentMs: nowMs, to });
     this.#wire.send(to, { type: "request", requestId, hops, body: call.body });
-    call.travels = body.length > UNASKED_BYTES;
+    call.travels = body.length > UNASKED_BYTES && this.#wire.isSending(to, requestId);
     if (call.unanswered > 1) this.#suspect(to, nowMs);
     this.#arm(call, nowMs + this.#resendMs(call, to) + (options.holdMs ?? 0));
   }

@@ -36,8 +36,6 @@ interface Waiting {
 
 export class Entrance {
   readonly #host: EntranceHost;
-  /** Of those that wait. */
-  #bytes = 0;
   #waiting: Waiting[] = [];
   /** Since when the first one has been the first. */
   #firstSinceMs: MonotonicMs = 0;
@@ -48,7 +46,8 @@ export class Entrance {
 
   /** What waits here, and what of it and of everything else is pending behind, bytes. */
   get heldBytes(): number {
-    return this.#bytes + this.#host.pendingBytes();
+    const waiting = this.#waiting.reduce((sum, { request }) => sum + request.payloads.length, 0);
+    return waiting + this.#host.pendingBytes();
   }
 
   /** Takes a request; it is answered once, at once or later. Of one that waits and comes again the
@@ -70,7 +69,6 @@ export class Entrance {
     if (this.#waiting.length >= WAITING_MAX) this.#enter(this.#waiting.shift()!, nowMs);
     if (this.#waiting.length === 0) this.#firstSinceMs = nowMs;
     this.#waiting.push(held);
-    this.#bytes += request.payloads.length;
   }
 
   /** Lets in what may enter now; refuses everything once this node no longer leads. Call in every
@@ -91,13 +89,11 @@ export class Entrance {
 
   #enter({ request, answer }: Waiting, nowMs: MonotonicMs): void {
     this.#firstSinceMs = nowMs;
-    this.#bytes -= request.payloads.length;
     this.#host.offer(request, answer, nowMs);
   }
 
   #refuseAll(): void {
     const leader = this.#host.leaderHint();
-    this.#bytes = 0;
     for (const { answer } of this.#waiting.splice(0))
       answer({ type: "refused", code: "not leader", text: "", leader, number: null });
   }

@@ -286,9 +286,11 @@ export class Healer {
 
   async #sends(): Promise<boolean> {
     for (let probe = 0; probe < PROBES; probe++) {
-      // Where datagrams are lost and sessions are few, a client that began at a node far behind
-      // has to say that its session was forgotten. Whoever hears that sends anew.
-      const patience = this.#cluster.plan.healingLoss > 0 ? EQUAL_WITHIN : 0;
+      // Where datagrams are lost, or a node hears or says nothing, and sessions are few, a client
+      // that began at a node far behind has to say that its session was forgotten. Whoever hears
+      // that sends anew.
+      const isHarsh = this.#cluster.plan.healingLoss > 0 || this.heldDown.size > 0;
+      const patience = isHarsh ? EQUAL_WITHIN : 0;
       const untilMs = this.#cluster.nowMs + patience * this.#cluster.electionMs;
       while (!(await this.#sendsOnce())) if (this.#cluster.nowMs >= untilMs) return false;
     }

@@ -15,8 +15,13 @@ export const UNASKED_BYTES = 32_768;
 const ROOM_BYTES = 8 * 1_048_576;
 /** A stream is let in where so many of its parts find room in the window. */
 const PARTS_MIN = 4;
-/** A stream that was not heard for so long gives up its turn, and keeps its bytes. */
+/** A stream that was not heard for so long gives up its turn, and keeps its bytes; so does one that
+ *  takes so much longer than it would at a slow rate. */
 const SILENT_MS = 500;
+const SLOW_BYTES_PER_MS = 2_000;
+/** Whoever has been the first of those that wait for so long is let in, however much the owner
+ *  holds: small requests, which need no turn, may keep it full for ever. */
+const FIRST_MS = 250;
 /** One that waits asks again more often than this. */
 const GONE_MS = 1_500;
 
@@ -31,6 +36,14 @@ export interface Incomer {
   readonly forget: () => void;
 }
 
+/** One that was let in. */
+interface Turn {
+  /** In the window and the room; not while its sender is silent, nor once it is late. */
+  counts: boolean;
+  /** Late from then on. */
+  readonly untilMs: MonotonicMs;
+}
+
 export interface IntakeOptions {
   /** What may be in flight to here, over all streams. */
   readonly windowBytes: number;
@@ -42,8 +55,7 @@ export interface IntakeOptions {
 
 export class Intake {
   readonly #options: IntakeOptions;
-  /** Whether they count: those that fell silent do not. */
-  readonly #begun = new Map<Incomer, boolean>();
+  readonly #begun = new Map<Incomer, Turn>();
   /** In order of arrival. */
   readonly #waiting = new Set<Incomer>();
   /** Of all that have begun. */
@@ -52,6 +64,8 @@ export class Intake {
   #count = 0;
   #countedBytes = 0;
   #shareBytes = 0;
+  /** When the last one was let in, or began to wait alone. */
+  #firstSinceMs: MonotonicMs = 0;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
@@ -68,9 +82,10 @@ export class Intake {
     const isTold = this.#options.heldBytes === null || incomer.totalBytes <= UNASKED_BYTES;
     if (isTold && !this.#fits(incomer)) return "full";
     if (isTold || (this.#waiting.size === 0 && this.#mayBegin(incomer, nowMs))) {
-      this.#begin(incomer);
+      this.#begin(incomer, nowMs);
       return "begun";
     }
+    if (this.#waiting.size === 0) this.#firstSinceMs = nowMs;
     this.#waiting.add(incomer);
     return "wait";
   }
@@ -78,15 +93,16 @@ export class Intake {
   /** Something of it arrived. */
   heard(incomer: Incomer, nowMs: MonotonicMs): void {
     incomer.heardMs = nowMs;
-    if (this.#begun.get(incomer) === false) this.#counts(incomer, true);
+    const turn = this.#begun.get(incomer);
+    if (turn !== undefined && nowMs < turn.untilMs) this.#setCounts(incomer, turn, true);
   }
 
   /** Finished or given up. */
   leave(incomer: Incomer): void {
     this.#waiting.delete(incomer);
-    const counts = this.#begun.get(incomer);
-    if (counts === undefined) return;
-    if (counts) this.#counts(incomer, false);
+    const turn = this.#begun.get(incomer);
+    if (turn === undefined) return;
+    this.#setCounts(incomer, turn, false);
     this.#begun.delete(incomer);
     this.#bytes -= incomer.totalBytes;
   }
@@ -109,21 +125,25 @@ export class Intake {
         this.#waiting.delete(incomer);
         // It counts from now on: the sender has to be told first.
         incomer.heardMs = nowMs;
-        this.#begin(incomer);
+        this.#begin(incomer, nowMs);
         incomer.begin();
       } else return;
     }
   }
 
-  #begin(incomer: Incomer): void {
+  #begin(incomer: Incomer, nowMs: MonotonicMs): void {
+    const untilMs = nowMs + SILENT_MS + incomer.totalBytes / SLOW_BYTES_PER_MS;
+    const turn = { counts: false, untilMs };
+    this.#firstSinceMs = nowMs;
     this.#bytes += incomer.totalBytes;
-    this.#begun.set(incomer, false);
-    this.#counts(incomer, true);
+    this.#begun.set(incomer, turn);
+    this.#setCounts(incomer, turn, true);
   }
 
-  #counts(incomer: Incomer, counts: boolean): void {
+  #setCounts(incomer: Incomer, turn: Turn, counts: boolean): void {
+    if (turn.counts === counts) return;
+    turn.counts = counts;
     const sign = counts ? 1 : -1;
-    this.#begun.set(incomer, counts);
     this.#count += sign;
     this.#countedBytes += sign * incomer.totalBytes;
     this.#shareBytes += sign * leastBytes(incomer);
@@ -135,18 +155,21 @@ export class Intake {
 
   #mayBegin(incomer: Incomer, nowMs: MonotonicMs): boolean {
     if (!this.#fits(incomer)) return false;
-    if (this.#hasRoom(incomer)) return true;
-    for (const [other, counts] of this.#begun)
-      if (counts && nowMs - other.heardMs >= SILENT_MS) this.#counts(other, false);
-    return this.#hasRoom(incomer);
+    if (this.#hasRoom(incomer, nowMs)) return true;
+    for (const [other, turn] of this.#begun) {
+      const isSilent = nowMs - other.heardMs >= SILENT_MS;
+      if (isSilent || nowMs >= turn.untilMs) this.#setCounts(other, turn, false);
+    }
+    return this.#hasRoom(incomer, nowMs);
   }
 
   /** One always has: there are frames that are larger than the window. */
-  #hasRoom(incomer: Incomer): boolean {
+  #hasRoom(incomer: Incomer, nowMs: MonotonicMs): boolean {
     const { windowBytes, heldBytes } = this.#options;
     if (this.#count > 0 && this.#shareBytes + leastBytes(incomer) > windowBytes) return false;
     const taken = this.#countedBytes + (heldBytes?.() ?? 0);
-    return taken === 0 || taken + incomer.totalBytes <= ROOM_BYTES;
+    if (taken === 0 || taken + incomer.totalBytes <= ROOM_BYTES) return true;
+    return this.#waiting.has(incomer) && nowMs - this.#firstSinceMs >= FIRST_MS;
   }
 }
 

@@ -56,6 +56,20 @@ describe("the entrance of the append queue", () => {
     expect(commit()).toBe(false);
   });
 
+  it("knows what it holds when a request that waits comes again with other bytes", () => {
+    const { entrance, offer, commit } = stage();
+    offer(1, MIB);
+    commit();
+    const before = entrance.heldBytes;
+    offer(2, MIB);
+    offer(3, MIB);
+    offer(3, MIB / 2);
+    commit();
+    commit();
+    commit();
+    expect(entrance.heldBytes).toBe(before);
+  });
+
   it("lets no large request past one that waits", () => {
     const { entered, offer, commit } = stage();
     for (const sequence of [1, 2, 3]) offer(sequence, MIB);

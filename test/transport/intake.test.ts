@@ -85,6 +85,38 @@ describe("the intake of large frames", () => {
     expect(intake.enter(incomer(6), 700)).toBe("wait");
   });
 
+  it("lets in the first that waits after a while, however much its owner holds", () => {
+    const { intake, incomer, begun } = stage(() => 100 * MIB);
+    for (const id of [1, 2]) expect(intake.enter(incomer(id), 0)).toBe("wait");
+    intake.turn(249);
+    expect(begun).toEqual([]);
+    intake.turn(250);
+    expect(begun).toEqual([1]);
+    intake.turn(499);
+    expect(begun).toEqual([1]);
+    intake.turn(500);
+    expect(begun).toEqual([1, 2]);
+  });
+
+  it("passes on the turn of one that goes on too slowly, for good", () => {
+    const { intake, incomer, begun } = stage();
+    const slow = [1, 2, 3, 4].map((id) => incomer(id));
+    for (const one of slow) intake.enter(one, 0);
+    const [fifth, sixth] = [incomer(5), incomer(6)];
+    expect(intake.enter(fifth, 0)).toBe("wait");
+    for (let nowMs = 100; nowMs <= 1_000; nowMs += 100) {
+      for (const one of [...slow, fifth]) intake.heard(one, nowMs);
+      intake.turn(nowMs);
+    }
+    expect(begun).toEqual([]);
+    for (const one of [...slow, fifth]) intake.heard(one, 1_100);
+    intake.turn(1_100);
+    expect(begun).toEqual([5]);
+    for (const one of slow) intake.heard(one, 1_200);
+    expect(intake.enter(sixth, 1_200)).toBe("begun");
+    expect(intake.windowBytes(sixth)).toBe(WINDOW_BYTES / 2);
+  });
+
   it("forgets one that waits and asks no more", () => {
     const { intake, incomer, begun, forgotten } = stage();
     for (let id = 1; id <= 6; id++) intake.enter(incomer(id), 0);
