@@ -1,4 +1,5 @@
-/** A stream of the largest entries beside a client that sends small ones. */
+/** The largest entries beside a client that sends small ones: a stream of them, and far more than
+ *  the cluster takes. */
 import { LibraryLoad } from "../library-load.ts";
 import { higher, lower, type Scenario } from "../scenario.ts";
 
@@ -6,6 +7,8 @@ const SMALL_BYTES = 100;
 const LARGE_BYTES = 1_048_576;
 const LARGE_OUTSTANDING = 4;
 const WARM_UP_SECONDS = 0.5;
+const FLOOD_CLIENTS = 15;
+const FLOOD_OUTSTANDING = 30 * FLOOD_CLIENTS;
 
 export const larges: readonly Scenario[] = [
   {
@@ -35,6 +38,44 @@ export const larges: readonly Scenario[] = [
           lower("p50 beside", beside.p50Us / 1_000, "ms"),
           lower("p99 beside", beside.p99Us / 1_000, "ms"),
           higher("large", stream.bytesPerSecond / 1e6, "MB/s"),
+        ],
+        verified: (await small.verify()) + (await large.verify()),
+      };
+    },
+  },
+  {
+    name: "flood",
+    about: "1 small entry outstanding beside 15 clients with 30 entries of 1 MiB each",
+    main: false,
+    settings: {
+      size: SMALL_BYTES,
+      large: LARGE_BYTES,
+      clients: FLOOD_CLIENTS,
+      largeOutstanding: FLOOD_OUTSTANDING,
+      nodes: 3,
+    },
+    async run(bench) {
+      const cluster = await bench.cluster();
+      const watcher = await cluster.connect();
+      const term = async (): Promise<number> => (await watcher.leader({ wait: true })).term;
+      const small = new LibraryLoad(watcher, SMALL_BYTES);
+      const [first, ...others] = await Promise.all(
+        Array.from({ length: FLOOD_CLIENTS }, () => cluster.connect()),
+      );
+      if (first === undefined) throw new Error("there is no client");
+      const large = new LibraryLoad([first, ...others], LARGE_BYTES);
+      const before = await term();
+      const stop = small.start(1);
+      const stream = await large.run(FLOOD_OUTSTANDING, bench.seconds, WARM_UP_SECONDS);
+      const beside = await stop();
+      const peaks = [...cluster.use().values()].map(({ rssPeakBytes }) => rssPeakBytes / 1e6);
+      return {
+        figures: [
+          lower("more terms", (await term()) - before, ""),
+          lower("p50 of small", beside.p50Us / 1_000, "ms"),
+          lower("longest small", beside.maxUs / 1_000, "ms"),
+          higher("large", stream.bytesPerSecond / 1e6, "MB/s"),
+          lower("peak of a node", Math.max(...peaks), "MB"),
         ],
         verified: (await small.verify()) + (await large.verify()),
       };
