@@ -7,8 +7,8 @@
 
 /** What a buffer holds: a datagram of a network, the largest there is, and ever larger frames. */
 const SIZES = [2_048, 65_536, 131_072, 262_144, 524_288, 1_048_576, 2_097_152];
-/** Buffers of each size that are kept for later, and their bytes. */
-const KEPT_MAX = 32;
+/** Bytes of buffers of each size that are kept for later: a turn may send as many before the first
+ *  of them is given back. */
 const KEPT_BYTES_MAX = 4 << 20;
 
 const kept = new Map<number, Buffer[]>(SIZES.map((size) => [size, []]));
@@ -36,6 +36,6 @@ export function giveBackDatagramBuffer(bytes: Uint8Array): void {
   const { buffer } = bytes;
   if (!owned.delete(buffer)) return;
   const alike = kept.get(buffer.byteLength);
-  if (alike === undefined || alike.length >= KEPT_MAX) return;
+  if (alike === undefined) return;
   if ((alike.length + 1) * buffer.byteLength <= KEPT_BYTES_MAX) alike.push(Buffer.from(buffer));
 }
