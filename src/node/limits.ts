@@ -12,7 +12,7 @@ export const DEFAULT_LIMITS: RaftLimits = {
 
 /** Old records that a follower is sent in a millisecond while others commit, bytes and datagrams:
  *  the smaller those are, the more a byte costs (src/raft/pace.ts; measured in SPEED.md). */
-const CATCH_UP_BYTES_PER_MS = 73_728;
+const CATCH_UP_BYTES_PER_MS = 65_536;
 const CATCH_UP_DATAGRAMS_PER_MS = 24;
 
 /** The pace for a peer that is sent datagrams of so many bytes. */
