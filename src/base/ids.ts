@@ -5,7 +5,7 @@
  *  map, its memory), so the last ones that were read are kept. What is found was compared byte for
  *  byte; ids that share a place only push each other out. The gain: src/node/SPEED.md. */
 
-/** A power of two; two places share a row. */
+/** Ids kept: a power of two, in rows of two places, the newer first. */
 const KEPT = 16_384;
 const WORDS = 4;
 export const ID_BYTES = 16;

@@ -2,6 +2,7 @@
 
 import type { LoadFigures } from "../bench/load.ts";
 import type { Verdict } from "../bench/written.ts";
+import { DEFAULT_TIMINGS } from "../node/types.ts";
 import { renderTable, type Column } from "./table.ts";
 import type { Paint } from "./terminal.ts";
 import { entriesText } from "./wording.ts";
@@ -33,7 +34,7 @@ const MEGABYTE = 1_000_000;
 /** Less than this part of the asked rate is told. */
 const KEPT_UP_PART = 0.99;
 /** Pauses are told from here on: the shortest election timeout. */
-const PAUSE_TOLD_MS = 250;
+const PAUSE_TOLD_MS = DEFAULT_TIMINGS.electionMinMs;
 
 const COLUMNS: readonly Column<LoadFigures>[] = [
   column("ENTRIES/S", (figures) => String(Math.round(figures.entriesPerSecond))),

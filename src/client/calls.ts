@@ -35,7 +35,7 @@ const PROBE_EVERY_MS = 10;
 const ASK_STATUS_MS = 500;
 /** Nodes forget who was silent for a minute. */
 const KEEP_MET_MS = 20_000;
-/** A node that is alive is heard so often while a large request is on its way to it. */
+/** While a large request is on its way, a node that was not heard for so long is taken for gone. */
 const HEARD_MS = 1_000;
 /** Doublings of the pause between questions for the leader: 80 ms, so that a hand-over is noticed
  *  soon. */
@@ -271,7 +271,8 @@ export class Calls {
     if (ledger.copies > 0 && ledger.verdict === "safe" && call.deadlineMs - nowMs < answerMs)
       return this.#rest(call, nowMs, answerMs);
     const { to, hops } = route;
-    if (this.#travels(call, to, nowMs)) return this.#arm(call, nowMs + this.#resendMs(call, to));
+    if (this.#stillTravels(call, to, nowMs))
+      return this.#arm(call, nowMs + this.#resendMs(call, to));
     const requestId = this.#nextId++;
     call.followedTerm = Math.max(call.followedTerm, this.#finder().leader?.term ?? 0);
     ledger.sent(requestId, to.remote.identity.id);
@@ -287,9 +288,9 @@ export class Calls {
     this.#arm(call, nowMs + this.#resendMs(call, to) + (options.holdMs ?? 0));
   }
 
-  /** The last copy waits for its turn to come in, or came in since this was asked last: the time
-   *  for its answer begins then. */
-  #travels(call: Call, to: NodeConnection, nowMs: MonotonicMs): boolean {
+  /** Whether to wait instead of sending a copy: the last one waits for its turn, or came in since
+   *  this was asked last, and the time for its answer begins then. */
+  #stillTravels(call: Call, to: NodeConnection, nowMs: MonotonicMs): boolean {
     const before = call.travels;
     const isOpen = this.#copies.get(call.lastCopy)?.to === to && nowMs - to.lastHeardMs < HEARD_MS;
     call.travels = isOpen && this.#wire.isSending(to, call.lastCopy);

@@ -44,7 +44,7 @@ export class Entrance {
     this.#host = host;
   }
 
-  /** What waits here, and what of it and of everything else is pending behind, bytes. */
+  /** Bytes of the large requests that wait here, and `pendingBytes`. */
   get heldBytes(): number {
     const waiting = this.#waiting.reduce((sum, { request }) => sum + request.payloads.length, 0);
     return waiting + this.#host.pendingBytes();
@@ -59,7 +59,7 @@ export class Entrance {
     const isLarge = request.payloads.length > LARGE_BYTES;
     const isFree = this.#waiting.length === 0 && this.#isCalm();
     if (!isLarge || isFree) return this.#host.offer(request, answer, nowMs);
-    // The payloads alias a datagram's bytes.
+    // A copy of its own: whoever appends gives the log's memory back.
     const held = { request: { ...request, payloads: new Uint8Array(request.payloads) }, answer };
     const copy = this.#waiting.findIndex((waiting) => isSame(waiting.request, request));
     if (copy >= 0) {

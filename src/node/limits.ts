@@ -11,7 +11,7 @@ export const DEFAULT_LIMITS: RaftLimits = {
 };
 
 /** Old records that a follower is sent in a millisecond while others commit, bytes and datagrams:
- *  the smaller those are, the more a byte costs (src/raft/pace.ts; measured in SPEED.md). */
+ *  the smaller a datagram, the more a byte costs (src/raft/pace.ts; src/node/SPEED.md). */
 const CATCH_UP_BYTES_PER_MS = 65_536;
 const CATCH_UP_DATAGRAMS_PER_MS = 24;
 

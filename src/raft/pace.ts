@@ -2,10 +2,11 @@
  *
  *  Old records cost the leader what clients' new ones need: unchecked, a follower that catches up
  *  takes three quarters of it. So while entries are being committed, a follower is sent what is
- *  committed already out of an allowance: it grows by a fixed number of bytes a millisecond (what
- *  is not used soon is lost) and by every byte that the log itself grows, and every byte that is
- *  sent to the follower comes out of it. So it always gains on the log, however fast that grows;
- *  and when nothing is committed, or commitment waits for this very follower, there is no bound.
+ *  committed already out of an allowance (a token bucket that may go below zero): it grows by a
+ *  fixed number of bytes a millisecond (what is not used soon is lost) and by every byte that the
+ *  log itself grows, and every byte that is sent to the follower comes out of it. So it always
+ *  gains on the log, however fast that grows; and when nothing is committed, or commitment waits
+ *  for this very follower, there is no bound.
  *
  *  Nothing depends on it but speed: an order that has to wait is not given, so no timer of an order
  *  runs meanwhile. */
@@ -16,7 +17,7 @@ import type { MonotonicMs } from "../base/types.ts";
 const UNUSED_MS = 64;
 const OWED_MS = 100;
 
-export class Pace {
+export class CatchUpPace {
   /** What may be sent now; below 0: what has to be made up for first. */
   #allowedBytes = 0;
   #atMs: MonotonicMs = 0;
@@ -29,6 +30,7 @@ export class Pace {
     this.#grownBytes = grownBytes;
   }
 
+  /** `bytes` of old records have left. */
   sent(bytes: number, bytesPerMs: number, grownBytes: number, nowMs: MonotonicMs): void {
     this.#fill(bytesPerMs, grownBytes, nowMs);
     this.#allowedBytes = Math.max(this.#allowedBytes - bytes, -OWED_MS * bytesPerMs);

@@ -3,7 +3,7 @@
 
 import type { Incarnation, LogIndex, MonotonicMs, NodeId } from "../base/types.ts";
 import { Inflight } from "./inflight.ts";
-import { Pace } from "./pace.ts";
+import { CatchUpPace } from "./pace.ts";
 
 /** Bounds and first guess of the retry timer, which follows measured round trips. */
 export const RETRY_MIN_MS = 5;
@@ -34,7 +34,7 @@ export interface Progress {
   nextIndex: LogIndex;
   /** Sent and not acknowledged. */
   readonly inflight: Inflight;
-  readonly pace: Pace;
+  readonly pace: CatchUpPace;
   /** Old records wait until then for their pace; Infinity: none do. */
   pacedUntilMs: MonotonicMs;
   /** The order the node has not answered by `sent` yet. */
@@ -81,7 +81,7 @@ export function createProgress(
     lostIndex: 0,
     nextIndex,
     inflight: new Inflight(),
-    pace: new Pace(),
+    pace: new CatchUpPace(),
     pacedUntilMs: Infinity,
     order: null,
     probePrevIndex: null,

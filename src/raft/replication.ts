@@ -215,8 +215,9 @@ export function paceDeadlineMs(leadership: Leadership): MonotonicMs {
   return deadlineMs;
 }
 
-/** They are ordered with the next `takeReady`. */
-export function endPauses(state: CoreState, leadership: Leadership): void {
+/** Drops the deadlines that have passed, or the node would be woken for them for ever. The old
+ *  records are ordered with the next `takeReady`. */
+export function endPaceWaits(state: CoreState, leadership: Leadership): void {
   for (const peer of leadership.peers.values())
     if (state.nowMs >= peer.pacedUntilMs) peer.pacedUntilMs = Infinity;
 }

@@ -4,7 +4,7 @@ import type { MonotonicMs } from "../base/types.ts";
 import { checkOwnDisk, checkQuorum, quorumDeadlineMs } from "./check-quorum.ts";
 import { broadcastHeartbeats, tellCommitIndex } from "./heartbeat.ts";
 import { expireReads, readsDeadlineMs } from "./read-index.ts";
-import { endPauses, paceDeadlineMs, retryAppends, retryDeadlineMs } from "./replication.ts";
+import { endPaceWaits, paceDeadlineMs, retryAppends, retryDeadlineMs } from "./replication.ts";
 import { expireAside } from "./pre-vote.ts";
 import { becomeFollower, becomePreCandidate, requestVotes } from "./roles.ts";
 import { canCampaign, renderSilence, setLeader, stallDeadlineMs } from "./state.ts";
@@ -32,7 +32,7 @@ function tickLeader(state: CoreState, leadership: Leadership): void {
   expireTransfer(state, leadership);
   orderTimeoutNow(state, leadership);
   retryAppends(state, leadership);
-  endPauses(state, leadership);
+  endPaceWaits(state, leadership);
   if (state.nowMs >= leadership.heartbeatAtMs) broadcastHeartbeats(state, leadership);
   if (state.nowMs >= leadership.tellCommitAtMs) tellCommitIndex(state, leadership);
   expireReads(state, leadership);

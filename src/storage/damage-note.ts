@@ -59,6 +59,7 @@ export class DamageNote {
     try {
       this.#disk.remove(DAMAGE_FILE);
     } catch (thrown) {
+      // Whatever the disk refuses is harmless here; anything else is a bug and is thrown on.
       toDiskError(thrown, DAMAGE_FILE);
     }
   }

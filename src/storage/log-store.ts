@@ -13,7 +13,7 @@ import { LogWriter } from "./log-writer.ts";
 import type { WriterSource } from "./log-writer.ts";
 import type { PreparedSegment } from "./preparer.ts";
 import { ReadMemory } from "./read-memory.ts";
-import { membersAt, readHead, RECORD_BYTES_MAX } from "./record.ts";
+import { headsOf, membersAt, readHead, RECORD_BYTES_MAX } from "./record.ts";
 import type { RecordFields } from "./record.ts";
 import { decodeSegmentHead } from "./segment-head.ts";
 import type { DerivedHead } from "./segment-head.ts";
@@ -56,17 +56,6 @@ export interface LogStart {
   readonly note: DamageNote;
   readonly lastIndex: LogIndex;
   readonly lastChain: number;
-}
-
-function headsOf(records: Uint8Array): readonly RecordHead[] {
-  const heads: RecordHead[] = [];
-  for (let offset = 0; offset < records.length;) {
-    const head = readHead(records, offset);
-    assert(typeof head !== "string", "an appended record is well formed");
-    heads.push(head);
-    offset += head.bytes;
-  }
-  return heads;
 }
 
 export class DiskLog implements LogStore, WriterSource {

@@ -2,8 +2,9 @@
  *
  *  A follower that catches up makes its leader read the whole log, and fresh memory costs several
  *  times what reading from the page cache does: the kernel clears every page that is touched for
- *  the first time. */
+ *  the first time. The gain: src/node/SPEED.md, "Large entries and old ones". */
 
+/** The smallest buffer: a window of reading (segment-file.ts). */
 const LEAST_BYTES = 65_536;
 /** Kept for later, of all sizes together. */
 const KEPT_BYTES_MAX = 4 << 20;

@@ -11,6 +11,7 @@
  *  CRC-32 of length and body (offset 4 to the end) seeded with the chain of the record before. From
  *  offset 8 on any MessagePack decoder reads it. */
 
+import { assert } from "../base/assert.ts";
 import {
   ENTRIES_PER_RECORD_MAX,
   MEMBERS_MAX,
@@ -242,6 +243,18 @@ export function readHead(bytes: Uint8Array, offset: number): RecordHead | string
     chain,
     bytes: size,
   };
+}
+
+/** The heads of whole records that this program made; anything else is a bug. */
+export function headsOf(records: Uint8Array): readonly RecordHead[] {
+  const heads: RecordHead[] = [];
+  for (let offset = 0; offset < records.length;) {
+    const head = readHead(records, offset);
+    assert(typeof head !== "string", "an appended record is well formed");
+    heads.push(head);
+    offset += head.bytes;
+  }
+  return heads;
 }
 
 function isKind(kind: number): kind is RecordKind {

@@ -76,10 +76,10 @@ export function recoverLog(options: LogOptions): RecoveredLog {
   removeRest(options.disk, start.segments, start.prepared);
   const used = Math.max(...start.segments.map((segment) => segment.head.creation));
   const nextCreation = Math.max(used, start.prepared?.creation ?? 0) + 1;
-  const damage = DamageNote.begin(options.disk, holes.length > 0, scan.lastIndex);
-  const voteFromCommitIndex = damage.index;
-  const noted = { ...replay, note: damage };
-  const log = new DiskLog({ ...options, ...start, ...noted, ...end, nextCreation });
+  const note = DamageNote.begin(options.disk, holes.length > 0, scan.lastIndex);
+  // Read before the log may forget it.
+  const voteFromCommitIndex = note.index;
+  const log = new DiskLog({ ...options, ...start, ...replay, ...end, note, nextCreation });
   return { log, voteFromCommitIndex, notes };
 }
 
@@ -143,7 +143,8 @@ function replayDerived(
   return { derived, derivedKnown };
 }
 
-/** What only a bug can have written, of this version or an earlier one. */
+/** What only a bug can have written, of this version or an earlier one. The simulator looks for
+ *  this text. */
 export const CONTRADICTION = "heads contradict each other";
 
 /** Each head names the term of the entry in front of it, and all of them tell where terms begin:

@@ -126,8 +126,8 @@ export interface LogStore {
    *  `committed`). */
   lastUserIndexAt(index: LogIndex): LogIndex;
   /** Appends one or more whole records that follow lastIndex; the chain has been verified by the
-   *  caller against lastChain. The bytes are copied or owned: the caller does not touch them
-   *  again. `heads`: theirs, where the caller has read them already. */
+   *  caller against lastChain. The bytes are copied: their memory may be written to again on
+   *  return. `heads`: theirs, where the caller has read them already. */
   append(records: Uint8Array, heads?: readonly RecordHead[]): void;
   /** Makes and appends the record of a user's entries that follows lastIndex; `payloads` as
    *  encodePayloads gave them, checked, and copied here. */

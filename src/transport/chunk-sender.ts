@@ -190,7 +190,7 @@ export class ChunkSender {
           const bytes = partOf(stream, part);
           if (!fits(bytes, this.#inFlightBytes, this.#allowedBytes)) return;
           if (!fits(bytes, stream.inFlightBytes, stream.windowBytes)) return;
-          this.#count(stream, part, IN_FLIGHT);
+          this.#setFate(stream, part, IN_FLIGHT);
           stream.sentAtMs[part] = nowMs;
           stream.sending[part] = ++this.#sendings;
           this.#timeoutMs = Math.min(this.#timeoutMs, nowMs + patienceMs);
@@ -220,7 +220,7 @@ export class ChunkSender {
         newestMs = Math.max(newestMs, stream.sentAtMs[part]!);
         stream.newest = Math.max(stream.newest, stream.sending[part]!);
       }
-      this.#count(stream, part, ARRIVED);
+      this.#setFate(stream, part, ARRIVED);
       arrived++;
     }
     stream.heardMs = nowMs;
@@ -241,7 +241,7 @@ export class ChunkSender {
 
   /** It is heard and has to wait; what was sent of it was not kept. */
   #wait(stream: Outgoing, nowMs: MonotonicMs): void {
-    for (let part = 0; part < stream.nextUnsent; part++) this.#count(stream, part, UNSENT);
+    for (let part = 0; part < stream.nextUnsent; part++) this.#setFate(stream, part, UNSENT);
     stream.nextUnsent = 0;
     // One part is enough to ask with.
     stream.windowBytes = 1;
@@ -251,7 +251,7 @@ export class ChunkSender {
   }
 
   /** Notes a part's fate, and with it what is in flight. */
-  #count(stream: Outgoing, part: number, fate: number): void {
+  #setFate(stream: Outgoing, part: number, fate: number): void {
     const before = stream.fate[part] === IN_FLIGHT ? 1 : 0;
     const bytes = ((fate === IN_FLIGHT ? 1 : 0) - before) * partLength(stream, part);
     stream.fate[part] = fate;
@@ -333,7 +333,7 @@ export class ChunkSender {
     let lost = 0;
     for (let part = stream.parts - 1; part >= stream.base; part--) {
       if (stream.fate[part] !== IN_FLIGHT || !isLost(part)) continue;
-      this.#count(stream, part, UNSENT);
+      this.#setFate(stream, part, UNSENT);
       stream.repeated[part] = 1;
       stream.nextUnsent = Math.min(stream.nextUnsent, part);
       lost++;

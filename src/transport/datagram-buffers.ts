@@ -3,7 +3,9 @@
  *
  *  A fresh buffer of 60,000 bytes costs more than sealing into it: the kernel clears every page
  *  that is touched for the first time. Only the socket knows when a datagram is gone, so it gives
- *  the buffer back; a transport that never does (a simulated network) gets fresh ones. */
+ *  the buffer back; a transport that never does (a simulated network) gets fresh ones. Large frames
+ *  are given back by who took them in: chunk-sender.ts, endpoint.ts, append-host.ts, while
+ *  early-appends.ts keeps its own. The gain: src/node/SPEED.md. */
 
 /** What a buffer holds: a datagram of a network, the largest there is, and ever larger frames. */
 const SIZES = [2_048, 65_536, 131_072, 262_144, 524_288, 1_048_576, 2_097_152];

@@ -234,7 +234,7 @@ class DatagramEndpoint implements Endpoint {
     const chunks = {
       intake: this.#intakes[remote.kind],
       onOwes: (owing: Peer) => void this.#dirty.add(owing),
-      asks: this.#options.self.kind === "client",
+      takesTurns: this.#options.self.kind === "client",
     };
     const peer = new Peer(session, remote, double, chunks, nowMs);
     const surplus = this.#roster.surplus(remote.kind);

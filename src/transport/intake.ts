@@ -61,8 +61,9 @@ export class Intake {
   /** Of all that have begun. */
   #bytes = 0;
   /** Of those that count. */
-  #count = 0;
+  #countedStreams = 0;
   #countedBytes = 0;
+  /** The least that those need of the window. */
   #shareBytes = 0;
   /** When the last one was let in, or began to wait alone. */
   #firstSinceMs: MonotonicMs = 0;
@@ -79,9 +80,9 @@ export class Intake {
   /** A stream's first part is here. "wait": `begin` is called when its turn has come, which `turn`
    *  finds out. "full": it is not known here. */
   enter(incomer: Incomer, nowMs: MonotonicMs): "begun" | "wait" | "full" {
-    const isTold = this.#options.heldBytes === null || incomer.totalBytes <= UNASKED_BYTES;
-    if (isTold && !this.#fits(incomer)) return "full";
-    if (isTold || (this.#waiting.size === 0 && this.#mayBegin(incomer, nowMs))) {
+    const needsNoTurn = this.#options.heldBytes === null || incomer.totalBytes <= UNASKED_BYTES;
+    if (needsNoTurn && !this.#fits(incomer)) return "full";
+    if (needsNoTurn || (this.#waiting.size === 0 && this.#mayBegin(incomer, nowMs))) {
       this.#begin(incomer, nowMs);
       return "begun";
     }
@@ -94,7 +95,7 @@ export class Intake {
   heard(incomer: Incomer, nowMs: MonotonicMs): void {
     incomer.heardMs = nowMs;
     const turn = this.#begun.get(incomer);
-    if (turn !== undefined && nowMs < turn.untilMs) this.#setCounts(incomer, turn, true);
+    if (turn !== undefined && nowMs < turn.untilMs) this.#setCounted(incomer, turn, true);
   }
 
   /** Finished or given up. */
@@ -102,7 +103,7 @@ export class Intake {
     this.#waiting.delete(incomer);
     const turn = this.#begun.get(incomer);
     if (turn === undefined) return;
-    this.#setCounts(incomer, turn, false);
+    this.#setCounted(incomer, turn, false);
     this.#begun.delete(incomer);
     this.#bytes -= incomer.totalBytes;
   }
@@ -111,7 +112,7 @@ export class Intake {
   windowBytes(incomer: Incomer): number {
     if (!this.#begun.has(incomer)) return 0;
     if (this.#options.heldBytes === null) return this.#options.windowBytes;
-    const share = Math.floor(this.#options.windowBytes / Math.max(1, this.#count));
+    const share = Math.floor(this.#options.windowBytes / Math.max(1, this.#countedStreams));
     return Math.max(share, leastBytes(incomer));
   }
 
@@ -137,14 +138,14 @@ export class Intake {
     this.#firstSinceMs = nowMs;
     this.#bytes += incomer.totalBytes;
     this.#begun.set(incomer, turn);
-    this.#setCounts(incomer, turn, true);
+    this.#setCounted(incomer, turn, true);
   }
 
-  #setCounts(incomer: Incomer, turn: Turn, counts: boolean): void {
+  #setCounted(incomer: Incomer, turn: Turn, counts: boolean): void {
     if (turn.counts === counts) return;
     turn.counts = counts;
     const sign = counts ? 1 : -1;
-    this.#count += sign;
+    this.#countedStreams += sign;
     this.#countedBytes += sign * incomer.totalBytes;
     this.#shareBytes += sign * leastBytes(incomer);
   }
@@ -158,7 +159,7 @@ export class Intake {
     if (this.#hasRoom(incomer, nowMs)) return true;
     for (const [other, turn] of this.#begun) {
       const isSilent = nowMs - other.heardMs >= SILENT_MS;
-      if (isSilent || nowMs >= turn.untilMs) this.#setCounts(other, turn, false);
+      if (isSilent || nowMs >= turn.untilMs) this.#setCounted(other, turn, false);
     }
     return this.#hasRoom(incomer, nowMs);
   }
@@ -166,7 +167,8 @@ export class Intake {
   /** One always has: there are frames that are larger than the window. */
   #hasRoom(incomer: Incomer, nowMs: MonotonicMs): boolean {
     const { windowBytes, heldBytes } = this.#options;
-    if (this.#count > 0 && this.#shareBytes + leastBytes(incomer) > windowBytes) return false;
+    if (this.#countedStreams > 0 && this.#shareBytes + leastBytes(incomer) > windowBytes)
+      return false;
     const taken = this.#countedBytes + (heldBytes?.() ?? 0);
     if (taken === 0 || taken + incomer.totalBytes <= ROOM_BYTES) return true;
     return this.#waiting.has(incomer) && nowMs - this.#firstSinceMs >= FIRST_MS;

@@ -142,14 +142,10 @@ export function bytesOf(hex: string): Uint8Array {
   return Uint8Array.from(Buffer.from(hex, "hex"));
 }
 
-export function hexOf(bytes: Uint8Array): string {
-  return hexAt(bytes, 0, bytes.length);
-}
-
 /** What arrives is a Buffer, which needs no view to be read. */
-export function hexAt(bytes: Uint8Array, at: number, length: number): string {
-  if (bytes instanceof Buffer) return bytes.toString("hex", at, at + length);
-  return Buffer.from(bytes.buffer, bytes.byteOffset + at, length).toString("hex");
+export function hexOf(bytes: Uint8Array): string {
+  if (bytes instanceof Buffer) return bytes.toString("hex");
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("hex");
 }
 
 /** Every part has a fixed length under one label, so that two lists of parts never read the

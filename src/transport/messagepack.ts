@@ -41,7 +41,8 @@ export function packBody(values: readonly Wire[]): Uint8Array {
 }
 
 /** Each value in its shortest form, where it is to lie; returns where it ends. A general packer
- *  takes longer for requests and answers, and ten times as long for 60,000 bytes in one. */
+ *  takes longer for requests and answers (src/node/SPEED.md), and ten times as long for 60,000
+ *  bytes in one. */
 function write(target: Uint8Array, at: number, value: Wire): number {
   if (typeof value === "number") return writeNumber(target, at, value);
   if (value instanceof Uint8Array) {

@@ -57,8 +57,8 @@ export interface PeerChunks {
   readonly intake: Intake;
   /** It owes an acknowledgement, and nothing of it has arrived just now. */
   readonly onOwes: (peer: Peer) => void;
-  /** The other side lets streams in, one after another. */
-  readonly asks: boolean;
+  /** This side is a client: a node lets its streams in, one after another. */
+  readonly takesTurns: boolean;
 }
 
 export class Peer implements Connection {
@@ -109,7 +109,7 @@ export class Peer implements Connection {
     this.receiveWindowBytes = session.introduction.receiveWindowBytes;
     this.receiver = new ChunkReceiver(chunks.intake, () => chunks.onOwes(this));
     const unaskedBytes = Math.min(UNASKED_BYTES, this.#unaskedBytesMax);
-    this.sender = new ChunkSender(chunks.asks ? unaskedBytes : Number.POSITIVE_INFINITY);
+    this.sender = new ChunkSender(chunks.takesTurns ? unaskedBytes : Number.POSITIVE_INFINITY);
     // A client has heard everything in the answer, and is often gone before it could acknowledge
     // more.
     this.#introductionDueMs = remote.kind === "node" ? nowMs : Number.POSITIVE_INFINITY;

@@ -1,7 +1,7 @@
 /** How fast a follower that is behind catches up while others commit. */
 
 import { describe, expect, it } from "vitest";
-import { Pace } from "../../src/raft/pace.ts";
+import { CatchUpPace } from "../../src/raft/pace.ts";
 import { conflict, Solo } from "./solo.ts";
 
 const ENTRY_BYTES = 100;
@@ -131,7 +131,7 @@ describe("a follower that is behind", () => {
 
 describe("an allowance", () => {
   it("what is not used within 64 ms is lost, the log's growth is not", () => {
-    const pace = new Pace();
+    const pace = new CatchUpPace();
     pace.begin(0, 0);
     expect(pace.readyAtMs(10, 0, 1_000)).toBe(1_000);
     pace.sent(641, 10, 0, 1_000);
@@ -142,7 +142,7 @@ describe("an allowance", () => {
   });
 
   it("what was sent while there was no bound is made up for within 100 ms", () => {
-    const pace = new Pace();
+    const pace = new CatchUpPace();
     pace.begin(0, 0);
     pace.sent(1_000_000, 10, 0, 0);
     expect(pace.readyAtMs(10, 0, 0)).toBe(100);
