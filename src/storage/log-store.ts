@@ -21,15 +21,7 @@ import type { SegmentFile } from "./segment-file.ts";
 import { SegmentList } from "./segment-list.ts";
 import { Tail } from "./tail.ts";
 import { RECORD_KIND } from "./types.ts";
-import type {
-  DamagedRange,
-  Disk,
-  DiskError,
-  LogRead,
-  LogStore,
-  RecordHead,
-  SessionRow,
-} from "./types.ts";
+import type { DamagedRange, Disk, DiskError, LogRead, LogStore, SessionRow } from "./types.ts";
 
 const NO_DAMAGE: readonly DamagedRange[] = [];
 
