@@ -83,6 +83,7 @@ export class Peer implements Connection {
   } | null = null;
   readonly receiver: ChunkReceiver;
   readonly sender: ChunkSender;
+  readonly #takesTurns: boolean;
   #introduction = 1;
   #introductionDueMs: MonotonicMs;
   #introductionBackoffMs = INTRODUCTION_MIN_MS;
@@ -108,6 +109,7 @@ export class Peer implements Connection {
     this.sessions = [session];
     this.receiveWindowBytes = session.introduction.receiveWindowBytes;
     this.receiver = new ChunkReceiver(chunks.intake, () => chunks.onOwes(this));
+    this.#takesTurns = chunks.takesTurns;
     const unaskedBytes = Math.min(UNASKED_BYTES, this.#unaskedBytesMax);
     this.sender = new ChunkSender(chunks.takesTurns ? unaskedBytes : Number.POSITIVE_INFINITY);
     // A client has heard everything in the answer, and is often gone before it could acknowledge
@@ -137,7 +139,8 @@ export class Peer implements Connection {
       return;
     }
     if (bytes > FRAME_BYTES_MAX) return options.drop("frame too large to send");
-    const partBytes = Math.min(room - CHUNK_HEAD_BYTES, this.#unaskedBytesMax);
+    const partBytesMax = this.#takesTurns ? this.#unaskedBytesMax : Number.POSITIVE_INFINITY;
+    const partBytes = Math.min(room - CHUNK_HEAD_BYTES, partBytesMax);
     const packed = pack(encoded, takeDatagramBuffer(bytes));
     const taken = this.sender.add(packed, nameOfLarge(frame), partBytes, nowMs);
     if (!taken) options.drop("chunk streams full");
