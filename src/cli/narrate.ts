@@ -223,7 +223,9 @@ function leadershipLines(event: LeadershipEvent, memory: Memory): readonly strin
 }
 
 function lostLines(event: EventOf<"leadership lost">, { hints }: Memory): readonly string[] {
-  if (event.unreachable.length === 0) return [`this node no longer leads: ${event.reason}`];
+  const isMissing = event.votersLeft < majorityOf(event.voters);
+  if (event.unreachable.length === 0 || !isMissing)
+    return [`this node no longer leads: ${event.reason}`];
   const ids = event.unreachable.map((peer) => peer.id);
   const missing = majorityOf(event.voters) - event.votersLeft;
   const back = missing <= 1 ? "one is back" : `${numberWord(missing)} are back`;

@@ -7,6 +7,7 @@ import { listDirectories } from "../storage/real-disk.ts";
 import { DEFAULT_CLUSTER } from "./cluster-choice.ts";
 import type { RaftCommand } from "./command.ts";
 import { CommandError } from "./exit-codes.ts";
+import { Hints } from "./hints.ts";
 import { nodeIn, nodesHere, takenError, type NodeHere } from "./local-nodes.ts";
 import { absolutePath } from "./places.ts";
 import { SettingsReader } from "./settings.ts";
@@ -111,10 +112,13 @@ function damagedText({ identity, files }: DirectoryReport, executable: string): 
   const refused = files.some(
     ({ verdict, firstIndex }) => verdict === "damaged" && firstIndex === null,
   );
-  const up = `${executable} up --id ${id}`;
+  const cluster = identity?.cluster ?? DEFAULT_CLUSTER;
+  const hints = new Hints(executable, cluster === DEFAULT_CLUSTER ? "" : ` --cluster ${cluster}`);
+  const up = `${executable} up --id ${id}${hints.clusterFlag}`;
+  const [wipe, replace] = [hints.command(`wipe ${id}`), hints.command(`members replace ${id}`)];
   return refused
     ? "damaged: this node does not start again with it. To let it back in empty: " +
-        `${executable} wipe ${id}, ${up}, then on another node ${executable} members replace ${id}`
+        `${wipe}, ${up}, then on another node ${replace}`
     : "damaged: another member's copy repairs these entries when they are read: " +
-        `${up}, then ${executable} log --node ${id}`;
+        `${up}, then ${hints.command(`log --node ${id}`)}`;
 }

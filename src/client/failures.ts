@@ -168,13 +168,13 @@ function unknown(
   requestId: string | null,
   waitedMs: MonotonicMs,
 ): RaftError {
-  const seconds = (waitedMs / 1_000).toFixed(1);
   const who = to === null ? "a node" : `node ${to}`;
-  return new RaftError(
-    `unknown: ${who} took ${what} and fell silent (${seconds} s)`,
-    5,
-    named(requestId),
-  );
+  // Within a second it is the caller who was in a hurry.
+  const silence =
+    waitedMs < 950
+      ? `has not answered within ${Math.max(1, Math.round(waitedMs))} ms`
+      : `fell silent (${(waitedMs / 1_000).toFixed(1)} s)`;
+  return new RaftError(`unknown: ${who} took ${what} and ${silence}`, 5, named(requestId));
 }
 
 function named(requestId: string | null): { requestId?: string } {

@@ -213,6 +213,7 @@ export class MemberWatch {
           voter: member.role === "voter",
           lastHeardMs,
           matchIndex,
+          heldIndex: connection?.remote.kind === "node" ? connection.remote.hello.lastIndex : 0,
         };
       });
   }

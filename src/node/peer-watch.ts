@@ -15,6 +15,8 @@ export interface PeerSight {
   readonly lastHeardMs: MonotonicMs | null;
   /** The leader's matchIndex for it; null where this node does not lead. */
   readonly matchIndex: LogIndex | null;
+  /** The last entry that it held when it was met, by its own word; 0 if it was not. */
+  readonly heldIndex: LogIndex;
 }
 
 /** Further behind than this a returning peer is said to be behind, and later to have caught up. */
@@ -62,7 +64,9 @@ export class PeerWatch {
         }
         this.#sights.set(peer.name.id, "unreachable");
       } else if (before === "unreachable") {
-        events.push({ type: "peer back", peer: peer.name, behind: Math.max(0, behind) });
+        // A leader that has just met it does not know yet where its log matches.
+        const missing = Math.min(behind, commitIndex - peer.heldIndex);
+        events.push({ type: "peer back", peer: peer.name, behind: Math.max(0, missing) });
         this.#sights.set(peer.name.id, "behind");
       } else if (before === "behind" && behind < BEHIND_ENTRIES_MIN) {
         events.push({ type: "peer caught up", peer: peer.name, votersHere: votersLeft, voters });

@@ -197,6 +197,19 @@ describe("a peer that dies", () => {
     );
   });
 
+  it("is not to blame where a majority is left", () => {
+    const event: NodeEvent = {
+      type: "leadership lost",
+      unreachable: [lab[3]],
+      votersLeft: 2,
+      voters: 3,
+      reason: "node 2 leads in term 8",
+    };
+    expect(told(1, [[at(14, 20, 11), event]])).toBe(
+      lines("14:20:11  this node no longer leads: node 2 leads in term 8"),
+    );
+  });
+
   it("is started together with the others when all run on this machine", () => {
     const text = told(
       1,

@@ -58,10 +58,15 @@ describe("verify", () => {
     const file = { verdict: "damaged", entries: 5, reason: "rot", offset: 9 } as const;
     const inEntries = { ...file, file: "0000000001.log", firstIndex: 1, lastIndex: 5 };
     const inVotes = { ...file, file: "hardstate", firstIndex: null, lastIndex: null };
-    const text = (files: readonly FileReport[]): string =>
-      renderReport("/data", { identity: null, files, ok: false }, "./raft");
+    const text = (files: readonly FileReport[], cluster?: string): string => {
+      const identity = cluster === undefined ? null : { ...FRESH, id: 2, cluster };
+      return renderReport("/data", { identity, files, ok: false }, "./raft");
+    };
     expect(text([inEntries])).toContain("repairs these entries when they are read: ./raft up --id");
     expect(text([inEntries, inVotes])).toContain("does not start again with it");
     expect(text([inVotes])).toContain("./raft members replace ID");
+    expect(text([inEntries], "g4")).toContain(
+      "./raft up --id 2 --cluster g4, then ./raft log --node 2 --cluster g4",
+    );
   });
 });

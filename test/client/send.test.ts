@@ -231,6 +231,9 @@ describe("send", () => {
       const receipt = await cluster.time.settled(other.send("once", { requestId }));
       expect(receipt).toMatchObject({ index: 2, duplicate: true });
       expect(cluster.committed()).toEqual(["once"]);
+      cluster.commitMs = 60_000;
+      const hurry = await failure(cluster, other.send("soon", { timeoutMs: 300 }));
+      expect(hurry.message).toMatch(/^unknown: node 2 took .* not answered within 30\d ms$/);
     });
 
     it("a copy handed on counts as sent until its refusal came back", async () => {

@@ -15,6 +15,7 @@ const sight = (id: number, change: Partial<PeerSight> = {}): PeerSight => ({
   voter: true,
   lastHeardMs: 0,
   matchIndex: 10,
+  heldIndex: 0,
   ...change,
 });
 
@@ -80,6 +81,15 @@ describe("the leader's watch over its peers", () => {
       0,
     );
     expect(caughtUp).toMatchObject([{ type: "peer caught up", votersHere: 2, voters: 2 }]);
+  });
+
+  it("goes by what a peer says that it holds while its leader does not know yet", () => {
+    const watch = new PeerWatch(600);
+    watch.look([sight(2)], true, 10, 1_000, 0);
+    const met = sight(2, { lastHeardMs: 2_000, matchIndex: 0, heldIndex: 120 });
+    expect(watch.look([met], true, 128, 2_000, 0)).toMatchObject([
+      { type: "peer back", behind: 8 },
+    ]);
   });
 
   it("does not count a learner among the voters", () => {
