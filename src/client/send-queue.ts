@@ -5,7 +5,6 @@ import { ENTRY_BYTES_MAX, ENTRIES_PER_RECORD_MAX, PAYLOADS_BYTES_MAX } from "../
 import type { LogIndex, MonotonicMs } from "../base/types.ts";
 import { payloadBytes } from "../storage/record.ts";
 import type { Clock } from "../transport/clock.ts";
-import type { RequestId } from "./request-id.ts";
 import { RaftError, type Receipt } from "./types.ts";
 
 /** What one merged request holds at most; a larger call goes alone. */
@@ -19,8 +18,8 @@ export interface Submission {
   readonly payloads: readonly Uint8Array[];
   /** Of the payloads' array. */
   readonly bytes: number;
-  /** Not null: a request of its own, under this name. */
-  readonly name: RequestId | null;
+  /** Not null: a request of its own, under this name, as its caller wrote it. */
+  readonly name: string | null;
   /** Not null: a request of its own, compared with the last entry. */
   readonly ifLast: LogIndex | null;
   readonly startedMs: MonotonicMs;

@@ -96,7 +96,7 @@ export class Sender {
     const submission: Submission = {
       payloads,
       bytes,
-      name: options.requestId === undefined ? null : parseRequestId(options.requestId),
+      name: options.requestId ?? null,
       ifLast: options.ifLast ?? null,
       startedMs,
       deadlineMs: startedMs + timeoutMs,
@@ -165,7 +165,7 @@ export class Sender {
     const alone = isAlone(next);
     let session: Session | null = null;
     if (next.name === null) session = alone ? this.#newSession() : this.#openSession();
-    const id = next.name ?? nextIn(session);
+    const id = next.name === null ? nextIn(session) : this.#named(next.name);
     if (id === null) return null;
     const submissions = this.#queue.takeBatch();
     let count = 0;
@@ -184,6 +184,15 @@ export class Sender {
     if (bornAt === null) return null;
     const clientId = newClientId(this.#options.dice);
     return { clientId, bornAt, nextSequence: 1, flights: 0, broken: false };
+  }
+
+  /** A name of the user's own is born with the call, so that no late copy of the call enters the
+   *  log again when the name was forgotten meanwhile. */
+  #named(name: string): RequestId | null {
+    const id = parseRequestId(name);
+    if (id.bornAt !== 0) return id;
+    const bornAt = this.#options.births.take(this.#pumpNow);
+    return bornAt === null ? null : { ...id, bornAt };
   }
 
   #launch(flight: Flight, first: Submission): void {
@@ -214,14 +223,15 @@ export class Sender {
       target: "leader",
       deadlineMs,
       stopIf: (_, verdict) => session?.broken === true && verdict === "safe",
-      onResult: (result) => this.#result(flight, result, name !== null),
+      onResult: (result) => this.#result(flight, result, name),
     });
   }
 
-  #result(flight: Flight, result: CallResult, named: boolean): MonotonicMs | void {
+  #result(flight: Flight, result: CallResult, name: string | null): MonotonicMs | void {
     switch (result.type) {
       case "answered":
-        if (result.response.type === "appended") this.#landed(flight, result.response, named);
+        if (result.response.type === "appended")
+          this.#landed(flight, result.response, name !== null);
         else this.#fail(flight, result);
         return undefined;
       case "refused": {
@@ -229,7 +239,9 @@ export class Sender {
         const { code } = result.refusal;
         const isForgotten = code === "forgotten" && result.refusal.number === null;
         const moves = isForgotten || REFUSALS[code] === "after";
-        if (moves && result.verdict === "safe" && !named) {
+        // What was printed stands for copies that this process knows nothing of.
+        const isPrinted = name !== null && parseRequestId(name).bornAt !== 0;
+        if (moves && result.verdict === "safe" && !isPrinted) {
           if (isForgotten) this.#options.births.tooOld();
           return this.#dissolve(flight);
         }
@@ -336,8 +348,8 @@ export class Sender {
     if (submission.settled) return;
     this.#settle(submission);
     const { calls, finder, clock, key } = this.#options;
-    let requestId: string | null = null;
-    if (flight !== null) {
+    let requestId = flight === null ? null : submission.name;
+    if (flight !== null && requestId === null) {
       const before = flight.submissions.slice(0, flight.submissions.indexOf(submission));
       const skipped = before.reduce((sum, { payloads }) => sum + payloads.length, 0);
       requestId = renderRequestId({

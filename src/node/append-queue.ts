@@ -231,9 +231,7 @@ export class AppendQueue<Requester> {
         "bad request",
         `that request id was used for fewer entries, at index ${row?.lastIndex ?? 0} the last of them. Choose another id`,
       );
-    // bornAt 0 is a name that a user chose: it has no birth, and is new whenever it is not
-    // remembered.
-    if (row === undefined && request.bornAt !== 0 && request.bornAt < host.forgottenAt) {
+    if (row === undefined && request.bornAt < host.forgottenAt) {
       return refuse("forgotten", "this session was forgotten: look in the log");
     }
     if (first > last + 1) return { type: "hold" };

@@ -20,9 +20,11 @@ import {
 /** How often one request is sent again after an unknown outcome. */
 const REPEATS_MAX = 3;
 /** Names of a user's own are remembered among so many sessions; where fewer are remembered nobody
- *  uses them, and a name is not used again once this many sessions may have begun. */
+ *  uses them, and a name is not used again once this many sessions may have begun. A call that uses
+ *  one again is short, for others begin meanwhile. */
 const NAMED_SESSIONS_MIN = 64;
 const NAMED_SESSIONS_USED = 24;
+const NAMED_AGAIN_ELECTIONS = 2;
 
 /** The client's own session, or another one of it. */
 type Writer = Pick<RaftClient, "send">;
@@ -161,9 +163,12 @@ export class Workload {
     timeoutMs: number,
   ): Promise<void> {
     const sessionsBefore = this.#sessions;
+    const againMs = this.#cluster.electionMs * NAMED_AGAIN_ELECTIONS;
     let name = wish.name;
     for (let copy = 0; copy <= REPEATS_MAX; copy++) {
-      const told = await this.#send(customer, writer, wish, name, timeoutMs);
+      const isAgain = copy > 0 && wish.name !== null;
+      const waitMs = isAgain ? Math.min(timeoutMs, againMs) : timeoutMs;
+      const told = await this.#send(customer, writer, wish, name, waitMs);
       if (told.outcome !== "unknown") return;
       name ??= told.requestId;
       const isRemembered =

@@ -364,21 +364,6 @@ describe("send", () => {
       expect(error.lastIndex).toBe(2);
     });
 
-    it("a name of the user's own is added once, in whichever process", async () => {
-      const cluster = new FakeCluster(3);
-      cluster.elect(1);
-      const one = await connect(cluster);
-      expect(await cluster.time.settled(one.send("x", { requestId: "order 66" }))).toMatchObject({
-        duplicate: false,
-      });
-      const two = await connect(cluster);
-      expect(await cluster.time.settled(two.send("x", { requestId: "order 66" }))).toMatchObject({
-        index: 2,
-        duplicate: true,
-      });
-      expect(cluster.committed()).toEqual(["x"]);
-    });
-
     it("two clusters under one name are refused, with both named", async () => {
       const cluster = new FakeCluster(2);
       cluster.elect(1);

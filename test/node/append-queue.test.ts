@@ -156,13 +156,6 @@ describe("the leader's append queue", () => {
     expect(host.lastIndex).toBe(11);
   });
 
-  it("a name that a user chose has no birth: it is new whenever it is not remembered", () => {
-    const { host, offer } = setUp();
-    host.forgottenAt = 5;
-    offer(A, 1, { bornAt: 0 });
-    expect(host.lastIndex).toBe(1);
-  });
-
   it("passes on why the core takes nothing", () => {
     const { host, offer, answers } = setUp();
     for (const reason of ["busy", "transferring", "not leader"] as const) {
