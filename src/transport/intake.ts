@@ -10,7 +10,7 @@ import type { MonotonicMs } from "../base/types.ts";
 
 /** What a client sends of a frame before it was let in: one part, or these bytes. A frame that is
  *  not larger is never made to wait, for all of it is here. */
-export const UNASKED_BYTES = 32_768;
+export const UNASKED_BYTES = 131_072;
 /** Clients' frames that come in, and those that the owner has not finished with, bytes. */
 const ROOM_BYTES = 8 * 1_048_576;
 /** A stream is let in where so many of its parts find room in the window. */
