@@ -62,7 +62,8 @@ export interface LoadFigures extends Percentiles, PauseFigures {
   readonly entries: number;
   readonly entriesPerSecond: number;
   readonly bytesPerSecond: number;
-  /** Entries in the percentiles: in an open loop all that were due within the measured time. */
+  /** Entries in the percentiles: all that were under way within the measured time, in an open loop
+   *  all that were due within it. */
   readonly timed: number;
   /** Open loop: due, and never sent because the loop was stopped or too far behind. They are in the
    *  percentiles with the age that they had reached. */
@@ -278,8 +279,11 @@ class ClosedLoop extends Loop {
     }
   }
 
+  /** Whatever was under way within the measured time: what a pause holds up at its end counts too,
+   *  however late its receipt comes. */
   protected goOn(slot: Slot, nowMs: MonotonicMs): void {
-    if (nowMs >= this.fromMs && nowMs < this.untilMs) this.latencies.record(nowMs - slot.fromMs);
+    if (nowMs >= this.fromMs && slot.fromMs < this.untilMs)
+      this.latencies.record(nowMs - slot.fromMs);
     this.#stopped ||= nowMs >= this.untilMs;
     if (!this.#stopped) this.send(slot, nowMs);
   }

@@ -5,7 +5,8 @@ import type { MonotonicMs, Term } from "../base/types.ts";
 export interface PauseFigures {
   /** How often receipts began to come from a later term. */
   readonly leaderMoves: number;
-  /** The longest time without a receipt, within the measured time. */
+  /** The longest time without a receipt that began within the measured time; it may end after
+   *  it. */
   readonly longestPauseMs: number;
   /** When it began, after the measuring did. */
   readonly longestPauseAtMs: number;
@@ -25,7 +26,7 @@ export class Pauses {
     fromMs: MonotonicMs,
     untilMs: MonotonicMs,
   ): void {
-    if (nowMs >= fromMs) this.#standstill(nowMs, fromMs, untilMs);
+    if (nowMs >= fromMs && this.#lastMs < untilMs) this.#standstill(nowMs, fromMs);
     this.#lastMs = nowMs;
     if (term === undefined || term <= this.#term) return;
     if (this.#term > 0 && nowMs >= fromMs) this.#moves++;
@@ -34,7 +35,7 @@ export class Pauses {
 
   /** Of the time measured until `untilMs`. */
   figures(fromMs: MonotonicMs, untilMs: MonotonicMs): PauseFigures {
-    this.#standstill(untilMs, fromMs, untilMs);
+    if (this.#lastMs < untilMs) this.#standstill(untilMs, fromMs);
     return {
       leaderMoves: this.#moves,
       longestPauseMs: this.#longestMs,
@@ -42,9 +43,9 @@ export class Pauses {
     };
   }
 
-  #standstill(nowMs: MonotonicMs, fromMs: MonotonicMs, untilMs: MonotonicMs): void {
+  #standstill(nowMs: MonotonicMs, fromMs: MonotonicMs): void {
     const since = this.#lastMs > fromMs ? this.#lastMs : fromMs;
-    const lastedMs = (nowMs < untilMs ? nowMs : untilMs) - since;
+    const lastedMs = nowMs - since;
     if (lastedMs <= this.#longestMs) return;
     this.#longestMs = lastedMs;
     this.#longestFromMs = since;

@@ -15,6 +15,10 @@ export interface WordsExpected {
   readonly max: number;
   /** The first word must be one of these. */
   readonly firstOf?: readonly string[];
+  /** What other programs call those: not taken, but understood. */
+  readonly otherNames?: Readonly<Record<string, string>>;
+  /** What a word too many was probably meant as. */
+  readonly meantBy?: (word: string) => string | null;
   /** Words may be any text: a word that begins with - is probably meant as one. */
   readonly freeText?: boolean;
   /** Said when there are too few of them: what else could have been meant. */
@@ -210,7 +214,9 @@ function wordProblems(
 ): readonly string[] {
   const first = words[0];
   if (expected.firstOf !== undefined && first !== undefined && !expected.firstOf.includes(first)) {
-    const near = nearestWord(first, expected.firstOf);
+    const others = expected.otherNames ?? {};
+    const known = Object.hasOwn(others, first) ? others[first] : undefined;
+    const near = known ?? nearestWord(first, expected.firstOf);
     const choice =
       near === null ? `one of ${expected.firstOf.join(", ")}` : `did you mean ${near}?`;
     return [`there is no ${shellQuote(first)} here; ${choice}`];
@@ -220,5 +226,8 @@ function wordProblems(
     return [`something is missing:  ${typed} ${expected.hint}${more}`];
   }
   const extra = words[expected.max];
-  return extra === undefined ? [] : [`one word too many: ${shellQuote(extra)}`];
+  if (extra === undefined) return [];
+  const meant = expected.meantBy?.(extra) ?? null;
+  const question = meant === null ? "" : `; did you mean ${meant}?`;
+  return [`one word too many: ${shellQuote(extra)}${question}`];
 }

@@ -11,6 +11,7 @@ import { CLIENT_FLAGS, withClient, type ClientSession } from "./with-client.ts";
 
 const ACTIONS = ["add", "promote", "remove", "replace"] as const;
 type Action = (typeof ACTIONS)[number];
+const OTHER_NAMES = { rm: "remove", del: "remove", delete: "remove", join: "add", new: "add" };
 
 export const membersCommand: RaftCommand = {
   name: "members",
@@ -19,7 +20,13 @@ export const membersCommand: RaftCommand = {
     "add: the node, which must be running, copies the log as a learner and votes once it has caught up.",
     "replace: the member's data is gone; the node that waits under its id takes its place.",
   ],
-  words: { hint: "[add | promote | remove | replace ID]", min: 0, max: 2, firstOf: ACTIONS },
+  words: {
+    hint: "[add | promote | remove | replace ID]",
+    min: 0,
+    max: 2,
+    firstOf: ACTIONS,
+    otherNames: OTHER_NAMES,
+  },
   args: { learner: FLAGS.learner, json: FLAGS.json, ...CLIENT_FLAGS },
   examples: [
     ["members", "the table"],

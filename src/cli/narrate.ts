@@ -82,9 +82,7 @@ function eventLines(event: NodeEvent, memory: Memory): readonly string[] {
     case "stopping":
       return [stoppingLine(event)];
     case "stopped by":
-      return [
-        `stopped by ${event.by} (raft stop${stopTarget(memory)}${event.kill ? " --kill" : ""})`,
-      ];
+      return [stoppedByLine(event, memory)];
     case "leads":
     case "leader silent":
     case "took over":
@@ -181,8 +179,9 @@ function stoppingLine(event: EventOf<"stopping">): string {
   return `stopping: node ${event.leader} leads now (handed over in ${Math.round(event.handedOverMs)} ms)`;
 }
 
-function stopTarget(memory: Memory): string {
-  return memory.leader === memory.self ? " leader" : ` ${memory.self}`;
+/** In the words that were typed elsewhere. */
+function stoppedByLine({ by, kill, asLeader }: EventOf<"stopped by">, { self }: Memory): string {
+  return `stopped by ${by} (raft stop ${asLeader ? "leader" : self}${kill ? " --kill" : ""})`;
 }
 
 type LeadershipEvent = EventOf<

@@ -7,6 +7,7 @@ import { type NodeOptions, type RunningNode, StartError } from "../node/types.ts
 import type { CommandContext, RaftCommand } from "./command.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
 import { createNarrator } from "./narrate.ts";
+import { parseNodeId } from "./settings.ts";
 import { detach } from "./up-detached.ts";
 import { eventLine, whenParentEnds } from "./up-child.ts";
 import { runLocal } from "./up-local.ts";
@@ -19,7 +20,12 @@ export const upCommand: RaftCommand = {
     "The nodes 1, 2 and 3 found the cluster once they have met; then any one of them may fail. A node that comes back goes on where it was.",
     "--heartbeat and --election must be the same on every node; --size and --voters count at founding only.",
   ],
-  words: { hint: "--id N | --local N", min: 0, max: 0 },
+  words: {
+    hint: "--id N | --local N",
+    min: 0,
+    max: 0,
+    meantBy: (word) => (parseNodeId(word).ok ? `--id ${word}` : null),
+  },
   args: UP_FLAGS,
   examples: [
     ["up --id 1", "node 1; type --id 2 and --id 3 on other machines, or in other terminals"],

@@ -3,14 +3,14 @@
 
 import { join } from "node:path";
 import { type DirectoryReport, type FileReport, verifyDirectory } from "../storage/inspect.ts";
-import { listDirectories } from "../storage/real-disk.ts";
+import { isDirectory, listDirectories } from "../storage/real-disk.ts";
 import { DEFAULT_CLUSTER } from "./cluster-choice.ts";
 import type { RaftCommand } from "./command.ts";
-import { CommandError } from "./exit-codes.ts";
+import { CommandError, UsageError } from "./exit-codes.ts";
 import { Hints } from "./hints.ts";
 import { nodeIn, nodesHere, takenError, type NodeHere } from "./local-nodes.ts";
 import { absolutePath } from "./places.ts";
-import { SettingsReader } from "./settings.ts";
+import { FLAGS, SettingsReader } from "./settings.ts";
 import { renderTable, type Column } from "./table.ts";
 import { plain } from "./terminal.ts";
 import { readNamedCluster, TARGET_FLAGS } from "./target.ts";
@@ -19,7 +19,7 @@ export const verifyCommand: RaftCommand = {
   name: "verify",
   summary: "checks every byte that a stopped node of this machine holds; changes nothing",
   words: { hint: "[DIR]", min: 0, max: 1 },
-  args: TARGET_FLAGS,
+  args: { ...TARGET_FLAGS, "data-dir": FLAGS["data-dir"] },
   examples: [
     ["verify", "every node that has data on this machine"],
     ["verify DIR", "the node in that directory, or those below it"],
@@ -29,14 +29,16 @@ export const verifyCommand: RaftCommand = {
     const { terminal, machine } = context;
     const reader = new SettingsReader(args, machine.environment);
     const cluster = readNamedCluster(reader, context);
-    const typed = args._[0];
+    const typed = typedDirectory(args._[0], reader);
     const found =
-      typed === undefined ? nodesHere(machine) : nodesUnder(absolutePath(machine, typed), cluster);
+      typed === null ? nodesHere(machine) : nodesUnder(absolutePath(machine, typed), cluster);
     const nodes = found.filter((node) => (cluster ?? node.cluster) === node.cluster);
     const [first] = nodes;
     if (first === undefined) {
+      if (typed !== null && !isDirectory(absolutePath(machine, typed)))
+        throw new CommandError(`there is no directory ${typed}`, 2);
       const what = cluster === null ? "" : `of cluster ${cluster} `;
-      const where = typed === undefined ? "on this machine" : `in ${typed}`;
+      const where = typed === null ? "on this machine" : `in ${typed}`;
       throw new CommandError(`no node ${what}has data ${where}`, 2);
     }
     if (nodes.every((node) => node.held !== null)) throw takenError(first, context.executable);
@@ -53,6 +55,13 @@ export const verifyCommand: RaftCommand = {
     return isSound ? 0 : 7;
   },
 };
+
+/** A word, or the flag that other commands have for it; null: the usual places. */
+function typedDirectory(word: string | undefined, reader: SettingsReader): string | null {
+  if (word !== undefined && reader.typed("data-dir"))
+    throw new UsageError("DIR and --data-dir: one of them");
+  return word ?? reader.text("data-dir");
+}
 
 /** The node in a directory, or those in the directories of a cluster or of all clusters. */
 export function nodesUnder(directory: string, cluster: string | null, levels = 2): NodeHere[] {

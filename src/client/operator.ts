@@ -39,16 +39,17 @@ export class Operator {
   async stopLeader(kill: boolean, timeoutMs: number): Promise<LeaderAnswer> {
     const deadlineMs = this.#now() + timeoutMs;
     const leader = await this.#options.leader(timeoutMs);
-    await this.stop(leader.id, kill, deadlineMs - this.#now());
+    await this.stop(leader.id, kill, deadlineMs - this.#now(), true);
     return leader;
   }
 
-  async stop(id: NodeId, kill: boolean, timeoutMs: number): Promise<void> {
+  async stop(id: NodeId, kill: boolean, timeoutMs: number, asLeader = false): Promise<void> {
     const deadlineMs = this.#now() + timeoutMs;
     const { bootId } = await this.#options.hello(id, timeoutMs);
     const by = this.#options.userHost;
     try {
-      await this.#options.ask({ type: "stop", bootId, kill, by }, id, deadlineMs - this.#now());
+      const leftMs = deadlineMs - this.#now();
+      await this.#options.ask({ type: "stop", bootId, kill, by, asLeader }, id, leftMs);
     } catch (error) {
       // "outdated": that process has ended already, which is what was asked for.
       if (error instanceof RefusedError && error.refusal.code === "outdated") return;

@@ -132,7 +132,12 @@ export type NodeEvent =
       readonly leader: NodeId | null;
       readonly handedOverMs: number | null;
     }
-  | { readonly type: "stopped by"; readonly by: string; readonly kill: boolean }
+  | {
+      readonly type: "stopped by";
+      readonly by: string;
+      readonly kill: boolean;
+      /** As the leader, not by its id. */ readonly asLeader: boolean;
+    }
   /** The same id runs elsewhere: this process must end (exit 8). */
   | {
       readonly type: "id in use";

@@ -14,7 +14,7 @@ import type { Core, CoreEvent } from "../raft/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
 import { keyTagOf } from "../transport/key.ts";
-import type { NodeReport } from "../transport/requests.ts";
+import type { NodeReport, Request } from "../transport/requests.ts";
 import type { Connection, Endpoint, Frame, NodeHello, UdpSocket } from "../transport/types.ts";
 import { Alarm } from "./alarm.ts";
 import type { DataDirectory } from "./data-directory.ts";
@@ -383,7 +383,7 @@ export class NodeProcess implements RunningNode {
       metIncarnation: (id) => this.#neighbours.metIncarnation(id),
       mayOperate: (connection) => this.#neighbours.mayOperate(connection.remote.address.host),
       stopping: () => this.#stopping,
-      stop: (kill, by) => this.#stopRequested(kill, by),
+      stop: (request) => this.#stopRequested(request),
       bootId: this.#parts.self.bootId,
     });
   }
@@ -423,8 +423,8 @@ export class NodeProcess implements RunningNode {
     void this.#close({ type: "killed" });
   }
 
-  #stopRequested(kill: boolean, by: string): void {
-    this.emit({ type: "stopped by", by, kill });
+  #stopRequested({ by, kill, asLeader }: Extract<Request, { type: "stop" }>): void {
+    this.emit({ type: "stopped by", by, kill, asLeader });
     this.#endpoint.flush(this.#now());
     this.#parts.clock.soon(() => (kill ? this.kill() : void this.stop()));
   }

@@ -47,7 +47,7 @@ export interface ServiceHost {
   /** In an open cluster operators' requests are taken only from machines that run a member. */
   readonly mayOperate: (connection: Connection) => boolean;
   readonly stopping: () => boolean;
-  readonly stop: (kill: boolean, by: string) => void;
+  readonly stop: (request: Extract<Request, { type: "stop" }>) => void;
   readonly bootId: string;
 }
 
@@ -179,7 +179,7 @@ export class Service {
       return answer(this.#refusal("outdated", "that process has ended already"));
     }
     answer({ type: "done", text: request.kill ? "killed" : "stopping", configuration: null });
-    this.#host.stop(request.kill, request.by);
+    this.#host.stop(request);
   }
 
   #transfer(member: Member, term: number, to: NodeId | null, nowMs: MonotonicMs): Response {

@@ -29,11 +29,7 @@ export function beginTransfer(
       ? candidates.sort((a, b) => b.matchIndex - a.matchIndex || a.id - b.id)[0]
       : candidates.find((peer) => peer.id === wanted);
   if (target === undefined) {
-    const reason =
-      wanted === null
-        ? "no other voter answers and can take over now"
-        : `node ${wanted} is no other voter that answers and can take over now`;
-    return { ok: false, reason, to: null };
+    return { ok: false, reason: whyNot(state, wanted), to: null };
   }
   leadership.transfer = {
     to: target.id,
@@ -43,6 +39,18 @@ export function beginTransfer(
   };
   orderTimeoutNow(state, leadership);
   return { ok: true, reason: `leadership is handed to node ${target.id}`, to: target.id };
+}
+
+/** Why nobody, or not the one that was wanted, can take over. */
+function whyNot(state: CoreState, wanted: NodeId | null): string {
+  if (wanted === null) return "no other voter answers and can take over now";
+  if (wanted === state.self.id) return `node ${wanted} leads already`;
+  const { members } = state.configurations.inForce;
+  const member = members.find(({ id }) => id === wanted);
+  if (member === undefined)
+    return `node ${wanted} is no member (members: ${members.map(({ id }) => id).join(", ")})`;
+  if (member.role === "learner") return `node ${wanted} is a learner: it has no vote`;
+  return `node ${wanted} does not answer, or cannot take over now`;
 }
 
 /** Sends TimeoutNow when the target holds every entry, and again while it has not taken over. */

@@ -132,7 +132,7 @@ function requestFields(request: Exclude<Request, AppendRequest>): readonly Wire[
     case "status":
       return [REQUEST.status, request.of];
     case "stop":
-      return [REQUEST.stop, bytesOf(request.bootId), request.kill, request.by];
+      return [REQUEST.stop, bytesOf(request.bootId), request.kill, request.by, request.asLeader];
     case "transfer":
       return [REQUEST.transfer, request.term, request.to];
     case "members":
@@ -176,6 +176,7 @@ function readRequest(reader: FieldReader): Request {
         bootId: reader.id16(),
         kill: reader.flag(),
         by: reader.text(TEXT_CHARACTERS_MAX),
+        asLeader: reader.flag(),
       };
     case REQUEST.transfer:
       return {

@@ -55,7 +55,14 @@ export type Request =
     }
   /** Answered by any node, at once: the leader hint and the commitIndex. */
   | { readonly type: "leader" }
-  | { readonly type: "stop"; readonly bootId: BootId; readonly kill: boolean; readonly by: string }
+  | {
+      readonly type: "stop";
+      readonly bootId: BootId;
+      readonly kill: boolean;
+      readonly by: string;
+      /** Whoever leads was meant, not this node by its id: for the sentence that it says. */
+      readonly asLeader: boolean;
+    }
   | { readonly type: "transfer"; readonly term: Term; readonly to: NodeId | null }
   /** `incarnation` in the change may be "" for add/replace: the leader fills in the one it has
    *  met. */

@@ -72,7 +72,8 @@ describe("a closed loop", () => {
     expect(figures).toMatchObject({ seconds: 1, entries: 4_000, entriesPerSecond: 4_000 });
     expect(figures.bytesPerSecond).toBe(4_000 * SIZE);
     expect(figures.p50Us).toBeCloseTo(2_000, -1);
-    expect(figures.timed).toBe(4_000);
+    // And those under way at its end.
+    expect(figures.timed).toBe(4_008);
     expect(load.written.acknowledged).toBe(cluster.log.length);
     expect(load.written.acknowledged).toBe(6_000);
   });
@@ -85,13 +86,30 @@ describe("a closed loop", () => {
     expect(figures).toMatchObject({ leaderMoves: 1, longestPauseMs: 242, longestPauseAtMs: 698 });
     const calm = await cluster.time.settled(load.closed({ outstanding: 8, seconds: 1 }));
     expect(calm).toMatchObject({ leaderMoves: 0, longestPauseMs: 2 });
-    // It stands still at the border, and the last receipts come behind it.
-    const endMs = cluster.time.nowMs + 1_500;
-    cluster.still = { fromMs: endMs - 100, toMs: endMs + 500 };
-    const cut = await cluster.time.settled(load.closed({ outstanding: 8, seconds: 1 }));
-    expect(cut.leaderMoves).toBe(1);
-    expect(cut.longestPauseMs).toBeCloseTo(102, -1);
-    expect(cut.longestPauseAtMs).toBeCloseTo(898, -1);
+  });
+
+  it("counts a pause in full that runs over either end of the measured time", async () => {
+    for (const isOpen of [false, true]) {
+      const cluster = new FakeCluster(2);
+      const load = cluster.load();
+      const run = () =>
+        cluster.time.settled(
+          isOpen
+            ? load.open({ rate: 1_000, seconds: 1 })
+            : load.closed({ outstanding: 8, seconds: 1 }),
+        );
+      cluster.still = { fromMs: 1_400, toMs: 2_000 };
+      const last = await run();
+      expect(last).toMatchObject({ seconds: 1, leaderMoves: 1, entries: isOpen ? 900 : 3_600 });
+      expect(last.longestPauseMs).toBeCloseTo(602, -1);
+      expect(last.longestPauseAtMs).toBeCloseTo(898, -1);
+      expect(last.maxUs / 1_000).toBeCloseTo(602, -1);
+      const startMs = cluster.time.nowMs + 500;
+      cluster.still = { fromMs: startMs - 300, toMs: startMs + 100 };
+      // A rate is measured from when an entry was due: those before the measured time are not.
+      const [first, heldMs] = [await run(), isOpen ? 100 : 402];
+      expect(first.maxUs / 1_000).toBeCloseTo(heldMs, -1);
+    }
   });
 
   it("tells its phases, the last one too, whoever ends it", async () => {

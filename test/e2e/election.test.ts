@@ -68,6 +68,10 @@ describe("the leader", () => {
     expect(after.term).toBe(before.term + 1);
     await world.must(["send", "after"]);
     expect(await world.must(["log", "--raw"])).toBe("before\nafter\n");
+    // By its id: its words are those that were typed.
+    await world.must(["stop", String(after.id)]);
+    const byId = new RegExp(`stopped by ana@\\S+ \\(raft stop ${after.id}\\)`);
+    await nodes[after.id - 1]?.waitForLine(byId);
   });
 
   it("is followed by another within seconds when it is killed", async () => {
@@ -98,6 +102,9 @@ describe("the leader", () => {
       new RegExp(`^${to} {2}term ${before.term + 1}, [\\d.]+:\\d+\\n$`),
     );
     await until("all follow", async () => (await leaderOf(world)).id === to);
+    const stranger = await world.run(["transfer", "9"]);
+    expect(stranger).toMatchObject({ code: 8, stdout: "" });
+    expect(stranger.stderr).toMatch(/node 9 is no member \(members: 1, 2, 3\)\n$/);
     const successor = Number.parseInt(await world.must(["transfer"]), 10);
     expect(successor).not.toBe(to);
     expect(await statusOf(world)).toMatchObject({ leader: successor, healthy: true });

@@ -69,7 +69,7 @@ export function requests(rolls: Rolls): readonly Request[] {
     { type: "readIndex" },
     { type: "status", of: rolls.oneIn(2) ? null : 2 },
     { type: "leader" },
-    { type: "stop", bootId: hex16(7), kill: true, by: "ana@lab-07" },
+    { type: "stop", bootId: hex16(7), kill: true, by: "ana@lab-07", asLeader: true },
     { type: "transfer", term: 4, to: 2 },
     {
       type: "members",

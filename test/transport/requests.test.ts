@@ -57,7 +57,13 @@ const requests: fc.Arbitrary<Request> = fc.oneof(
   }),
   fc.constantFrom({ type: "readIndex" as const }, { type: "leader" as const }),
   fc.record({ type: fc.constant("status" as const), of: maybe(nodeId) }),
-  fc.record({ type: fc.constant("stop" as const), bootId: id16, kill: fc.boolean(), by: text }),
+  fc.record({
+    type: fc.constant("stop" as const),
+    bootId: id16,
+    kill: fc.boolean(),
+    by: text,
+    asLeader: fc.boolean(),
+  }),
   fc.record({ type: fc.constant("transfer" as const), term: count, to: maybe(nodeId) }),
   fc.record({
     type: fc.constant("members" as const),
