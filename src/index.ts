@@ -51,6 +51,7 @@ export function startNode(options: StartOptions): Promise<RunningNode> {
 const DEFAULTS = {
   founders: [1, 2, 3],
   foundersTyped: false,
+  dataDirTyped: null,
   peers: [],
   listen: null,
   port: null,

@@ -3,12 +3,20 @@
 import type { NodeId, WallMs } from "../base/types.ts";
 import type { HeardCluster, NobodyAnswers } from "../client/types.ts";
 import type { Hints } from "./hints.ts";
+import { CLIENT_TIMEOUT_MS } from "./settings.ts";
 import { shellQuote, dayAndTime, entriesText, listOf, nodesText } from "./wording.ts";
+
+/** The network is asked once a second: who waits less has hardly asked. */
+const HASTY_SECONDS = 0.95;
+/** What commands wait unless told otherwise. */
+const PATIENT_SECONDS = CLIENT_TIMEOUT_MS / 1_000;
 
 /** A node of the wanted cluster whose data lies on this machine. */
 export interface LocalNode {
   readonly id: NodeId;
   readonly running: boolean;
+  /** Where its data is, as it is typed here; null: in the usual place. */
+  readonly directory: string | null;
   /** null: not readable now. */
   readonly entries: number | null;
   readonly lastUsedMs: WallMs | null;
@@ -59,7 +67,9 @@ function heardText(heard: HeardCluster): string {
 
 function localNodeText(node: LocalNode, cluster: string): string {
   const used = node.lastUsedMs === null ? "" : `, last used ${dayAndTime(node.lastUsedMs)}`;
-  const held = node.entries === null ? "" : `; its data: ${entriesText(node.entries)}${used}`;
+  const where = node.directory === null ? "" : ` in ${node.directory}`;
+  const held =
+    node.entries === null ? "" : `; its data${where}: ${entriesText(node.entries)}${used}`;
   return `node ${node.id} of ${cluster} is ${node.running ? "running and does not answer" : "not running"}${node.running ? "" : held}`;
 }
 
@@ -72,10 +82,14 @@ function nextSteps(
 ): readonly string[] {
   const stopped = here.find((node) => !node.running && node.id === (wanted ?? node.id));
   const steps: string[] = [];
-  if (stopped !== undefined) steps.push(`start it: ${hints.up(stopped.id)}`);
-  else if (wanted !== null && !here.some((node) => node.id === wanted))
+  const isHasty = nobody.seconds < HASTY_SECONDS;
+  // Whoever was not waited for may well run.
+  if (isHasty)
+    steps.push(`more time: ${hints.command(`${command} --timeout ${PATIENT_SECONDS}s`)}`);
+  if (stopped !== undefined) steps.push(`start it: ${startText(stopped, hints)}`);
+  else if (!isHasty && wanted !== null && !here.some((node) => node.id === wanted))
     steps.push(`start it, on its machine: ${hints.up(wanted)}`);
-  else if (here.length === 0) steps.push(`start one: ${hints.up(1)}`);
+  else if (!isHasty && here.length === 0) steps.push(`start one: ${hints.up(1)}`);
   const other = nobody.heard.find((heard) => heard.cluster !== nobody.cluster);
   const sameName = nobody.heard.find(
     (heard) => heard.cluster === nobody.cluster && heard.keyDiffers,
@@ -85,6 +99,10 @@ function nextSteps(
     steps.push(`another name: ${hints.executable} ${command} --cluster ${other.cluster}`);
   steps.push(`an address: ${hints.executable} ${command}${hints.clusterFlag} --peers HOST`);
   return steps;
+}
+
+function startText({ id, directory }: LocalNode, hints: Hints): string {
+  return hints.up(id, directory === null ? "" : ` --data-dir ${directory}`);
 }
 
 /** The same for programs. */

@@ -1,6 +1,9 @@
 /** Commands as the user would type them, in every message. */
 
+import { userAndHost } from "../base/hosts.ts";
 import type { NodeId } from "../base/types.ts";
+import type { PeerName } from "../node/events.ts";
+import { shellQuote } from "./wording.ts";
 
 /** Where a bare command would mean another cluster: " --cluster g4", else "". */
 export interface ClusterFlags {
@@ -10,6 +13,43 @@ export interface ClusterFlags {
   readonly data: string;
 }
 
+/** Where a node's data is when that is not the usual place: a command without it would mean another
+ *  node, an empty one. */
+export interface DataPlace {
+  readonly dataDir: string | null;
+  /** The machine that it is on; null when nobody knows. */
+  readonly host: string | null;
+}
+
+/** Where a peer's data is. */
+export function dataPlaceOf({ dataDir, userHost }: PeerName): DataPlace {
+  return { dataDir, host: userHost === null ? null : userAndHost(userHost).host };
+}
+
+/** What a command knows of directories. */
+export interface TypedPlaces {
+  /** A path of this machine as it is typed here, quoted for the shell: "d2", "~/raft/d2". */
+  readonly typed: (path: string) => string;
+  /** This machine's name. */
+  readonly host: string;
+  /** The data of this command's own nodes, when it is not in the usual place. */
+  readonly directoryOf: (id: NodeId) => string | null;
+  /** Others of the cluster have their data elsewhere: so may one of which nothing is known. */
+  readonly areElsewhere: boolean;
+  /** What `--local N` needs to find the same nodes; null: nothing. */
+  readonly localDirectory: string | null;
+}
+
+const USUAL_PLACES: TypedPlaces = {
+  typed: shellQuote,
+  host: "",
+  directoryOf: () => null,
+  areElsewhere: false,
+  localDirectory: null,
+};
+/** What a person fills in. */
+const UNKNOWN_DIRECTORY = "DIR";
+
 export class Hints {
   /** "./raft" */
   readonly executable: string;
@@ -18,29 +58,41 @@ export class Hints {
   /** Nodes of `--local N`: they are started together, not one by one. */
   readonly local: number | null;
   readonly #flags: ClusterFlags;
+  readonly #places: TypedPlaces;
 
   constructor(
     executable: string,
     clusterFlag = "",
     local: number | null = null,
     flags: ClusterFlags = { client: clusterFlag, data: clusterFlag },
+    places: TypedPlaces = USUAL_PLACES,
   ) {
     this.executable = executable;
     this.clusterFlag = clusterFlag;
     this.local = local;
     this.#flags = flags;
+    this.#places = places;
   }
 
   /** The same for the nodes of `--local count`. */
   forLocal(count: number): Hints {
-    return new Hints(this.executable, this.clusterFlag, count, this.#flags);
+    return new Hints(this.executable, this.clusterFlag, count, this.#flags, this.#places);
   }
 
-  /** How node `id` is started. */
-  up(id: NodeId, more = ""): string {
-    if (this.local !== null)
-      return `${this.executable} up --local ${this.local}${this.clusterFlag}`;
-    return `${this.executable} up --id ${id}${this.clusterFlag}${more}`;
+  /** The same where nodes have their data elsewhere. */
+  withPlaces(known: Partial<TypedPlaces>): Hints {
+    const places = { ...this.#places, ...known };
+    return new Hints(this.executable, this.clusterFlag, this.local, this.#flags, places);
+  }
+
+  /** How node `id` is started; `place`: where its data is, as far as that is known. */
+  up(id: NodeId, more = "", place: DataPlace | null = null): string {
+    if (this.local !== null) {
+      const { localDirectory, typed } = this.#places;
+      const where = localDirectory === null ? "" : ` --data-dir ${typed(localDirectory)}`;
+      return `${this.executable} up --local ${this.local}${this.clusterFlag}${where}`;
+    }
+    return `${this.executable} up --id ${id}${this.clusterFlag}${this.#dataFlag(id, place)}${more}`;
   }
 
   /** The same node under a cluster name of its own. */
@@ -48,9 +100,24 @@ export class Hints {
     return `${this.executable} up --id ${id} --cluster ${cluster}`;
   }
 
-  /** Any other command: "status", "wipe 1". */
+  /** How the stopped node `id` is made new. */
+  wipe(id: NodeId, place: DataPlace | null = null): string {
+    return `${this.executable} wipe ${id}${this.#flags.data}${this.#dataFlag(id, place)}`;
+  }
+
+  /** Any other command: "status", "members add 4". */
   command(rest: string): string {
-    const { client, data } = this.#flags;
-    return `${this.executable} ${rest}${/^wipe\b/.test(rest) ? data : client}`;
+    return `${this.executable} ${rest}${this.#flags.client}`;
+  }
+
+  #dataFlag(id: NodeId, place: DataPlace | null): string {
+    const { directoryOf, typed, host, areElsewhere } = this.#places;
+    const own = directoryOf(id);
+    if (own !== null) return ` --data-dir ${typed(own)}`;
+    if (place === null) return "";
+    if (place.dataDir === null)
+      return areElsewhere && place.host === null ? ` --data-dir ${UNKNOWN_DIRECTORY}` : "";
+    const isHere = place.host === host;
+    return ` --data-dir ${isHere ? typed(place.dataDir) : shellQuote(place.dataDir)}`;
   }
 }

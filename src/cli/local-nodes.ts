@@ -3,7 +3,7 @@
 
 import { type Address, parseAddress } from "../base/hosts.ts";
 import type { NodeId, WallMs } from "../base/types.ts";
-import { heldSentence } from "../node/refusals.ts";
+import { heldSentence, type Owner } from "../node/refusals.ts";
 import { readIdentity } from "../storage/identity.ts";
 import { inspect } from "../storage/inspect.ts";
 import { lockHolder, type LockHolder } from "../storage/lock.ts";
@@ -13,9 +13,10 @@ import { CommandError } from "./exit-codes.ts";
 import { maybeStateDirectory, pathRules, type Machine } from "./places.ts";
 import { parseClusterName, parseNodeId } from "./settings.ts";
 
-export interface NodeHere {
-  readonly cluster: string;
-  readonly id: NodeId;
+/** In a working directory with more directories than these nobody keeps nodes. */
+const LOOKED_INTO_MAX = 200;
+
+export interface NodeHere extends Owner {
   readonly directory: string;
   /** Who runs it now; null: nobody. */
   readonly held: Held | null;
@@ -56,15 +57,44 @@ export function nodesHere(machine: Machine): readonly NodeHere[] {
     );
 }
 
+/** Those, and the ones whose data people keep where they work: in a directory below the working
+ *  directory, or one further down, as `--local N --data-dir DIR` has them. */
+export function nodesNear(machine: Machine): readonly NodeHere[] {
+  const { join } = pathRules(machine);
+  const usual = nodesHere(machine);
+  const found = listDirectories(machine.workingDirectory)
+    .slice(0, LOOKED_INTO_MAX)
+    .map((name) => join(machine.workingDirectory, name))
+    .flatMap((below) => {
+      const numbered = listDirectories(below).filter((name) => parseNodeId(name).ok);
+      return [below, ...numbered.map((name) => join(below, name))];
+    })
+    .filter((directory) => !usual.some((node) => node.directory === directory))
+    .flatMap((directory) => {
+      const identity = identityOf(directory);
+      if (identity === null) return [];
+      const { cluster, id } = identity;
+      return [{ cluster, id, directory, held: heldBy(directory) }];
+    });
+  return [...usual, ...found];
+}
+
 /** Who runs on this directory now; null when nobody does, or nobody can tell. */
 export function heldBy(directory: string): Held | null {
   return orNull(() => lockHolder(directory));
 }
 
-/** A CommandError (exit 8) with the sentence that `raft up` says when the directory is taken. */
-export function takenError(node: NodeHere, executable: string): CommandError {
-  const { directory: path, cluster, id, held } = node;
-  return new CommandError(heldSentence(held?.holder ?? null, { path, cluster, id, executable }), 8);
+/** A CommandError (exit 8) with the sentence that `raft up` says when the directory is taken.
+ *  `wanted`: what was to run there, if that is another one. */
+export function takenError(
+  node: NodeHere,
+  executable: string,
+  wanted: Owner & { readonly typed?: string | null } = node,
+): CommandError {
+  const { directory: path, held } = node;
+  const { cluster, id, typed = null } = wanted;
+  const refused = { path, typed, cluster, id, executable };
+  return new CommandError(heldSentence(held?.holder ?? null, refused, node), 8);
 }
 
 /** The node of any directory, `otherwise` when the file that says whose it is cannot be read;

@@ -4,7 +4,7 @@
 import type { LogIndex, NodeId } from "../base/types.ts";
 import { foundersFlag } from "../client/founders.ts";
 import type { PeerName } from "../node/events.ts";
-import type { Hints } from "./hints.ts";
+import { dataPlaceOf, type Hints } from "./hints.ts";
 import type { EventOf, Memory } from "./narrate-memory.ts";
 import {
   dayAndTime,
@@ -185,7 +185,7 @@ function olderLines(event: EventOf<"older cluster">, memory: Memory): readonly s
   const entries = event.entries === null ? "" : `, ${entriesText(event.entries)}`;
   return [
     `${name} still belongs to an older ${clusterText(memory)}${founded}${entries}; this node is new.`,
-    columns(`To start anew, ${onHost(peer)}:`, hints.command(`wipe ${peer.id}`), 30),
+    columns(`To start anew, ${onHost(peer)}:`, hints.wipe(peer.id, dataPlaceOf(peer)), 30),
     ...goOnLines(event, peer.id, self, hints),
   ];
 }
@@ -197,11 +197,7 @@ function newcomerLines(event: EventOf<"older cluster">, memory: Memory): readonl
   const entries = event.entries === null ? "" : `, ${entriesText(event.entries)}`;
   return [
     `this node belongs to an older ${clusterText(memory)}${founded}${entries}; ${introduce(event.peer, memory)} is new.`,
-    columns(
-      "To start anew, here:",
-      `Ctrl-C, ${hints.command(`wipe ${self}`)}, then ${hints.up(self)}`,
-      30,
-    ),
+    columns("To start anew, here:", `Ctrl-C, ${hints.wipe(self)}, then ${hints.up(self)}`, 30),
     ...goOnLines(event, self, event.peer.id, hints),
   ];
 }
@@ -229,6 +225,7 @@ function lostDataLines(event: EventOf<"lost data">, memory: Memory): readonly st
   const { hints, self } = memory;
   const { peer } = event;
   const id = peer?.id ?? self;
+  const place = peer === null ? null : dataPlaceOf(peer);
   const [whose, who] =
     peer === null
       ? ["this disk", "this node"]
@@ -238,7 +235,7 @@ function lostDataLines(event: EventOf<"lost data">, memory: Memory): readonly st
       `${who === "this node" ? "This" : "That"} node stops voting and appending and keeps every file`,
     columns(
       `To let it back in, ${peer === null ? "here" : onHost(peer)}:`,
-      `Ctrl-C, ${hints.command(`wipe ${id}`)}, then ${hints.up(id)}`,
+      `Ctrl-C, ${hints.wipe(id, place)}, then ${hints.up(id, "", place)}`,
       LET_IN_COLUMNS,
     ),
     columns(
@@ -260,17 +257,22 @@ function twoFoundingLines(event: EventOf<"two foundings">, memory: Memory): read
   const named = [...members, ...peers].map((peer) => introduce(peer, memory));
   const nobody = selfIsMember || members.length > 0 ? "" : " Nobody is a member yet.";
   const wiped = [
-    ...(selfIsMember ? [] : [{ id: memory.self, host: "here" }]),
-    ...peers.map((peer) => ({ id: peer.id, host: `on ${hostOf(peer) ?? "its machine"}` })),
+    ...(selfIsMember ? [] : [{ id: memory.self, host: "here", place: null }]),
+    ...peers.map((peer) => ({
+      id: peer.id,
+      host: `on ${hostOf(peer) ?? "its machine"}`,
+      place: dataPlaceOf(peer),
+    })),
   ];
   return [
     `two foundings of ${clusterText(memory)} meet: ${listOf(named)} signed another one than this node, so somebody was wiped in between.${nobody}`,
     nobody === ""
       ? "Who is no member holds no entry and may be wiped:"
       : "A node that says so holds no entry and may be wiped:",
-    ...wiped.map(({ id, host }) =>
-      columns(`  ${host}:`, `Ctrl-C, ${hints.command(`wipe ${id}`)}, then ${hints.up(id)}`, 30),
-    ),
+    ...wiped.map(({ id, host, place }) => {
+      const renew = `Ctrl-C, ${hints.wipe(id, place)}, then ${hints.up(id, "", place)}`;
+      return columns(`  ${host}:`, renew, 30);
+    }),
   ];
 }
 

@@ -7,7 +7,7 @@ import type { NodeId, WallMs } from "../base/types.ts";
 import type { NodeEvent, PeerName } from "../node/events.ts";
 import { majorityOf } from "../raft/membership.ts";
 import { clashLines, introduce } from "./narrate-clashes.ts";
-import type { Hints } from "./hints.ts";
+import { dataPlaceOf, type Hints } from "./hints.ts";
 import type { EventOf, Memory } from "./narrate-memory.ts";
 import { silenceLines } from "./narrate-silence.ts";
 import {
@@ -126,7 +126,7 @@ function pastText(event: EventOf<"opened">, hints: Hints): string {
   if (event.past === null) return " (new)";
   const founded =
     event.past.foundedMs === null ? "not founded" : `founded ${dayAndTime(event.past.foundedMs)}`;
-  const anew = `to start anew: ${hints.command(`wipe ${event.id}`)}`;
+  const anew = `to start anew: ${hints.wipe(event.id)}`;
   return `: ${entriesText(event.past.entries)}, ${founded}, last used ${dayAndTime(event.past.lastUsedMs)} (${anew})`;
 }
 
@@ -159,7 +159,7 @@ function foundedLine(event: EventOf<"founded">, { hints, self }: Memory): string
     const named = event.founders.map((peer) =>
       peer.userHost === null ? `${peer.id}` : `${peer.id} (${peer.userHost})`,
     );
-    const anew = `Ctrl-C, ${hints.command(`wipe ${self}`)}, then ${hints.upInCluster(self, "NAME")}`;
+    const anew = `Ctrl-C, ${hints.wipe(self)}, then ${hints.upInCluster(self, "NAME")}`;
     return `${head} node ${named.join(", ")}. Not your group? ${anew}`;
   }
   const ids = event.founders.map((peer) => peer.id);
@@ -169,9 +169,10 @@ function foundedLine(event: EventOf<"founded">, { hints, self }: Memory): string
 }
 
 /** What to type first, once there is a leader. */
-export function readyLine({ executable, clusterFlag, local }: Hints): string {
-  if (local !== null) return `ready: in another terminal ${executable} send${clusterFlag} "hello"`;
-  return `ready: ${executable} send${clusterFlag} "hello"   ${executable} status${clusterFlag}   (Ctrl-C stops this node)`;
+export function readyLine(hints: Hints): string {
+  const send = `${hints.command("send")} "hello"`;
+  if (hints.local !== null) return `ready: in another terminal ${send}`;
+  return `ready: ${send}   ${hints.command("status")}   (Ctrl-C stops this node)`;
 }
 
 function stoppingLine(event: EventOf<"stopping">): string {
@@ -230,7 +231,9 @@ function lostLines(event: EventOf<"leadership lost">, { hints }: Memory): readon
   const back = missing <= 1 ? "one is back" : `${numberWord(missing)} are back`;
   const are = ids.length === 1 ? "is" : "are";
   const left = `${event.votersLeft} of ${event.voters} voters left`;
-  const starts = event.unreachable.map((peer) => `${onHost(peer)} ${hints.up(peer.id)}`);
+  const starts = event.unreachable.map(
+    (peer) => `${onHost(peer)} ${hints.up(peer.id, "", dataPlaceOf(peer))}`,
+  );
   return [
     `this node no longer leads: ${nodesText(ids)} ${are} unreachable, ${left}. Nothing is lost and nothing can be added until ${back}:`,
     hints.local === null ? starts.join(", or ") : hints.up(0),
@@ -244,12 +247,13 @@ function peerLine(
   const { peer } = event;
   switch (event.type) {
     case "peer unreachable": {
-      const since = memory.toldSilent.delete(peer.id)
-        ? ""
-        : ` since ${timeOfDay(event.sinceWallMs)}`;
+      const wasTold = memory.toldSilent.delete(peer.id);
+      const since = wasTold ? "" : ` since ${timeOfDay(event.sinceWallMs)}`;
+      const gone = event.stopped ? "has stopped" : `is unreachable${since}`;
       const left = `${event.votersLeft} of ${event.voters} voters left, ${numberWord(Math.max(0, event.spare))} to spare`;
       const place = memory.hints.local === null ? `${capital(onHost(peer))}: ` : "";
-      return `node ${peer.id} is unreachable${since}: ${left}. ${place}${memory.hints.up(peer.id)}`;
+      const start = memory.hints.up(peer.id, "", dataPlaceOf(peer));
+      return `node ${peer.id} ${gone}: ${left}. ${place}${start}`;
     }
     case "peer back":
       return `node ${peer.id} is back${event.behind > 0 ? `, ${entriesText(event.behind)} behind` : ""}`;

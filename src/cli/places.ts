@@ -4,6 +4,7 @@
 import { posix, win32 } from "node:path";
 import type { NodeId } from "../base/types.ts";
 import { CommandError } from "./exit-codes.ts";
+import { shellQuote } from "./wording.ts";
 
 /** What the rules ask of the machine. */
 export interface Machine {
@@ -55,6 +56,26 @@ export function nodeDirectory(machine: Machine, cluster: string, id: NodeId): st
 /** A typed path, made absolute. */
 export function absolutePath(machine: Machine, path: string): string {
   return pathRules(machine).resolve(machine.workingDirectory, path);
+}
+
+/** An absolute path as a person would type it here, quoted for the shell: relative when it lies
+ *  below the working directory, with ~ when below the home directory. */
+export function typedPath(machine: Machine, path: string): string {
+  const below = relativeBelow(machine, machine.workingDirectory, path);
+  if (below !== null) return shellQuote(below.startsWith("-") ? `./${below}` : below);
+  const home = maybeHome(machine);
+  const atHome = home === null ? null : relativeBelow(machine, home, path);
+  // A quoted ~ is no home.
+  const isPlain = atHome !== null && shellQuote(atHome) === atHome;
+  return isPlain && machine.platform !== "win32" ? `~/${atHome}` : shellQuote(path);
+}
+
+/** Null when it is elsewhere, or the base is the root. */
+function relativeBelow(machine: Machine, base: string, path: string): string | null {
+  const { relative, isAbsolute, parse, sep } = pathRules(machine);
+  const below = relative(base, path);
+  const isBelow = below !== "" && below.split(sep)[0] !== ".." && !isAbsolute(below);
+  return isBelow && parse(base).root !== base ? below : null;
 }
 
 /** `node:path` for the platform. */

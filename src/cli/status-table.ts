@@ -3,12 +3,12 @@
  *  Pure. */
 
 import { addressText, isLoopback } from "../base/hosts.ts";
-import type { WallMs } from "../base/types.ts";
+import type { NodeId, WallMs } from "../base/types.ts";
 import { majorityOf } from "../raft/membership.ts";
 import type { ClusterStatus, StatusRow } from "../client/types.ts";
 import { LOCAL_CLUSTER } from "./cluster-choice.ts";
 import type { ExitCode } from "./exit-codes.ts";
-import { Hints } from "./hints.ts";
+import type { Hints } from "./hints.ts";
 import { renderTable, type Column } from "./table.ts";
 import { plain, type Paint } from "./terminal.ts";
 import {
@@ -88,6 +88,7 @@ function isStranger(row: StatusRow, status: ClusterStatus): boolean {
 }
 
 function roleText(row: StatusRow): string {
+  if (row.stopped && row.role === "unreachable") return "stopped";
   return row.member === "learner" && row.role === "follower" ? "learner" : row.role;
 }
 
@@ -117,9 +118,17 @@ function localHints(status: ClusterStatus, hints: Hints): Hints {
     status.cluster === LOCAL_CLUSTER && addresses.length > 0 && addresses.every(isLoopback);
   const founders = status.reports[0]?.founders ?? [];
   const together = founders.length > 0 && founders.every((id, at) => id === at + 1);
-  return isLocal && together
-    ? new Hints(hints.executable, hints.clusterFlag, founders.length)
-    : hints;
+  const areElsewhere = status.rows.some(({ dataDir }) => dataDir !== null);
+  if (!isLocal || !together) return hints.withPlaces({ areElsewhere });
+  const directories = new Set(status.rows.flatMap(({ id, dataDir }) => parentOf(id, dataDir)));
+  const [localDirectory = null] = directories;
+  return hints.forLocal(founders.length).withPlaces({ localDirectory });
+}
+
+/** The directory that `--local` keeps the nodes DIR/1, DIR/2, ... in. */
+function parentOf(id: NodeId, dataDir: string | null): readonly string[] {
+  const match = /^(.+)[/\\](\d+)$/.exec(dataDir ?? "");
+  return match !== null && match[2] === String(id) ? [match[1] ?? ""] : [];
 }
 
 function verdictLine(status: ClusterStatus, hints: Hints, paint: Paint): string {
@@ -225,7 +234,7 @@ function lostLines({ lost, voters, rows }: ClusterStatus, hints: Hints): string[
 function muteLines(row: StatusRow, mute: string, hints: Hints): readonly string[] {
   const line = `  node ${row.id} does not vote: ${mute}`;
   if (!row.lostData) return [line];
-  const renew = `${hints.command(`wipe ${row.id}`)}, then ${hints.up(row.id)}`;
+  const renew = `${hints.wipe(row.id, row)}, then ${hints.up(row.id, "", row)}`;
   return [
     line,
     `    ${placeText(row)}  Ctrl-C, ${renew}`,
@@ -237,10 +246,10 @@ function missingLine(row: StatusRow, hints: Hints, nowMs: WallMs): string {
   const since =
     row.lastHeardWallMs === null
       ? "not heard yet"
-      : `silent since ${momentOf(row.lastHeardWallMs, nowMs)}`;
+      : `${row.stopped ? "stopped at" : "silent since"} ${momentOf(row.lastHeardWallMs, nowMs)}`;
   if (hints.local !== null)
     return `  node ${row.id} ${since}: ${hints.up(row.id)} starts those that are missing`;
-  return `  node ${row.id} ${since}: ${placeText(row)}  ${hints.up(row.id)}`;
+  return `  node ${row.id} ${since}: ${placeText(row)}  ${hints.up(row.id, "", row)}`;
 }
 
 /** "on lab-08 (10.0.0.8)" */

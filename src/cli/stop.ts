@@ -5,7 +5,7 @@ import type { RaftCommand } from "./command.ts";
 import type { NodeId } from "../base/types.ts";
 import { type ExitCode, UsageError } from "./exit-codes.ts";
 import type { Hints } from "./hints.ts";
-import { nodesHere, type NodeHere } from "./local-nodes.ts";
+import { nodesNear, type NodeHere } from "./local-nodes.ts";
 import { FLAGS, parseNodeId, SettingsReader, type Parsed } from "./settings.ts";
 import { listOf } from "./wording.ts";
 import { CLIENT_FLAGS, withClient, type ClientSession } from "./with-client.ts";
@@ -31,7 +31,7 @@ export const stopCommand: RaftCommand = {
     reader.check();
     const kill = args["kill"] === true;
     const stop = async ({ client, cluster, hints }: ClientSession): Promise<ExitCode> => {
-      const target = typed ?? nodeOfThisMachine(nodesHere(context.machine), cluster, hints);
+      const target = typed ?? nodeOfThisMachine(nodesNear(context.machine), cluster, hints);
       if (target === "leader")
         context.terminal.say(stoppedText((await client.stopLeader({ kill })).id, true, kill));
       else {

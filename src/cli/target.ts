@@ -1,13 +1,16 @@
 /** Which cluster a command works on, with which key, asked for how: read from flags, environment
  *  and disk. */
 
+import { userAndHost } from "../base/hosts.ts";
 import type { ClusterKey } from "../transport/types.ts";
 import { openKey } from "../transport/key.ts";
+import { userAtHost } from "../transport/machine.ts";
 import { chooseCluster, DEFAULT_CLUSTER, type ClusterChoice } from "./cluster-choice.ts";
 import type { CommandContext } from "./command.ts";
 import { type ClusterFlags, Hints } from "./hints.ts";
 import { findKey } from "./key-file.ts";
 import { nodesHere, type NodeHere } from "./local-nodes.ts";
+import { typedPath } from "./places.ts";
 import { FLAGS, parseClusterName, parsePeers, type SettingsReader } from "./settings.ts";
 
 /** The flags of every command that needs a cluster. */
@@ -38,7 +41,8 @@ export function readStartTarget(
   otherwise: string | null,
 ): Target {
   const running = otherwise === null ? [] : [otherwise];
-  return targetOf(reader, context, () => running, nodesHere(context.machine));
+  const isElsewhere = reader.text("data-dir") !== null;
+  return targetOf(reader, context, () => running, nodesHere(context.machine), isElsewhere);
 }
 
 function runningIn(here: readonly NodeHere[]): readonly string[] {
@@ -50,6 +54,7 @@ function targetOf(
   context: CommandContext,
   runningHere: () => readonly string[],
   here: readonly NodeHere[],
+  isElsewhere = false,
 ): Target {
   const named = reader.read("cluster", parseClusterName, null);
   reader.check();
@@ -60,23 +65,35 @@ function targetOf(
     runningHere,
   });
   const key = found === null ? openKey(choice.cluster) : { ...found.key, cluster: choice.cluster };
-  const flags = flagsFor(choice, found?.key.cluster ?? null, here);
-  const hints = new Hints(context.executable, flags.up, null, flags);
+  const flags = flagsFor(choice, found?.key.cluster ?? null, here, isElsewhere);
+  const hints = new Hints(context.executable, flags.up, null, flags, {
+    typed: (path) => typedPath(context.machine, path),
+    host: userAndHost(userAtHost()).host,
+    directoryOf: () => null,
+    areElsewhere: false,
+    localDirectory: null,
+  });
   return { cluster: choice.cluster, key, hints };
 }
 
-/** What each kind of command needs to mean the same cluster as this one. */
+/** What each kind of command needs to mean the same cluster as this one. `isElsewhere`: its data is
+ *  where clients do not look for nodes. */
 export function flagsFor(
   { cluster, needsFlag }: ClusterChoice,
   fromKeyFile: string | null,
   here: readonly Pick<NodeHere, "cluster" | "held">[],
+  isElsewhere = false,
 ): ClusterFlags & { readonly up: string } {
   const flagIf = (isNeeded: boolean): string => (isNeeded ? ` --cluster ${cluster}` : "");
   if (cluster === fromKeyFile) return { up: "", client: "", data: "" };
   const others = here.filter((node) => node.cluster !== cluster);
   return {
     up: flagIf(needsFlag),
-    client: flagIf(needsFlag || others.some((node) => node.held !== null)),
+    client: flagIf(
+      needsFlag ||
+        others.some((node) => node.held !== null) ||
+        (isElsewhere && cluster !== DEFAULT_CLUSTER),
+    ),
     data: flagIf(cluster !== DEFAULT_CLUSTER || others.length > 0),
   };
 }

@@ -11,8 +11,8 @@ import {
 } from "../storage/real-disk.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
-import { heldBy, takenError } from "./local-nodes.ts";
-import { pathRules } from "./places.ts";
+import { heldBy, nodeIn, takenError } from "./local-nodes.ts";
+import { pathRules, typedPath } from "./places.ts";
 import { pause } from "./terminal.ts";
 import { runLocal } from "./up-local.ts";
 import type { UpSettings } from "./up-settings.ts";
@@ -33,10 +33,10 @@ export async function detach(settings: UpSettings, context: CommandContext): Pro
   const log = join(dirname(directory), settings.type === "node" ? `${id}.log` : "local.log");
   // A start that is bound to be refused leaves the running node's log alone.
   if (settings.type === "node") {
-    const { key, id: nodeId } = settings.node;
-    const held = heldBy(directory);
-    const here = { cluster: key.cluster, id: nodeId, directory, held };
-    if (held !== null) throw takenError(here, context.executable);
+    const { key, id: nodeId, dataDirTyped: typed } = settings.node;
+    const wanted = { cluster: key.cluster, id: nodeId, typed };
+    const here = nodeIn(directory, wanted) ?? { ...wanted, directory, held: heldBy(directory) };
+    if (here.held !== null) throw takenError(here, context.executable, wanted);
   } else {
     const ids = Array.from({ length: settings.count }, (_, at) => at + 1);
     const allRun = ids.every((each) => heldBy(settings.directoryOf(each)) !== null);
@@ -65,14 +65,14 @@ export async function detach(settings: UpSettings, context: CommandContext): Pro
     const code = early === null ? "by a signal" : `exit ${early}`;
     const words = lastWords(readEnd(log, before, LAST_WORDS_BYTES));
     throw new CommandError(
-      [...words, `it ended at once (${code}); log in ${log}`].join("\n"),
+      [...words, `it ended at once (${code}); log in ${typedPath(machine, log)}`].join("\n"),
       (early ?? 1) as ExitCode,
     );
   }
   child.unref();
   await terminal.out(`${child.pid}\n`);
   terminal.say(
-    `runs in the background, process ${child.pid}; log in ${log}; ${settings.hints.command(settings.type === "node" ? `stop ${id}` : "status")}`,
+    `runs in the background, process ${child.pid}; log in ${typedPath(machine, log)}; ${settings.hints.command(settings.type === "node" ? `stop ${id}` : "status")}`,
   );
   return 0;
 }

@@ -8,7 +8,7 @@ import type { NodeId, WallMs } from "../base/types.ts";
 import type { NodeEvent } from "../node/events.ts";
 import type { CommandContext } from "./command.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
-import { Hints } from "./hints.ts";
+import type { Hints } from "./hints.ts";
 import { foundersIn, heldBy } from "./local-nodes.ts";
 import { createNarrator, readyLine, type Narrator } from "./narrate.ts";
 import { parseEventLine } from "./up-child.ts";
@@ -68,12 +68,12 @@ export function refuseOtherSize({ count, cluster, hints, directoryOf }: LocalSet
     const isLocal = founders.every((founder, at) => founder === at + 1);
     if (isLocal && founders.length === count) return;
     const size = founders.length;
-    const goOn = isLocal ? new Hints(hints.executable, hints.clusterFlag, size).up(1) : null;
+    const goOn = isLocal ? hints.forLocal(size).up(1) : null;
     const lines = [
       `there is a cluster ${cluster} of ${numberWord(size)} here already (${nodesText(founders)})`,
       ...(goOn === null ? [] : [`  go on with it:     ${goOn}`]),
       `  another beside it: ${hints.executable} up --local ${count} --cluster NAME`,
-      `  begin anew:        ${hints.command(`wipe ${id}`)}, and so for each of its nodes`,
+      `  begin anew:        ${hints.wipe(id)}, and so for each of its nodes`,
     ];
     throw new CommandError(lines.join("\n"), 8);
   }

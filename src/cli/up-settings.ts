@@ -8,7 +8,14 @@ import type { RaftTimings } from "../raft/types.ts";
 import { LOCAL_CLUSTER } from "./cluster-choice.ts";
 import type { CommandArguments, CommandContext } from "./command.ts";
 import type { Hints } from "./hints.ts";
-import { absolutePath, nodeDirectory, pathRules } from "./places.ts";
+import {
+  absolutePath,
+  type Machine,
+  maybeStateDirectory,
+  pathRules,
+  stateDirectory,
+  typedPath,
+} from "./places.ts";
 import {
   DEFAULT_SIZE,
   FLAGS,
@@ -111,11 +118,14 @@ function readNode(reader: SettingsReader, id: NodeId, context: CommandContext): 
   const peers = readPeers(reader);
   const multicastPort = reader.multicastPort();
   const target = checkedTarget(reader, context, null);
-  const typedDirectory = reader.text("data-dir");
+  const place = placeOf(reader.text("data-dir"), target.cluster, String(id), machine);
   const isChild = (machine.environment[CHILD_VARIABLE] ?? "") !== "";
   return {
     type: "node",
-    hints: target.hints,
+    hints: target.hints.withPlaces({
+      directoryOf: (of) => (of === id && place.isElsewhere ? place.directory : null),
+      areElsewhere: place.isElsewhere,
+    }),
     detach: reader.on("detach"),
     isChild,
     node: {
@@ -124,10 +134,8 @@ function readNode(reader: SettingsReader, id: NodeId, context: CommandContext): 
       foundersTyped: reader.typed("size") || reader.typed("voters"),
       key: target.key,
       peers,
-      dataDir:
-        typedDirectory === null
-          ? nodeDirectory(machine, target.cluster, id)
-          : absolutePath(machine, typedDirectory),
+      dataDir: place.directory,
+      dataDirTyped: place.isElsewhere ? typedPath(machine, place.directory) : null,
       listen,
       port,
       http,
@@ -157,8 +165,8 @@ function readLocal(
   }
   readTimings(reader);
   const target = checkedTarget(reader, context, LOCAL_CLUSTER);
-  const typedDirectory = reader.text("data-dir");
-  const base = typedDirectory === null ? null : absolutePath(machine, typedDirectory);
+  const place = placeOf(reader.text("data-dir"), target.cluster, "", machine);
+  const directoryOf = (id: NodeId): string => pathRules(machine).join(place.directory, String(id));
   const passedOn = (["heartbeat", "election", "key-file"] as const).flatMap((flag) => {
     const text = reader.text(flag);
     return text === null ? [] : [`--${flag}=${text}`];
@@ -167,15 +175,31 @@ function readLocal(
     type: "local",
     count,
     cluster: target.cluster,
-    hints: target.hints.forLocal(count),
+    hints: target.hints.forLocal(count).withPlaces({
+      directoryOf: (id) => (place.isElsewhere ? directoryOf(id) : null),
+      localDirectory: place.isElsewhere ? place.directory : null,
+    }),
     detach: reader.on("detach"),
     isChild: false,
-    directoryOf: (id) =>
-      base === null
-        ? nodeDirectory(machine, target.cluster, id)
-        : pathRules(machine).join(base, String(id)),
+    directoryOf,
     passedOn: reader.on("verbose") ? [...passedOn, "--verbose"] : passedOn,
   };
+}
+
+/** The directory `name` of a cluster: in the usual place, or the one that was typed. Throws a
+ *  CommandError when there is no usual place and none was typed. */
+function placeOf(
+  typed: string | null,
+  cluster: string,
+  name: string,
+  machine: Machine,
+): { readonly directory: string; readonly isElsewhere: boolean } {
+  const { join } = pathRules(machine);
+  if (typed === null)
+    return { directory: join(stateDirectory(machine), cluster, name), isElsewhere: false };
+  const directory = absolutePath(machine, typed);
+  const state = maybeStateDirectory(machine);
+  return { directory, isElsewhere: state === null || join(state, cluster, name) !== directory };
 }
 
 /** All problems of flags are said before any of files. */

@@ -9,7 +9,13 @@ import type { RaftCommand } from "./command.ts";
 import { CommandError, UsageError } from "./exit-codes.ts";
 import { Hints } from "./hints.ts";
 import { nodeIn, nodesHere, takenError, type NodeHere } from "./local-nodes.ts";
-import { absolutePath } from "./places.ts";
+import {
+  absolutePath,
+  type Machine,
+  maybeStateDirectory,
+  nodeDirectory,
+  typedPath,
+} from "./places.ts";
 import { FLAGS, SettingsReader } from "./settings.ts";
 import { renderTable, type Column } from "./table.ts";
 import { plain } from "./terminal.ts";
@@ -49,7 +55,7 @@ export const verifyCommand: RaftCommand = {
       const text =
         report === null
           ? `node ${node.id} of cluster ${node.cluster} runs: not checked`
-          : renderReport(node.directory, report, context.executable);
+          : renderReport(node.directory, report, context.executable, dataFlag(node, machine));
       await terminal.out(`${text}\n`);
     }
     return isSound ? 0 : 7;
@@ -71,6 +77,13 @@ export function nodesUnder(directory: string, cluster: string | null, levels = 2
   return listDirectories(directory).flatMap((name) =>
     nodesUnder(join(directory, name), cluster, levels - 1),
   );
+}
+
+/** What a command needs to mean this directory: nothing where it would look anyway. */
+function dataFlag({ cluster, id, directory }: NodeHere, machine: Machine): string {
+  const state = maybeStateDirectory(machine);
+  const isUsual = state !== null && directory === nodeDirectory(machine, cluster, id);
+  return isUsual ? "" : ` --data-dir ${typedPath(machine, directory)}`;
 }
 
 function verifyOne(node: NodeHere): DirectoryReport {
@@ -98,6 +111,7 @@ export function renderReport(
   directory: string,
   report: DirectoryReport,
   executable: string,
+  flag = "",
 ): string {
   const { identity, files, ok } = report;
   if (files.length === 0) return `${directory}: no data of raft`;
@@ -110,21 +124,26 @@ export function renderReport(
     );
   if (files.some((file) => file.verdict === "prepared"))
     reasons.push("  prepared: room that was made ready for the next entries, still empty");
-  const verdict = ok ? "sound" : damagedText(report, executable);
+  const verdict = ok ? "sound" : damagedText(report, executable, flag);
   return [`${who}${directory}`, renderTable(COLUMNS, files, plain), ...reasons, verdict].join("\n");
 }
 
 /** Entries come back from another member's copy when they are read; without identity, hard state or
  *  a segment's head a node does not start. */
-function damagedText({ identity, files }: DirectoryReport, executable: string): string {
+function damagedText(
+  { identity, files }: DirectoryReport,
+  executable: string,
+  flag: string,
+): string {
   const id = identity?.id ?? "ID";
   const refused = files.some(
     ({ verdict, firstIndex }) => verdict === "damaged" && firstIndex === null,
   );
   const cluster = identity?.cluster ?? DEFAULT_CLUSTER;
   const hints = new Hints(executable, cluster === DEFAULT_CLUSTER ? "" : ` --cluster ${cluster}`);
-  const up = `${executable} up --id ${id}${hints.clusterFlag}`;
-  const [wipe, replace] = [hints.command(`wipe ${id}`), hints.command(`members replace ${id}`)];
+  const up = `${executable} up --id ${id}${hints.clusterFlag}${flag}`;
+  const wipe = `${executable} wipe ${id}${hints.clusterFlag}${flag}`;
+  const replace = hints.command(`members replace ${id}`);
   return refused
     ? "damaged: this node does not start again with it. To let it back in empty: " +
         `${wipe}, ${up}, then on another node ${replace}`

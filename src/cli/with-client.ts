@@ -8,7 +8,8 @@ import type { CommandArguments, CommandContext } from "./command.ts";
 import { nobodyAnswersJson, nobodyAnswersText } from "./errors.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
 import type { Hints } from "./hints.ts";
-import { dataOf, nodesHere, rememberedAddresses } from "./local-nodes.ts";
+import { dataOf, nodesHere, nodesNear, rememberedAddresses } from "./local-nodes.ts";
+import { typedPath } from "./places.ts";
 import { CLIENT_TIMEOUT_MS, FLAGS, parseDuration, SettingsReader } from "./settings.ts";
 import { readPeers, readStartTarget, readTarget, TARGET_FLAGS } from "./target.ts";
 
@@ -97,12 +98,15 @@ function explained(
 ): unknown {
   if (!(error instanceof RaftError)) return error;
   if (error.nobody === null) return new CommandError(error.message, error.exitCode);
-  const here = nodesHere(context.machine)
+  const { machine } = context;
+  const usual = new Set(nodesHere(machine).map(({ directory }) => directory));
+  const here = nodesNear(machine)
     .filter((node) => node.cluster === error.nobody?.cluster)
     .map(({ id, held, directory }) => {
       const data = held === null ? dataOf(directory) : null;
       const { entries = null, lastUsedMs = null } = data ?? {};
-      return { id, running: held !== null, entries, lastUsedMs };
+      const elsewhere = usual.has(directory) ? null : typedPath(machine, directory);
+      return { id, running: held !== null, directory: elsewhere, entries, lastUsedMs };
     });
   return new CommandError(
     nobodyAnswersText(error.nobody, here, command, hints, wanted),

@@ -71,7 +71,7 @@ export class Inquiry {
       const late =
         nowMs - startedMs >= timeoutMs || (firstMs !== null && nowMs - firstMs >= STATUS_GRACE_MS);
       if (late || isComplete([...heard.values()])) break;
-      await this.#sleep(STATUS_POLL_MS);
+      await this.#sleep(Math.min(STATUS_POLL_MS, startedMs + timeoutMs - nowMs));
     }
     this.#host.throwConflict();
     if (heard.size === 0) throw nobodyAnswers(this.#host.around(startedMs));

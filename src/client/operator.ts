@@ -145,7 +145,8 @@ export class Operator {
   async #promoteWhenCaughtUp(id: NodeId, deadlineMs: MonotonicMs): Promise<Configuration> {
     for (;;) {
       try {
-        return await this.change({ type: "promote", id }, STEP_MS);
+        const leftMs = Math.max(1, deadlineMs - this.#now());
+        return await this.change({ type: "promote", id }, Math.min(STEP_MS, leftMs));
       } catch (error) {
         if (!isRefusedChange(error)) throw error;
         if (this.#now() >= deadlineMs) {

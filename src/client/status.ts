@@ -149,6 +149,7 @@ function reachableRow(
         : Math.max(0, leader.commitIndex - report.commitIndex),
     lastContactMs: leads ? null : (seen?.lastContactMs ?? null),
     lastHeardWallMs: seen?.lastHeardWallMs ?? null,
+    stopped: false,
     rttMs: leads ? null : (seen?.rttMs ?? rttMs),
     fsyncMs: report.syncMs,
     address: report.address,
@@ -159,6 +160,7 @@ function reachableRow(
     mute: report.mute,
     lostData: report.lostData,
     networkDisk: report.networkDisk,
+    dataDir: report.dataDir,
   };
 }
 
@@ -179,6 +181,8 @@ function unreachableRow(
     lag: leader === null || lastIndex === null ? null : Math.max(0, leader.commitIndex - lastIndex),
     lastContactMs: seen?.lastContactMs ?? null,
     lastHeardWallMs: seen?.lastHeardWallMs ?? null,
+    stopped: seen?.stopped ?? false,
+    dataDir: seen?.dataDir ?? null,
     address: seen?.address ?? null,
     host: hostOf(seen?.userHost ?? null),
   };
@@ -219,6 +223,7 @@ function unheardStrangers(
 function strangerRow(peer: PeerReport): StatusRow {
   return {
     ...emptyRow(peer.id, "none", "outside"),
+    dataDir: peer.dataDir,
     lastContactMs: peer.lastContactMs,
     rttMs: peer.rttMs,
     address: peer.address,
@@ -246,6 +251,7 @@ function emptyRow(id: NodeId, member: StatusRow["member"], role: StatusRow["role
     lag: null,
     lastContactMs: null,
     lastHeardWallMs: null,
+    stopped: false,
     rttMs: null,
     fsyncMs: null,
     address: null,
@@ -256,6 +262,7 @@ function emptyRow(id: NodeId, member: StatusRow["member"], role: StatusRow["role
     mute: null,
     lostData: false,
     networkDisk: false,
+    dataDir: null,
   };
 }
 
@@ -282,6 +289,7 @@ export function isComplete(heard: readonly Heard[]): boolean {
   return expected.every((id) => {
     if (reports.some((report) => report.id === id)) return true;
     const seen = lastSeen(id, leader === null ? reports : [leader]);
-    return seen === null || seen.lastContactMs === null || seen.lastContactMs >= ALIVE_MS;
+    if (seen === null || seen.lastContactMs === null || seen.stopped) return true;
+    return seen.lastContactMs >= ALIVE_MS;
   });
 }

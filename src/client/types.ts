@@ -90,6 +90,8 @@ export interface StatusRow {
   readonly lag: number | null;
   readonly lastContactMs: number | null;
   readonly lastHeardWallMs: WallMs | null;
+  /** Unreachable because it was stopped in order: it said goodbye. */
+  readonly stopped: boolean;
   readonly rttMs: number | null;
   readonly fsyncMs: number | null;
   readonly address: Address | null;
@@ -102,6 +104,8 @@ export interface StatusRow {
   /** Its disk lost what it had acknowledged: it must be wiped and replaced. */
   readonly lostData: boolean;
   readonly networkDisk: boolean;
+  /** Where its data is; null: in the usual place, or nobody knows. */
+  readonly dataDir: string | null;
 }
 
 export interface ClusterStatus {

@@ -6,7 +6,7 @@ import type { ClusterId, FoundingRecord, MonotonicMs, NodeId, WallMs } from "../
 import type { HardState } from "../raft/types.ts";
 import { DiskFailure, isFull } from "../storage/disk-error.ts";
 import { clusterIdOf } from "../storage/founding.ts";
-import { openIdentity, writeIdentity } from "../storage/identity.ts";
+import { openIdentity, readIdentity, writeIdentity } from "../storage/identity.ts";
 import { inspectDisk } from "../storage/inspect.ts";
 import type { DirectoryLock, LockHolder } from "../storage/lock.ts";
 import {
@@ -29,6 +29,8 @@ const REMEMBER_MS = 1_000;
 
 export interface DataDirectoryOptions {
   readonly path: string;
+  /** What a person types after --data-dir to mean it; null: it is the usual place. */
+  readonly typed: string | null;
   readonly cluster: string;
   readonly id: NodeId;
   readonly dice: Dice;
@@ -58,13 +60,15 @@ export interface Past {
 
 /** Locks the directory and reads whose it is. Throws StartError with a sentence (exit 7 or 8). */
 export function openDataDirectory(options: DataDirectoryOptions): DataDirectory {
-  const { path, cluster, id, executable } = options;
+  const { path, ground } = options;
   const sinceMs = options.clock.wallMs();
   const { user, host } = userAndHost(options.userHost);
   const holder: Holder = { user, host, address: "", sinceMs };
-  const taken = refusing(path, () => options.ground.lock(path, holder));
-  if (!taken.ok)
-    throw new StartError(heldSentence(taken.holder, { path, cluster, id, executable }), 8);
+  const taken = refusing(path, () => ground.lock(path, holder));
+  if (!taken.ok) {
+    const owner = ownerOf(ground.openDisk(path)) ?? options;
+    throw new StartError(heldSentence(taken.holder, options, owner), 8);
+  }
   try {
     return refusing(path, () => openLocked(options, taken.lock, holder));
   } catch (error) {
@@ -73,12 +77,18 @@ export function openDataDirectory(options: DataDirectoryOptions): DataDirectory 
   }
 }
 
+/** Whose directory it is, by its own word; null when it does not say. */
+function ownerOf(disk: Disk): Identity | null {
+  const read = readIdentity(disk);
+  return read === null ? null : read.ok ? read.identity : read.found;
+}
+
 function openLocked(
   options: DataDirectoryOptions,
   lock: DirectoryLock,
   holder: Holder,
 ): DataDirectory {
-  const { path, cluster, id, executable } = options;
+  const { path, cluster, id } = options;
   const disk = options.ground.openDisk(path);
   const before = inspectDisk(disk);
   const opened = openIdentity(disk, {
@@ -89,7 +99,7 @@ function openLocked(
   });
   if (!opened.ok) {
     const exitCode = opened.problem === "unreadable" ? 7 : 8;
-    throw new StartError(identitySentence(opened, { path, cluster, id, executable }), exitCode);
+    throw new StartError(identitySentence(opened, options), exitCode);
   }
   const past: Past | null =
     opened.fresh || before === null || before.identity === null
@@ -247,12 +257,13 @@ export class DataDirectory {
   }
 
   #problemSentence({ problem, reason, file, offset }: StoreProblem): string {
-    const { path, id, cluster, executable } = this.#options;
+    const { path, typed, id, cluster, executable } = this.#options;
     const where = `${path}/${file}`;
     if (problem === "refused") return `cannot open ${path}: ${reason}`;
     const flag = named(cluster);
+    const own = `${flag}${typed === null ? "" : ` --data-dir ${typed}`}`;
     const next =
-      `Let this node back in empty: ${executable} wipe ${id}${flag}, then ${executable} up --id ${id}${flag}, ` +
+      `Let this node back in empty: ${executable} wipe ${id}${own}, then ${executable} up --id ${id}${own}, ` +
       `then on any other node of cluster ${cluster} ${executable} members replace ${id}${flag}`;
     return problem === "damaged"
       ? `storage damaged: ${where} at offset ${offset}: ${reason}. Nothing was changed. ${next}`

@@ -9,6 +9,8 @@ export interface PeerName {
   readonly id: NodeId;
   readonly userHost: string | null;
   readonly address: Address | null;
+  /** Where its data is; null: in the usual place, or nobody knows. */
+  readonly dataDir: string | null;
 }
 
 /** Why a founder is not heard, as far as was measured. */
@@ -106,6 +108,7 @@ export type NodeEvent =
   | {
       readonly type: "peer unreachable";
       readonly peer: PeerName;
+      /** It said goodbye. */ readonly stopped: boolean;
       readonly sinceWallMs: WallMs;
       readonly votersLeft: number;
       readonly voters: number;

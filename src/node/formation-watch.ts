@@ -118,7 +118,7 @@ function hearsCluster({ discovery, cluster, ownKeyTag }: FormationSurroundings):
 function eventOf(obstacle: FormationObstacle, around: FormationSurroundings): NodeEvent | null {
   const names = (hellos: readonly NodeHello[]): PeerName[] => hellos.map(around.nameOf);
   const first = (hellos: readonly NodeHello[]): PeerName =>
-    names(hellos)[0] ?? { id: 0, userHost: null, address: null };
+    names(hellos)[0] ?? { id: 0, userHost: null, address: null, dataDir: null };
   switch (obstacle.type) {
     case "other founders":
       return {

@@ -212,6 +212,7 @@ export class MemberWatch {
           name: around.nameOf(member.id),
           voter: member.role === "voter",
           lastHeardMs,
+          stopped: connection === undefined && memory?.stopped === true,
           matchIndex,
           heldIndex: connection?.remote.kind === "node" ? connection.remote.hello.lastIndex : 0,
         };

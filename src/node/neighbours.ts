@@ -1,7 +1,13 @@
 /** Whom this node knows: where they were met, what they last said, and who of them leads. */
 
 import { type Address, isLoopback } from "../base/hosts.ts";
-import type { FoundingRecord, Incarnation, MonotonicMs, NodeId } from "../base/types.ts";
+import type {
+  FoundingRecord,
+  Incarnation,
+  MonotonicMs,
+  NodeId,
+  NodeIdentity,
+} from "../base/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { LeaderHint } from "../transport/requests.ts";
 import type { Connection, Endpoint, NodeHello, UdpSocket } from "../transport/types.ts";
@@ -55,12 +61,22 @@ export class Neighbours {
   remember(hello: NodeHello, address: Address, nowMs: MonotonicMs): void {
     if (this.#isImpostor(hello)) return;
     const lastHeardWallMs = this.#parts.clock.wallMs();
-    this.memories.set(hello.id, { hello, address, lastHeardMs: nowMs, lastHeardWallMs });
+    const before = this.memories.get(hello.id);
+    // A greeting that its goodbye has overtaken is no return.
+    const stopped = before?.stopped === true && before.hello.bootId === hello.bootId;
+    const heard = { lastHeardMs: nowMs, lastHeardWallMs };
+    this.memories.set(hello.id, { hello, address, stopped, ...heard });
     // Another cluster of this name is not looked for on the next network.
     const own = this.#parts.directory.identity.founding;
     const isForeign = own !== null && hello.founding !== null && !sameRecord(own, hello.founding);
     if (!isForeign) this.#parts.directory.rememberAddress(hello.id, address);
     this.#contacts.add(address);
+  }
+
+  /** That process said goodbye. */
+  left({ id, bootId }: NodeIdentity): void {
+    const memory = this.memories.get(id);
+    if (memory?.hello.bootId === bootId) memory.stopped = true;
   }
 
   /** A process under a member's id with other data does not take that member's place in memory. */
@@ -148,13 +164,16 @@ export class Neighbours {
   /** A node as people know it, from what was heard last. */
   nameOf(id: NodeId): PeerName {
     if (id === this.#parts.options.id) {
-      return { id, userHost: this.#parts.userHost, address: this.ownAddress() };
+      const { userHost, options } = this.#parts;
+      const dataDir = options.dataDirTyped === null ? null : options.dataDir;
+      return { id, userHost, address: this.ownAddress(), dataDir };
     }
     const remote = this.#endpoint().nodeConnection(id)?.remote;
     if (remote?.kind === "node") {
       // Two nodes of one machine meet over loopback; people know the machine by its other address.
       const address = isLoopback(remote.address.host) ? remote.hello.addresses[0] : null;
-      return { id, userHost: remote.hello.userHost, address: address ?? remote.address };
+      const { userHost, dataDir } = remote.hello;
+      return { id, userHost, address: address ?? remote.address, dataDir };
     }
     const memory = this.memories.get(id);
     const hello = memory?.hello ?? this.#formation.metAs(id)[0]?.hello;
@@ -162,6 +181,7 @@ export class Neighbours {
       id,
       userHost: hello?.userHost ?? null,
       address: memory?.address ?? hello?.addresses[0] ?? null,
+      dataDir: hello?.dataDir ?? null,
     };
   }
 

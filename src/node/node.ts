@@ -25,6 +25,7 @@ export async function startNodeIn(world: NodeWorld, options: NodeOptions): Promi
   const bootId = randomId(discovery.dice);
   const directory = openDataDirectory({
     path: options.dataDir,
+    typed: options.dataDirTyped,
     cluster: options.key.cluster,
     id: options.id,
     dice: discovery.dice,

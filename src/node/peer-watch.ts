@@ -13,6 +13,8 @@ export interface PeerSight {
   readonly voter: boolean;
   /** null: never in this process. */
   readonly lastHeardMs: MonotonicMs | null;
+  /** It said goodbye. */
+  readonly stopped: boolean;
   /** The leader's matchIndex for it; null where this node does not lead. */
   readonly matchIndex: LogIndex | null;
   /** The last entry that it held when it was met, by its own word; 0 if it was not. */
@@ -43,7 +45,7 @@ export class PeerWatch {
   ): NodeEvent[] {
     const events: NodeEvent[] = [];
     const silent = (peer: PeerSight): boolean =>
-      peer.lastHeardMs === null || nowMs - peer.lastHeardMs > this.#silentAfterMs;
+      peer.stopped || peer.lastHeardMs === null || nowMs - peer.lastHeardMs > this.#silentAfterMs;
     const voters = peers.filter((peer) => peer.voter).length + (selfVotes ? 1 : 0);
     const votersLeft = voters - peers.filter((peer) => peer.voter && silent(peer)).length;
     for (const peer of peers) {
@@ -56,6 +58,7 @@ export class PeerWatch {
           events.push({
             type: "peer unreachable",
             peer: peer.name,
+            stopped: peer.stopped,
             sinceWallMs: wallMs - silentMs,
             votersLeft,
             voters,

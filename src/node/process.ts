@@ -216,6 +216,7 @@ export class NodeProcess implements RunningNode {
     if (remote.kind !== "node") return;
     if (frame.type === "fence") return this.#founding.takeFence(remote.hello, frame);
     if (frame.type === "bye") {
+      this.#neighbours.left(remote.identity);
       this.#founding.lost(remote.identity.bootId);
       return this.#endpoint.drop(connection);
     }
@@ -226,7 +227,8 @@ export class NodeProcess implements RunningNode {
   takeDouble(hello: NodeHello, address: Address, again: boolean): void {
     const outcome = claimOfId(this.hello(), hello);
     if (outcome === "same" || (again && outcome === "mine") || this.#over) return;
-    const other: PeerName = { id: hello.id, userHost: hello.userHost, address };
+    const { id, userHost, dataDir } = hello;
+    const other: PeerName = { id, userHost, address, dataDir };
     const sinceWallMs = this.#parts.clock.wallMs() - hello.uptimeMs;
     const keeps = outcome === "mine";
     const record = hello.founding ?? this.hello().founding;

@@ -5,21 +5,30 @@ import type { LockHolder } from "../storage/lock.ts";
 import { isSuspended, machineBootId } from "../storage/real-disk.ts";
 import type { IdentityProblem } from "../storage/types.ts";
 
-export interface Refused {
-  readonly path: string;
+/** A node as its directory names it. */
+export interface Owner {
   readonly cluster: string;
   readonly id: NodeId;
+}
+
+/** What was asked for. */
+export interface Refused extends Owner {
+  readonly path: string;
+  /** What a person types after --data-dir to mean it; null: it is the usual place. */
+  readonly typed: string | null;
   /** "./raft" */
   readonly executable: string;
 }
 
 /** Somebody else holds the lock: here, suspended here, or on another machine that shares the
- *  directory. */
+ *  directory. `owner`: whose it is, which may be another node than the one that was to start. */
 export function heldSentence(
   holder: LockHolder | null,
-  { path, cluster, id, executable }: Refused,
+  { path, typed, cluster, id, executable }: Refused,
+  owner: Owner,
 ): string {
-  if (holder === null) return `${path} is in use by another process, which left no name`;
+  const shown = typed ?? path;
+  if (holder === null) return `${shown} is in use by another process, which left no name`;
   const { host, address, pid, sinceMs, machineBootId: theirs } = holder;
   if (theirs !== null && theirs !== machineBootId()) {
     const at = address === "" ? host : `${host} (${address.split(":")[0] ?? ""})`;
@@ -28,35 +37,45 @@ export function heldSentence(
       `Give this machine its own id: ${executable} up --id ${id + 1}${named(cluster)}`
     );
   }
+  const isWanted = owner.id === id && owner.cluster === cluster;
+  const node = `node ${owner.id} of cluster ${owner.cluster}`;
+  const who = isWanted ? node : `${shown} belongs to ${node}, which`;
   if (isSuspended(pid)) {
-    return `node ${id} of cluster ${cluster} is suspended (Ctrl-Z), pid ${pid}: type fg in its terminal, or kill -9 ${pid}`;
+    return `${who} is suspended (Ctrl-Z), pid ${pid}: type fg in its terminal, or kill -9 ${pid}`;
   }
+  const flag = named(owner.cluster);
   return (
-    `node ${id} of cluster ${cluster} already runs here: pid ${pid}, since ${timeOfDay(sinceMs)}.    ` +
-    `See it: ${executable} status${named(cluster)}    Stop it: ${executable} stop ${id}${named(cluster)}`
+    `${who} already runs here: pid ${pid}, since ${timeOfDay(sinceMs)}.    ` +
+    `See it: ${executable} status${flag}    Stop it: ${executable} stop ${owner.id}${flag}`
   );
 }
 
 /** The directory is somebody else's, a copy, or cannot be read. */
 export function identitySentence(
   problem: IdentityProblem,
-  { path, id, executable }: Refused,
+  { path, typed, cluster, id, executable }: Refused,
 ): string {
   const { found, reason } = problem;
+  const shown = typed ?? path;
+  const dataFlag = typed === null ? "" : ` --data-dir ${typed}`;
+  const wipe = `${executable} wipe${typed === null ? ` ${id}${named(cluster)}` : dataFlag}`;
   switch (problem.problem) {
     case "copied":
       return (
-        `${path}: ${reason}, so it may not speak as node ${id}: two nodes with one memory could vote twice. ` +
-        `Start the original, or make this one fresh: ${executable} wipe --data-dir ${path}`
+        `${shown}: ${reason}, so it may not speak as node ${id}: two nodes with one memory could vote twice. ` +
+        `Start the original, or make this one fresh: ${wipe}`
       );
     case "unreadable":
-      return `storage damaged: ${path}: ${reason}. Nothing was changed. To start this node empty: ${executable} wipe --data-dir ${path}`;
+      return `storage damaged: ${shown}: ${reason}. Nothing was changed. To start this node empty: ${wipe}`;
     case "other cluster":
-    case "other id":
+    case "other id": {
+      const clusterFlag =
+        found?.cluster === cluster ? named(cluster) : ` --cluster ${found?.cluster}`;
       return (
-        `${path}: ${reason}. Start that one: ${executable} up --id ${found?.id ?? id} --cluster ${found?.cluster ?? ""}; ` +
+        `${shown}: ${reason}. Start that one: ${executable} up --id ${found?.id ?? id}${clusterFlag}${dataFlag}; ` +
         `or name another directory: --data-dir DIR`
       );
+    }
   }
 }
 

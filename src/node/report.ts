@@ -13,6 +13,8 @@ export interface PeerMemory {
   readonly address: { readonly host: string; readonly port: number };
   lastHeardMs: MonotonicMs;
   lastHeardWallMs: WallMs;
+  /** It said goodbye and was not met again since. */
+  stopped: boolean;
 }
 
 export type ReportBasis = Omit<
@@ -94,6 +96,8 @@ export function peerReports(
       rttMs: connection?.rttMs ?? null,
       lastContactMs: lastHeardMs === null ? null : Math.max(0, nowMs - lastHeardMs),
       lastHeardWallMs: memory?.lastHeardWallMs ?? null,
+      stopped: connection === undefined && memory?.stopped === true,
+      dataDir: memory?.hello.dataDir ?? null,
       matchIndex:
         seen === undefined && progress === undefined
           ? null
@@ -126,6 +130,8 @@ function impostors(
         rttMs,
         lastContactMs: Math.max(0, nowMs - lastHeardMs),
         lastHeardWallMs: null,
+        stopped: false,
+        dataDir: remote.hello.dataDir,
         matchIndex: null,
         term: null,
         member: false,

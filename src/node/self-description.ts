@@ -65,6 +65,7 @@ export class SelfDescription {
       receiveWindowBytes: this.#about.receiveWindowBytes,
       userHost,
       uptimeMs: Math.floor(nowMs - this.#about.startedMs),
+      dataDir: placeOf(options),
     };
   }
 
@@ -114,7 +115,7 @@ export class SelfDescription {
         executable: options.executable,
         networkDisk: directory.networkDisk,
         acceptsEntries: member?.log.acceptsEntries ?? true,
-        dataDir: options.dataDir,
+        dataDir: placeOf(options),
       },
       status,
       (member?.log.baseIndex ?? 0) + 1,
@@ -141,4 +142,9 @@ export class SelfDescription {
     if (view.standing === "outside") return { type: "outside" };
     return { type: "waiting", for: view.waitingFor };
   }
+}
+
+/** null: in the usual place. */
+function placeOf({ dataDir, dataDirTyped }: NodeOptions): string | null {
+  return dataDirTyped === null ? null : dataDir;
 }

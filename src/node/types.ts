@@ -18,6 +18,8 @@ export interface NodeOptions {
   /** HOST, HOST:PORT or ID=HOST:PORT. */
   readonly peers: readonly string[];
   readonly dataDir: string;
+  /** What a person types after --data-dir to mean that directory; null: it is the usual place. */
+  readonly dataDirTyped: string | null;
   /** Address to bind; null: all interfaces (0.0.0.0). */
   readonly listen: string | null;
   /** null: 7400 + id, or any free one when that is taken. */

@@ -131,6 +131,7 @@ export class Cluster {
         key,
         peers: [],
         dataDir: `/raft/${id}`,
+        dataDirTyped: null,
         listen: null,
         port: null,
         http: null,

@@ -14,6 +14,11 @@ const ADDRESSES_MAX = 4;
 const VERSION_CHARACTERS_MAX = 32;
 const USER_HOST_CHARACTERS_MAX = 64;
 const CLUSTER_CHARACTERS_MAX = 32;
+/** Of a directory's path; a longer one is not told. */
+const DIRECTORY_BYTES_MAX = 128;
+/** Founders of the record and those met, together: with more of them there is no room for a
+ *  directory beside them in a datagram of 1,200 bytes. */
+const NAMED_BESIDE_DIRECTORY_MAX = 24;
 const TIMING_MS_MAX = 600_000;
 /** Feature bits from here up are required: who does not know one must not speak. None is defined
  *  yet. */
@@ -83,7 +88,14 @@ export function encodeHello(hello: NodeHello): Wire {
     hello.receiveWindowBytes,
     hello.userHost.slice(0, USER_HOST_CHARACTERS_MAX),
     Math.round(hello.uptimeMs),
+    directoryToTell(hello),
   ];
+}
+
+function directoryToTell({ dataDir, founding, met }: NodeHello): string | null {
+  const named = (founding?.founders.length ?? 0) + met.length;
+  if (dataDir === null || named > NAMED_BESIDE_DIRECTORY_MAX) return null;
+  return isTellable(dataDir) ? dataDir : null;
 }
 
 export function readHello(parent: FieldReader): NodeHello {
@@ -108,7 +120,19 @@ export function readHello(parent: FieldReader): NodeHello {
     receiveWindowBytes: reader.u32(),
     userHost: reader.text(USER_HOST_CHARACTERS_MAX),
     uptimeMs: reader.count(),
+    dataDir: reader.isNull() ? null : readDirectory(reader),
   }));
+}
+
+/** It is shown in commands that people paste: no control or formatting characters. */
+function isTellable(directory: string): boolean {
+  return Buffer.byteLength(directory) <= DIRECTORY_BYTES_MAX && !/\p{C}/u.test(directory);
+}
+
+function readDirectory(reader: FieldReader): string {
+  const directory = reader.text(DIRECTORY_BYTES_MAX);
+  if (!isTellable(directory)) reader.refuse("not a directory's path");
+  return directory;
 }
 
 function versionProblem(wireMin: number, wireMax: number, features: number): string | null {

@@ -57,7 +57,7 @@ function readReport(reader: JsonReader): NodeReport {
     lostData: reader.flag("lostData"),
     networkDisk: reader.flag("networkDisk"),
     acceptsEntries: reader.flag("acceptsEntries"),
-    dataDir: reader.text("dataDir"),
+    dataDir: reader.maybe("dataDir", (name) => reader.text(name)),
     peers: reader.list("peers").map((peer) => readPeer(new JsonReader(peer, reader))),
   };
 }
@@ -71,6 +71,8 @@ function readPeer(reader: JsonReader): PeerReport {
     rttMs: reader.maybe("rttMs", (name) => reader.number(name)),
     lastContactMs: reader.maybe("lastContactMs", (name) => reader.number(name)),
     lastHeardWallMs: reader.maybe("lastHeardWallMs", (name) => reader.number(name)),
+    stopped: reader.flag("stopped"),
+    dataDir: reader.maybe("dataDir", (name) => reader.text(name)),
     matchIndex: reader.maybe("matchIndex", (name) => reader.count(name)),
     term: reader.maybe("term", (name) => reader.count(name)),
     member: reader.flag("member"),

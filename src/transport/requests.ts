@@ -188,7 +188,8 @@ export interface NodeReport {
   readonly lostData: boolean;
   readonly networkDisk: boolean;
   readonly acceptsEntries: boolean;
-  readonly dataDir: string;
+  /** Where its data is; null: in the usual place. */
+  readonly dataDir: string | null;
   readonly peers: readonly PeerReport[];
 }
 
@@ -201,6 +202,10 @@ export interface PeerReport {
   /** Since the last datagram from it; null: never heard. */
   readonly lastContactMs: MonotonicMs | null;
   readonly lastHeardWallMs: WallMs | null;
+  /** It said goodbye and was not heard since. */
+  readonly stopped: boolean;
+  /** Where its data is; null: in the usual place, or nobody knows. */
+  readonly dataDir: string | null;
   /** The highest index that it was seen to hold durably; null: nothing seen. */
   readonly matchIndex: LogIndex | null;
   readonly term: Term | null;

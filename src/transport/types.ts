@@ -55,6 +55,9 @@ export interface NodeHello {
   readonly userHost: string;
   /** How long this process runs, ms. */
   readonly uptimeMs: number;
+  /** Where its data is, so that whoever misses it can say how it is started; null: in the usual
+   *  place. */
+  readonly dataDir: string | null;
 }
 
 /** What travels inside sealed datagrams between met peers. A frame larger than a datagram goes by

@@ -29,7 +29,8 @@ export function peer(
   userHost: string | null = null,
   host: string | null = null,
 ): PeerName {
-  return { id, userHost, address: host === null ? null : { host, port: 7400 + id } };
+  const address = host === null ? null : { host, port: 7400 + id };
+  return { id, userHost, address, dataDir: null };
 }
 
 /** The nodes of the sessions. */

@@ -69,6 +69,7 @@ describe("three nodes in one terminal", () => {
       {
         type: "peer unreachable",
         peer: peer(2),
+        stopped: true,
         sinceWallMs: 0,
         votersLeft: 2,
         voters: 3,

@@ -210,6 +210,20 @@ describe("a peer that dies", () => {
     );
   });
 
+  it("is told apart from one that was stopped in order", () => {
+    expect(told(1, [[at(14, 15, 2), unreachable(3, at(14, 15, 1), true)]])).toBe(
+      "14:15:02  node 3 has stopped: 2 of 3 voters left, none to spare. On lab-09: ./raft up --id 3",
+    );
+  });
+
+  it("is started where its data is", () => {
+    const missing = unreachable(3, at(14, 15, 1));
+    const event = { ...missing, peer: { ...lab[3], dataDir: "/srv/raft 3" } };
+    expect(told(1, [[at(14, 15, 2), event]])).toMatch(
+      / On lab-09: \.\/raft up --id 3 --data-dir "\/srv\/raft 3"$/,
+    );
+  });
+
   it("is started together with the others when all run on this machine", () => {
     const text = told(
       1,
@@ -290,10 +304,15 @@ function founded(mixed: boolean): Extract<NodeEvent, { type: "founded" }> {
   };
 }
 
-function unreachable(id: 2 | 3, sinceWallMs: number): NodeEvent {
+function unreachable(
+  id: 2 | 3,
+  sinceWallMs: number,
+  stopped = false,
+): Extract<NodeEvent, { type: "peer unreachable" }> {
   return {
     type: "peer unreachable",
     peer: lab[id],
+    stopped,
     sinceWallMs,
     votersLeft: 2,
     voters: 3,

@@ -8,7 +8,7 @@ import { chooseCluster } from "../../src/cli/cluster-choice.ts";
 import { CommandError } from "../../src/cli/exit-codes.ts";
 import { Hints } from "../../src/cli/hints.ts";
 import { findKey, usualKeyPaths } from "../../src/cli/key-file.ts";
-import { nodeDirectory, stateDirectory } from "../../src/cli/places.ts";
+import { nodeDirectory, stateDirectory, typedPath } from "../../src/cli/places.ts";
 import { flagsFor } from "../../src/cli/target.ts";
 import { newKey, renderKeyFile } from "../../src/transport/key.ts";
 import { linuxMachine } from "./context.ts";
@@ -72,17 +72,25 @@ describe("a hint names the cluster", () => {
       ["g4", "g4", "g4"],
     ],
     [
+      "for clients, where the data is not where they look",
+      local,
+      null,
+      [],
+      ["", "local", "local"],
+      true,
+    ],
+    [
       "never where the key file does",
       { cluster: "g4", needsFlag: false },
       "g4",
       [node("g5", true)],
       ["", "", ""],
     ],
-  ] as const)("%s", (_, choice, keyed, here, names) => {
-    const { up, client, data } = flagsFor(choice, keyed, here);
+  ] as const)("%s", (_, choice, keyed, here, names, isElsewhere?: boolean) => {
+    const { up, client, data } = flagsFor(choice, keyed, here, isElsewhere);
     expect([up, client, data]).toEqual(names.map((name) => name && ` --cluster ${name}`));
     const hints = new Hints("./raft", up, null, { client, data });
-    expect(hints.forLocal(3).command("wipe 1")).toBe(`./raft wipe 1${data}`);
+    expect(hints.forLocal(3).wipe(1)).toBe(`./raft wipe 1${data}`);
     expect(hints.command("status")).toBe(`./raft status${client}`);
   });
 });
@@ -119,6 +127,64 @@ describe("where the data is", () => {
       );
     },
   );
+});
+
+describe("a path in a command", () => {
+  const machine = linuxMachine({ workingDirectory: "/home/ana/lab" });
+  it.each([
+    ["/home/ana/lab/d2", "d2"],
+    ["/home/ana/lab/my data/d2", '"my data/d2"'],
+    ["/home/ana/lab/-d", "./-d"],
+    ["/home/ana/raft/d2", "~/raft/d2"],
+    // A quoted ~ is no home.
+    ["/home/ana/my data", '"/home/ana/my data"'],
+    ["/srv/raft/d2", "/srv/raft/d2"],
+    ["/home/ana/lab2", "~/lab2"],
+    ["/home/anabel/d2", "/home/anabel/d2"],
+  ])("%s is typed %s", (path, typed) => expect(typedPath(machine, path)).toBe(typed));
+
+  it("is not relative to the root", () => {
+    expect(typedPath(linuxMachine({ workingDirectory: "/" }), "/srv/d2")).toBe("/srv/d2");
+  });
+});
+
+describe("a hint names the directory", () => {
+  const hints = new Hints("./raft").withPlaces({
+    typed: (path) => typedPath(linuxMachine(), path),
+    host: "lab-07",
+    directoryOf: (id) => (id === 1 ? "/home/ana/d1" : null),
+    areElsewhere: true,
+  });
+  it.each([
+    ["of its own node", hints.up(1), "./raft up --id 1 --data-dir d1"],
+    ["that is wiped", hints.wipe(1), "./raft wipe 1 --data-dir d1"],
+    ["not of a new node", hints.up(4), "./raft up --id 4"],
+    [
+      "of a node on this machine",
+      hints.up(2, "", { dataDir: "/home/ana/d2", host: "lab-07" }),
+      "./raft up --id 2 --data-dir d2",
+    ],
+    [
+      "of a node on another machine, in full",
+      hints.up(2, "", { dataDir: "/home/ana/d2", host: "lab-08" }),
+      "./raft up --id 2 --data-dir /home/ana/d2",
+    ],
+    [
+      "not of one in the usual place",
+      hints.up(2, "", { dataDir: null, host: "lab-08" }),
+      "./raft up --id 2",
+    ],
+    [
+      "that a person fills in, of one that nobody knows",
+      hints.up(2, "", { dataDir: null, host: null }),
+      "./raft up --id 2 --data-dir DIR",
+    ],
+    [
+      "of all nodes of --local",
+      hints.forLocal(3).withPlaces({ localDirectory: "/home/ana/d" }).up(2),
+      "./raft up --local 3 --data-dir d",
+    ],
+  ])("%s", (_, hint, text) => expect(hint).toBe(text));
 });
 
 describe("the key file", () => {

@@ -1,10 +1,10 @@
-/** The five states of `raft status`, as golden text. */
+/** The states of `raft status`, as golden text; the fifth, that nobody answers, is in
+ *  nobody.test.ts. */
 
 import { describe, expect, it } from "vitest";
-import { nobodyAnswersJson, nobodyAnswersText } from "../../src/cli/errors.ts";
 import { Hints } from "../../src/cli/hints.ts";
 import { checkExitCode, renderStatus, statusJson } from "../../src/cli/status-table.ts";
-import type { ClusterStatus, NobodyAnswers, StatusRow } from "../../src/client/types.ts";
+import type { ClusterStatus, StatusRow } from "../../src/client/types.ts";
 import { at, hints, lines } from "./context.ts";
 
 const MINUTE_MS = 60_000;
@@ -20,6 +20,7 @@ function row(id: number, changes: Partial<StatusRow>): StatusRow {
     lag: 0,
     lastContactMs: null,
     lastHeardWallMs: null,
+    stopped: false,
     rttMs: null,
     fsyncMs: null,
     address: { host: `10.0.0.${6 + id}`, port: 7400 + id },
@@ -30,6 +31,7 @@ function row(id: number, changes: Partial<StatusRow>): StatusRow {
     mute: null,
     lostData: false,
     networkDisk: false,
+    dataDir: null,
     ...changes,
   };
 }
@@ -84,6 +86,13 @@ const degraded = status(
     term: 2,
   },
 );
+
+const stopped = {
+  ...degraded,
+  rows: degraded.rows.map((each) =>
+    each.id === 2 ? { ...each, stopped: true, dataDir: "/srv/d2" } : each,
+  ),
+};
 
 const leaderless = status(
   [
@@ -174,6 +183,15 @@ describe("raft status", () => {
     expect(checkExitCode(degraded)).toBe(6);
   });
 
+  it("with one that was stopped in order, and where its data is", () => {
+    const shown = rendered(stopped).split("\n");
+    expect(shown[2]).toMatch(/^ 2 {2}stopped {6}1 {4}42 /);
+    expect(shown.at(-1)).toBe(
+      "  node 2 stopped at 14:12:30: on lab-08 (10.0.0.8)  ./raft up --id 2 --data-dir /srv/d2",
+    );
+    expect(JSON.stringify(statusJson(stopped))).toBe(JSON.stringify(statusJson(degraded)));
+  });
+
   it("with one that lost data, and how it comes back", () => {
     const mute = "this disk lost entries 43 to 57, which this node had acknowledged";
     const rows = [row(1, {}), row(2, leads), row(3, { mute, lostData: true })];
@@ -214,71 +232,6 @@ describe("raft status", () => {
       ),
     );
     expect(checkExitCode(unfounded)).toBe(4);
-  });
-
-  const nobody: NobodyAnswers = {
-    cluster: "raft",
-    interfaces: ["10.0.0.7", "127.0.0.1"],
-    ways: ["multicast", "broadcast"],
-    seconds: 2,
-    heard: [
-      {
-        cluster: "g4",
-        auth: "open",
-        keyDiffers: false,
-        leader: { id: 1, userHost: "bob@lab-21" },
-        waitingFor: [],
-        nodes: [],
-      },
-      { cluster: "g5", auth: "open", keyDiffers: false, leader: null, waitingFor: [3], nodes: [] },
-    ],
-  };
-
-  it("when nobody answers", () => {
-    const here = [{ id: 1, running: false, entries: 42, lastUsedMs: at(15, 31) }];
-    expect(nobodyAnswersText(nobody, here, "status", hints)).toBe(
-      lines(
-        "nobody answers for cluster raft",
-        "  asked   on 10.0.0.7 and 127.0.0.1, by multicast and broadcast, for 2.0 s",
-        "  heard   g4 (leader bob@lab-21), g5 (waiting for node 3)",
-        "  here    node 1 of raft is not running; its data: 42 entries, last used 14 Nov 15:31",
-        "  next    start it: ./raft up --id 1     another name: ./raft status --cluster g4     an address: ./raft status --peers HOST",
-      ),
-    );
-    expect(JSON.stringify(nobodyAnswersJson(nobody))).toBe(
-      '{"error":"nobody answers","cluster":"raft","heard":["g4","g5"]}',
-    );
-  });
-
-  it("in milliseconds when it was so short, and by id where a leader has no name", () => {
-    const leader = { id: 1, userHost: "" };
-    const heard = nobody.heard.map((each) => ({ ...each, leader }));
-    const text = nobodyAnswersText({ ...nobody, heard, seconds: 0.005 }, [], "status", hints);
-    expect(text).toContain("broadcast, for 5 ms\n  heard   g4 (leader node 1)");
-  });
-
-  it("when one node is asked for, it is the one to start", () => {
-    const here = [1, 3].map((id) => ({ id, running: false, entries: 42, lastUsedMs: null }));
-    expect(nobodyAnswersText(nobody, here, "stop 3", hints, 3)).toContain(
-      "  next    start it: ./raft up --id 3     another name: ./raft stop 3 --cluster g4",
-    );
-    expect(nobodyAnswersText(nobody, here, "stop 2", hints, 2)).toContain(
-      "start it, on its machine: ./raft up --id 2",
-    );
-  });
-
-  it("when the name is heard under another key", () => {
-    const other = {
-      cluster: "raft",
-      auth: "key",
-      keyDiffers: true,
-      leader: null,
-      waitingFor: [],
-      nodes: [],
-    } as const;
-    expect(nobodyAnswersText({ ...nobody, heard: [other] }, [], "send", hints)).toContain(
-      "heard   raft with another key (no leader)\n  next    start one: ./raft up --id 1     its key differs: copy the same raft.key to both",
-    );
   });
 });
 

@@ -35,6 +35,7 @@ export function helloOf(node: FakeNode): NodeHello {
     receiveWindowBytes: 1 << 20,
     userHost: `ana@lab-0${node.id}`,
     uptimeMs: 10,
+    dataDir: null,
   };
 }
 

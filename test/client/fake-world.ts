@@ -424,6 +424,8 @@ export class FakeCluster {
           rttMs: 0.3,
           lastContactMs: other.alive ? 3 : 60_000,
           lastHeardWallMs: 1,
+          stopped: false,
+          dataDir: null,
           matchIndex: this.host.commitIndex,
           term: this.host.term,
           member: true,

@@ -56,6 +56,8 @@ function peer(id: number, fields: Partial<PeerReport> = {}): PeerReport {
     rttMs: 0.3,
     lastContactMs: 12,
     lastHeardWallMs: 5,
+    stopped: false,
+    dataDir: null,
     matchIndex: 57,
     term: 2,
     member: true,
@@ -78,6 +80,15 @@ const leader = report(1, {
   leader: 1,
   leaderSinceMs: 7_000,
   peers: [peer(2, { lastContactMs: 130_000, matchIndex: 42, term: 1 }), peer(3)],
+});
+
+it("a member that said goodbye is shown as stopped, with its place, and not waited for", () => {
+  const gone = peer(2, { stopped: true, dataDir: "/srv/d2", lastContactMs: 50 });
+  const seen = { ...leader, peers: [gone, peer(3)] };
+  const row = merge(seen, report(3)).rows.find(({ id }) => id === 2);
+  expect(row).toMatchObject({ role: "unreachable", stopped: true, dataDir: "/srv/d2" });
+  const heard = [seen, report(3)].map((one) => ({ report: one, rttMs: 1 }));
+  expect(isComplete(heard)).toBe(true);
 });
 
 describe("another process under a member's id", () => {

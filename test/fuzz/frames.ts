@@ -119,6 +119,8 @@ export const REPORT: NodeReport = {
       rttMs: 0.2,
       lastContactMs: 12,
       lastHeardWallMs: 1_700_000_000_000,
+      stopped: true,
+      dataDir: "/home/bia/d2",
       matchIndex: 42,
       term: 7,
       member: true,

@@ -25,7 +25,7 @@ function around(discovery: DiscoveryReport): FormationSurroundings {
     ownKeyTag: 7,
     ownAuth: "open",
     founders: [1, 2, 3],
-    nameOf: ({ id, userHost }) => ({ id, userHost, address: null }),
+    nameOf: ({ id, userHost }) => ({ id, userHost, address: null, dataDir: null }),
     foundedMs: null,
     entries: null,
     discovery,

@@ -31,6 +31,7 @@ export function helloOf(parts: Partial<NodeHello> & Pick<NodeHello, "id">): Node
     receiveWindowBytes: 1,
     userHost: `ana@lab-0${parts.id}`,
     uptimeMs: 0,
+    dataDir: null,
     ...parts,
   };
 }

@@ -31,7 +31,8 @@ function known(connections: readonly Connection[], memory: PeerMemory): Acquaint
 
 it("tells a member from another process under its id, each with its own contact", () => {
   const hello = helloOf({ id: 2, incarnation: "2a" });
-  const memory: PeerMemory = { hello, address, lastHeardMs: 1_000, lastHeardWallMs: 5 };
+  const heard = { lastHeardMs: 1_000, lastHeardWallMs: 5, stopped: false };
+  const memory: PeerMemory = { hello, address, ...heard };
   const connections = [connectionOf(2, "2b", 9_500), connectionOf(3, "3a", 9_990)];
   const rows = peerReports(1, status, [1, 2, 3], known(connections, memory), 10_000);
   const short = rows.map(({ id, incarnation, member, lastContactMs }) => [

@@ -11,9 +11,10 @@ import { helloOf } from "../transport/harness.ts";
 import { leaderOfThree } from "./fake-status.ts";
 
 const sight = (id: number, change: Partial<PeerSight> = {}): PeerSight => ({
-  name: { id, userHost: `ana@lab-${id}`, address: null },
+  name: { id, userHost: `ana@lab-${id}`, address: null, dataDir: null },
   voter: true,
   lastHeardMs: 0,
+  stopped: false,
   matchIndex: 10,
   heldIndex: 0,
   ...change,
@@ -50,6 +51,7 @@ describe("the leader's watch over its peers", () => {
       {
         type: "peer unreachable",
         peer: peers[0]?.name,
+        stopped: false,
         sinceWallMs: 49_000,
         votersLeft: 2,
         voters: 3,
@@ -57,6 +59,17 @@ describe("the leader's watch over its peers", () => {
       },
     ]);
     expect(watch.look(peers, true, 10, 1_100, 50_100)).toEqual([]);
+  });
+
+  it("says at once that a peer said goodbye, and does not miss it again in its silence", () => {
+    const watch = new PeerWatch(600);
+    const peers = [sight(2, { stopped: true }), sight(3)];
+    expect(watch.look(peers, true, 10, 100, 50_000)).toMatchObject([
+      { type: "peer unreachable", stopped: true, votersLeft: 2, voters: 3, spare: 0 },
+    ]);
+    expect(watch.look(peers, true, 10, 500, 50_400)).toEqual([]);
+    const back = [sight(2, { lastHeardMs: 600 }), sight(3, { lastHeardMs: 600 })];
+    expect(watch.look(back, true, 10, 600, 50_500)).toMatchObject([{ type: "peer back" }]);
   });
 
   it("says that it is back, how far behind, and when it has caught up", () => {
@@ -111,7 +124,7 @@ describe("a leader that leads no more", () => {
     status: leaderOfThree,
     memories: new Map(),
     connectionTo: () => undefined,
-    nameOf: (id) => ({ id, userHost: null, address: null }),
+    nameOf: (id) => ({ id, userHost: null, address: null, dataDir: null }),
     isOutside: false,
   };
   const role = (now: Role): CoreEvent => ({
@@ -146,7 +159,12 @@ describe("a leader that leads no more", () => {
 });
 
 describe("a disk that lost what its node had acknowledged", () => {
-  const nameOf = (id: number): PeerName => ({ id, userHost: "rui@lab-09", address: null });
+  const nameOf = (id: number): PeerName => ({
+    id,
+    userHost: "rui@lab-09",
+    address: null,
+    dataDir: null,
+  });
   const around = { status: leaderOfThree, memories: new Map(), nameOf, isOutside: false };
   const lost: CoreEvent = { type: "lostData", peer: 3, matchIndex: 10, durableIndex: 5 };
 
@@ -166,7 +184,7 @@ describe("a disk that lost what its node had acknowledged", () => {
   ] as const)("has caught up only where its peer counts: %s", (state, types) => {
     const hello = helloOf({ id: 3, incarnation: "3a", bootId: "b3" });
     const address = { host: "10.0.0.9", port: 7_403 };
-    const memory = { hello, address, lastHeardMs: 0, lastHeardWallMs: 0 };
+    const memory = { hello, address, lastHeardMs: 0, lastHeardWallMs: 0, stopped: false };
     const peer = { id: 3, state, matchIndex: 9, nextIndex: 10, lastContactMs: 0 };
     const surroundings: MemberSurroundings = {
       ...around,

@@ -10,6 +10,8 @@ import {
   decodeLargeFrame,
   encodeFrame,
 } from "../../src/transport/codec.ts";
+import { FieldReader } from "../../src/transport/fields.ts";
+import { encodeHello, readHello } from "../../src/transport/hello.ts";
 import { introductionOf } from "../../src/transport/meeting.ts";
 import { type Wire, pack, packBody, packedBytesMax } from "../../src/transport/messagepack.ts";
 import type { Frame, NodeHello } from "../../src/transport/types.ts";
@@ -91,30 +93,34 @@ const host = fc
   .tuple(fc.nat(255), fc.nat(255), fc.nat(255), fc.nat(255))
   .map((parts) => parts.join("."));
 const ms = fc.integer({ min: 1, max: 600_000 });
-const hello: fc.Arbitrary<NodeHello> = fc.record({
-  id: nodeId,
-  incarnation: id16,
-  bootId: id16,
-  bootCount: count,
-  clusterId: fc.option(id16),
-  founding: fc.option(founding),
-  foundedMs: fc.option(count),
-  lastIndex: count,
-  member: fc.boolean(),
-  founders: fc.array(nodeId, { maxLength: 16 }),
-  timings: fc.record({ heartbeatMs: ms, electionMinMs: ms, electionMaxMs: ms }),
-  met: fc.array(pair, { maxLength: 16 }),
-  version: fc.constantFrom("1.0.0", "ø"),
-  wireMin: fc.nat(255),
-  wireMax: fc.nat(255),
-  features: u32,
-  addresses: fc.array(fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) }), {
-    maxLength: 4,
-  }),
-  receiveWindowBytes: u32,
-  userHost: fc.string({ maxLength: 64 }).filter((text) => text.isWellFormed()),
-  uptimeMs: count,
-});
+const hello: fc.Arbitrary<NodeHello> = fc
+  .record({
+    id: nodeId,
+    incarnation: id16,
+    bootId: id16,
+    bootCount: count,
+    clusterId: fc.option(id16),
+    founding: fc.option(founding),
+    foundedMs: fc.option(count),
+    lastIndex: count,
+    member: fc.boolean(),
+    founders: fc.array(nodeId, { maxLength: 16 }),
+    timings: fc.record({ heartbeatMs: ms, electionMinMs: ms, electionMaxMs: ms }),
+    met: fc.array(pair, { maxLength: 16 }),
+    version: fc.constantFrom("1.0.0", "ø"),
+    wireMin: fc.nat(255),
+    wireMax: fc.nat(255),
+    features: u32,
+    addresses: fc.array(fc.record({ host, port: fc.integer({ min: 1, max: 65_535 }) }), {
+      maxLength: 4,
+    }),
+    receiveWindowBytes: u32,
+    userHost: fc.string({ maxLength: 64 }).filter((text) => text.isWellFormed()),
+    uptimeMs: count,
+    dataDir: fc.option(fc.string({ maxLength: 128 }).filter((text) => !/\p{C}/u.test(text))),
+  })
+  // In a crowd there is no room for a directory.
+  .map((said) => (said.met.length > 8 ? { ...said, dataDir: null } : said));
 
 const frame: fc.Arbitrary<WireFrame> = fc.oneof(
   fc.record({ type: k("raft" as const), message }),
@@ -184,8 +190,11 @@ describe("every frame", () => {
     );
   });
 
-  it("of a full cluster's hello fits one datagram of 1,200 bytes", () => {
-    const pairs = Array.from({ length: 16 }, (_, i) => ({ id: 984 + i, incarnation: hex16(i) }));
+  it.each([
+    [16, null],
+    [12, "d".repeat(128)],
+  ])("of a hello of %d founders fits one datagram of 1,200 bytes", (count, told) => {
+    const pairs = Array.from({ length: count }, (_, i) => ({ id: 984 + i, incarnation: hex16(i) }));
     const big = 2 ** 40;
     const parent = { clusterId: hex16(1), index: big, term: big, chain: 0xffff_ffff };
     const said: NodeHello = {
@@ -209,6 +218,7 @@ describe("every frame", () => {
       receiveWindowBytes: 0xffff_ffff,
       userHost: "x".repeat(64),
       uptimeMs: big,
+      dataDir: "d".repeat(128),
     };
     const encoded = encodeFrame({
       type: "introduction",
@@ -216,6 +226,8 @@ describe("every frame", () => {
       introduction: introductionOf(said, 0xffff_ffff),
     });
     expect(pack([0xffff_ffff, 0xffff_ffff, encoded]).length).toBeLessThan(1_200 - 44 - 16);
+    const read = readHello(new FieldReader([encodeHello(said)], "hello"));
+    expect(read).toEqual({ ...said, dataDir: told });
   });
 });
 

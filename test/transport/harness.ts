@@ -238,6 +238,7 @@ export function helloOf(
     receiveWindowBytes,
     userHost: "ana@lab-07",
     uptimeMs: 12,
+    dataDir: "/home/ana/d1",
   };
 }
 
