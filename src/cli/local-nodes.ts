@@ -113,11 +113,11 @@ export function nodeIn(
 export function dataOf(directory: string): NodeData | null {
   const inspection = orNull(() => inspect(directory));
   if (inspection === null) return null;
-  const { identity, entries, hardState } = inspection;
+  const { identity, entries, hardState, lastUsedMs } = inspection;
   return {
     entries,
     foundedMs: identity?.foundedMs ?? null,
-    lastUsedMs: identity?.lastUsedMs ?? null,
+    lastUsedMs,
     term: hardState?.term ?? 0,
     votedFor: hardState?.votedFor?.id ?? null,
     isMember: identity?.member ?? false,

@@ -107,7 +107,7 @@ function openLocked(
       : {
           entries: before.entries ?? 0,
           foundedMs: before.identity.foundedMs,
-          lastUsedMs: before.identity.lastUsedMs,
+          lastUsedMs: before.lastUsedMs ?? before.identity.lastUsedMs,
         };
   return new DataDirectory(options, disk, lock, holder, opened.identity, past);
 }

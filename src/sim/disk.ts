@@ -72,6 +72,10 @@ export class ProcessDisk implements Disk {
     });
   }
 
+  modifiedMs(): null {
+    return this.#memory.modifiedMs();
+  }
+
   fileId(path: string, birth: boolean): string {
     return this.#memory.exists(path) ? this.#memory.fileId(path, birth) : "none";
   }

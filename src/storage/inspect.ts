@@ -12,6 +12,7 @@ import { creationOf, segmentName } from "./segment-head.ts";
 import { readSegmentHead, SegmentFile } from "./segment-file.ts";
 import type { Scan } from "./segment-scan.ts";
 import { reachedSegments, settleLast, surveySegments } from "./survey.ts";
+import type { WallMs } from "../base/types.ts";
 import type { HardState } from "../raft/types.ts";
 import type { Disk, Identity, IdentityProblem } from "./types.ts";
 
@@ -25,6 +26,9 @@ export interface Inspection {
   readonly lastIndex: number | null;
   /** Null: never a member, or unreadable. */
   readonly hardState: HardState | null;
+  /** When it was closed in order; after a crash when its log was last written to, or when it was
+   *  started, whichever was later. Null: unreadable. */
+  readonly lastUsedMs: WallMs | null;
 }
 
 /** Null when the directory does not exist or holds nothing of ours. A running node's directory may
@@ -43,11 +47,20 @@ export function inspectDisk(disk: Disk): Inspection | null {
       ? null
       : { problem: read.problem, found: read.found, reason: read.reason };
   const hardState = readHardState(disk);
+  const lastUsedMs = identity === null ? null : lastUseOf(disk, identity);
   if (identity === null || identity.founding === null)
-    return { identity, problem, entries: 0, lastIndex: 0, hardState };
+    return { identity, problem, entries: 0, lastIndex: 0, hardState, lastUsedMs };
   const survey = surveyOf(disk, identity);
   const { entries, lastIndex } = survey;
-  return { identity, problem, entries, lastIndex, hardState };
+  return { identity, problem, entries, lastIndex, hardState, lastUsedMs };
+}
+
+function lastUseOf(disk: Disk, identity: Identity): WallMs {
+  const written = disk
+    .list()
+    .filter((name) => creationOf(name) !== null || name === HARD_STATE_FILE)
+    .map((name) => disk.modifiedMs(name) ?? 0);
+  return Math.max(identity.lastUsedMs, ...written);
 }
 
 function surveyOf(

@@ -123,6 +123,10 @@ export class MemoryDisk implements Disk {
     return birth ? `${inode.number}:1` : `${inode.number}`;
   }
 
+  modifiedMs(): null {
+    return null;
+  }
+
   /** The power goes. `random` gives numbers in [0, 1): each unsynced sector write and each unsynced
    *  directory operation stays with probability `keep`. Files opened before are dead, syncs under
    *  way never complete. */

@@ -85,6 +85,10 @@ class RealDisk implements Disk {
     });
   }
 
+  modifiedMs(path: string): number {
+    return guarded(this.at(path), () => Math.floor(fs.statSync(this.at(path)).mtimeMs));
+  }
+
   private at(path: string): string {
     return join(this.directory, path);
   }

@@ -50,6 +50,8 @@ export interface Disk {
   syncDirectorySoon(done: (error: DiskError | null) => void): void;
   /** What a copy of the file would not have: its inode and, with `birth`, its time of birth. */
   fileId(path: string, birth: boolean): string;
+  /** When it was last written to, for people only; null where nobody knows. */
+  modifiedMs(path: string): WallMs | null;
 }
 
 /** A refusal of the operating system. code: "ENOSPC", "EIO", ... */

@@ -1,4 +1,6 @@
 /** Nodes that are killed and come back, and one that does not. */
+import { utimesSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { cluster, until } from "./harness.ts";
 import { clientOf, equalLogs, leaderOf, statusOf } from "./observe.ts";
@@ -33,6 +35,24 @@ describe("all nodes killed at once and started again", () => {
     expect(missing).toEqual([]);
     const users = log.filter(({ kind }) => kind === "entry").map(({ entry }) => entry);
     expect(new Set(users).size).toBe(users.length);
+  });
+});
+
+describe("a node that was killed", () => {
+  it("was last used when its log was last written to, not when it was started", async () => {
+    const { world, nodes } = await cluster(1);
+    await world.must(["send", "the last"]);
+    await nodes[0]?.kill();
+    // As if it had run for two days since its start.
+    const directory = join(world.directory, "state", "raft", world.cluster, "1");
+    const last = new Date(Date.now() + 2 * 86_400_000);
+    utimesSync(join(directory, "0000000001.log"), last, last);
+    const day = `${last.getDate()} ${last.toLocaleString("en", { month: "short" })}`;
+    expect((await world.run(["status"])).stderr).toContain(`entries, last used ${day} `);
+    expect((await world.run(["wipe", "1"])).stderr).toContain(`, last used ${day} `);
+    await world
+      .up(1, "--size", "1")
+      .waitForLine(new RegExp(`, last used ${day} \\d\\d:\\d\\d \\(to`));
   });
 });
 

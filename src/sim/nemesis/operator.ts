@@ -56,7 +56,7 @@ export function bringBack(cluster: Cluster, random: Random, id: NodeId): void {
 /** Null when the disk has no identity. */
 export function incarnationOf(cluster: Cluster, id: NodeId): string | null {
   const disk = cluster.machines.get(id)?.disk;
-  const identity = disk === undefined ? null : readIdentity(disk);
+  const identity = disk?.spare(() => readIdentity(disk)) ?? null;
   return identity?.ok === true ? identity.identity.incarnation : null;
 }
 
@@ -76,7 +76,7 @@ function committedConfiguration(cluster: Cluster): Configuration | null {
 export function isFounded(cluster: Cluster): boolean {
   for (let id = 1; id <= cluster.plan.nodes; id++) {
     const disk = cluster.machines.get(id)?.disk;
-    const read = disk === undefined ? null : readIdentity(disk);
+    const read = disk?.spare(() => readIdentity(disk)) ?? null;
     if (read?.ok !== true || !read.identity.member) return false;
   }
   return true;

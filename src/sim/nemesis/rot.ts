@@ -34,7 +34,7 @@ export interface LogPlace {
 
 /** Every record that something valid was written behind, oldest first. */
 export function provenRecords(disk: MemoryDisk, limits: LogLimits): readonly LogPlace[] {
-  const read = readIdentity(disk);
+  const read = disk.spare(() => readIdentity(disk));
   if (read?.ok !== true || read.identity.founding === null || !read.identity.member) return [];
   const { founding, incarnation } = read.identity;
   // A copy: looking at a directory may make it durable.
