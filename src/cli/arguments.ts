@@ -21,6 +21,8 @@ export interface WordsExpected {
   readonly meantBy?: (word: string) => string | null;
   /** Words may be any text: a word that begins with - is probably meant as one. */
   readonly freeText?: boolean;
+  /** A flag that stands for all of them. */
+  readonly insteadOf?: string;
   /** Said when there are too few of them: what else could have been meant. */
   readonly missing?: string;
 }
@@ -78,7 +80,7 @@ export function checkArguments(
   }
   if (reading.help) return { type: "help" };
   const problems = [...unknownFlagProblems(reading, flags, expected, typed), ...reading.problems];
-  if (reading.unknown.length === 0) problems.push(...wordProblems(reading.words, expected, typed));
+  if (reading.unknown.length === 0) problems.push(...wordProblems(reading, expected, typed));
   if (problems.length > 0) return { type: "wrong", problems };
   return { type: "ok", canonical: [...reading.canonical, "--", ...reading.words] };
 }
@@ -208,7 +210,7 @@ function unknownFlagProblems(
 }
 
 function wordProblems(
-  words: readonly string[],
+  { words, seen: flags }: Reading,
   expected: WordsExpected,
   typed: string,
 ): readonly string[] {
@@ -221,7 +223,10 @@ function wordProblems(
       near === null ? `one of ${expected.firstOf.join(", ")}` : `did you mean ${near}?`;
     return [`there is no ${shellQuote(first)} here; ${choice}`];
   }
-  if (words.length < expected.min) {
+  const isReplaced = expected.insteadOf !== undefined && flags.has(expected.insteadOf);
+  if (isReplaced && words.length > 0)
+    return [`--${expected.insteadOf} stands alone: it is instead of ${shellQuote(words[0] ?? "")}`];
+  if (words.length < expected.min && !isReplaced) {
     const more = expected.missing === undefined ? "" : `     ${expected.missing}`;
     return [`something is missing:  ${typed} ${expected.hint}${more}`];
   }

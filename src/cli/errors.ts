@@ -115,19 +115,24 @@ export function nobodyAnswersJson(nobody: NobodyAnswers): Record<string, unknown
 }
 
 /** An outcome that nobody can tell now (exit 5), with the line that finishes it without adding
- *  it twice. */
+ *  it twice. `again`: what was to be sent, as it is typed. */
 export function unknownOutcomeText(
   message: string,
   requestId: string | null,
-  entries: readonly string[],
+  again: string,
   hints: Hints,
 ): string {
   const reason = message.startsWith("unknown") ? message : `unknown: ${message}`;
   if (requestId === null) return reason;
+  const repeat = `${hints.command("send")} --request-id ${shellQuote(requestId)} ${again}`;
+  return `${reason.replace(/\.?$/, ".")} To finish it without adding it twice:\n${repeat}`;
+}
+
+/** Entries as the words of a command. */
+export function entriesTyped(entries: readonly string[]): string {
   const needsDashes = entries.some((entry) => entry.startsWith("-"));
   const words = entries.map((entry) => quotedEntry(entry)).join(" ");
-  const repeat = `${hints.executable} send${hints.clusterFlag} --request-id ${shellQuote(requestId)} ${needsDashes ? "-- " : ""}${words}`;
-  return `${reason.replace(/\.?$/, ".")} To finish it without adding it twice:\n${repeat}`;
+  return `${needsDashes ? "-- " : ""}${words}`;
 }
 
 /** Entries are shown in quotes even where the shell needs none: people add words to them. */

@@ -4,9 +4,10 @@ import { ENTRY_BYTES_MAX } from "../base/limits.ts";
 import type { Receipt } from "../client/types.ts";
 import { RaftError } from "../client/types.ts";
 import type { CommandArguments, CommandContext, RaftCommand } from "./command.ts";
-import { unknownOutcomeText } from "./errors.ts";
+import { entriesTyped, unknownOutcomeText } from "./errors.ts";
 import { CommandError, type ExitCode, UsageError } from "./exit-codes.ts";
 import { receiptJson, receiptLines } from "./receipts.ts";
+import { readFileEntry } from "./send-file.ts";
 import { sendInput } from "./send-input.ts";
 import { FLAGS, parseWhole, SEND_TIMEOUT_MS, SettingsReader } from "./settings.ts";
 import { shellQuote } from "./wording.ts";
@@ -21,15 +22,18 @@ export const sendCommand: RaftCommand = {
     "adds entries to the log; each is on the disks of a majority before its receipt is printed",
   notes: [
     "Several entries are added together or not at all. With - every line of the input is an entry, empty ones too; a carriage return before the newline belongs to the entry.",
+    "With --file the whole file is one entry; log --raw --from INDEX --to INDEX gives it back, with a newline behind it.",
   ],
   words: {
-    hint: "ENTRY... | -",
+    hint: "ENTRY... | - | --file FILE",
     min: 1,
     max: Number.POSITIVE_INFINITY,
     freeText: true,
+    insteadOf: "file",
     missing: "(- reads standard input, one entry a line)",
   },
   args: {
+    file: FLAGS.file,
     "if-last": FLAGS["if-last"],
     "request-id": FLAGS["request-id"],
     quiet: FLAGS.quiet,
@@ -40,11 +44,12 @@ export const sendCommand: RaftCommand = {
     ['send "hello"', "one entry"],
     ['send -- "-5 degrees"', "an entry that begins with -"],
     ["send - < FILE", "one entry a line"],
+    ["send --file FILE", "the whole file as one entry"],
     ['send --if-last 41 "mine"', "only if nobody was faster"],
   ],
   exits: [3, 4, 5, 8, 130],
   async run(args, context) {
-    const { _: entries } = args;
+    const { _: words } = args;
     const reader = new SettingsReader(args, context.machine.environment);
     const ifLast = reader.read(
       "if-last",
@@ -53,10 +58,18 @@ export const sendCommand: RaftCommand = {
     );
     const requestId = reader.text("request-id") ?? undefined;
     if (requestId === "") reader.problems.push("--request-id is empty");
-    const fromInput = entries.length === 1 && entries[0] === "-";
-    reader.problems.push(...(fromInput ? inputProblems(ifLast) : entryProblems(entries)));
+    const fromInput = words.length === 1 && words[0] === "-";
+    reader.problems.push(...(fromInput ? inputProblems(ifLast) : entryProblems(words)));
+    const file = reader.text("file");
     reader.check();
-    refuseDashWithWords(entries, context.executable);
+    refuseDashWithWords(words, context.executable);
+    const sending =
+      file === null
+        ? { entries: words, again: entriesTyped(words) }
+        : {
+            entries: readFileEntry(file, context.machine, context.executable),
+            again: `--file ${shellQuote(file)}`,
+          };
     const options = {
       ...(ifLast === undefined ? {} : { ifLast }),
       ...(requestId === undefined ? {} : { requestId }),
@@ -68,7 +81,7 @@ export const sendCommand: RaftCommand = {
       (session) =>
         fromInput
           ? sendInput(session, args, context, requestId)
-          : sendEntries(session, entries, options, args, context),
+          : sendEntries(session, sending, options, args, context),
       { usualTimeoutMs: SEND_TIMEOUT_MS },
     );
   },
@@ -103,9 +116,15 @@ function entryProblems(entries: readonly string[]): readonly string[] {
   });
 }
 
+/** Entries, and how they are typed to send the same again. */
+interface Sending {
+  readonly entries: readonly string[] | Uint8Array;
+  readonly again: string;
+}
+
 async function sendEntries(
   session: ClientSession,
-  entries: readonly string[],
+  { entries, again }: Sending,
   options: { readonly ifLast?: number; readonly requestId?: string },
   args: CommandArguments,
   context: CommandContext,
@@ -119,14 +138,14 @@ async function sendEntries(
     });
   } catch (error) {
     if (!(error instanceof RaftError) || error.exitCode !== 5) throw error;
-    const message = unknownOutcomeText(error.message, error.requestId, entries, session.hints);
+    const message = unknownOutcomeText(error.message, error.requestId, again, session.hints);
     throw new CommandError(message, 5, { requestId: error.requestId });
   }
   if (args["quiet"] === true) return 0;
   const lines =
     args["json"] === true
       ? receiptJson(receipt).map((line) => JSON.stringify(line))
-      : receiptLines(receipt, entries);
+      : receiptLines(receipt, entries instanceof Uint8Array ? [] : entries);
   await context.terminal.out(lines.map((line) => `${line}\n`).join(""));
   return 0;
 }

@@ -78,6 +78,7 @@ export const FLAGS = {
     "ID",
     "finish a request of unknown outcome, or name your own: it takes effect once",
   ),
+  file: value("FILE", `one entry: all bytes of that file as they are, ${ENTRY_BYTES_MAX} at most`),
   quiet: toggle("no receipts", "q"),
   json: toggle("one JSON object, or one a line"),
   // log

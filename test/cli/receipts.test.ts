@@ -1,7 +1,7 @@
 /** What `send` and `log` print, as golden text. */
 
 import { describe, expect, it } from "vitest";
-import { unknownOutcomeText } from "../../src/cli/errors.ts";
+import { entriesTyped, unknownOutcomeText } from "../../src/cli/errors.ts";
 import {
   entryJson,
   entryLine,
@@ -80,7 +80,9 @@ describe("a long input", () => {
 describe("an unknown outcome", () => {
   it("prints the line that finishes it without adding it twice", () => {
     const message = "unknown: node 2 took the entry and fell silent (5.0 s)";
-    expect(unknownOutcomeText(message, "9f2c81d0", ["Nova entrada de log"], hints)).toBe(
+    expect(
+      unknownOutcomeText(message, "9f2c81d0", entriesTyped(["Nova entrada de log"]), hints),
+    ).toBe(
       lines(
         "unknown: node 2 took the entry and fell silent (5.0 s). To finish it without adding it twice:",
         './raft send --request-id 9f2c81d0 "Nova entrada de log"',
@@ -94,9 +96,11 @@ describe("an unknown outcome", () => {
     [["it's $5"], "'it'\\''s $5'"],
     [["a", "b c"], '"a" "b c"'],
   ])("quotes %o for a shell", (entries, words) => {
-    expect(unknownOutcomeText("unknown", "id", entries, hints).split("--request-id id ")[1]).toBe(
-      words,
-    );
+    expect(
+      unknownOutcomeText("unknown", "id", entriesTyped(entries), hints).split(
+        "--request-id id ",
+      )[1],
+    ).toBe(words);
   });
 });
 

@@ -1,7 +1,9 @@
 /** What goes in comes out: many lines, large ones, empty ones, bytes of any kind; and each once. */
 import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { cluster } from "./harness.ts";
+import { cluster, world } from "./harness.ts";
 import { clientOf, equalLogs, parseLog } from "./observe.ts";
 
 const MEBIBYTE = 1_048_576;
@@ -114,3 +116,46 @@ describe("raft send", () => {
 function sha256(bytes: Uint8Array): string {
   return createHash("sha256").update(bytes).digest("hex");
 }
+
+describe("raft send --file", () => {
+  it("takes a whole file of any bytes as one entry, up to the limit, and gives it back", async () => {
+    const { world } = await cluster(3);
+    const path = join(world.directory, "work", "a file");
+    const bytes = Buffer.alloc(MEBIBYTE);
+    for (let at = 0; at < bytes.length; at += 1) bytes[at] = (at * 7 + (at >> 8)) & 0xff;
+    writeFileSync(path, bytes);
+    const receipt = await world.must(["send", "--file", "a file"]);
+    expect(receipt).toMatch(/^\d+ {2}term \d+, on the disks of [^"\n]*\n$/);
+    const [entry] = parseLog(await world.must(["log", "--json"]));
+    expect(Buffer.from(entry?.base64 ?? "", "base64").equals(bytes)).toBe(true);
+    await world.must(["send", "--request-id", "once", "--file", path, "-q"]);
+    expect(await world.must(["send", "--request-id", "once", "--file", path])).toMatch(
+      /, was already there\n$/,
+    );
+    expect(parseLog(await world.must(["log", "--json"]))).toHaveLength(2);
+  });
+
+  it("says the limit when the file is too large, and what else it may be", async () => {
+    const made = world();
+    const work = join(made.directory, "work");
+    writeFileSync(join(work, "large"), Buffer.alloc(MEBIBYTE + 1));
+    writeFileSync(join(work, "empty"), "");
+    const refusals = [
+      [
+        "large",
+        /large has 1048577 bytes; the limit of one entry is 1048576\. Each of its lines as an entry: {2}\S+ send - < large\n$/,
+      ],
+      ["empty", /empty is empty: an entry has at least one byte here\n$/],
+      ["nowhere", /there is no file nowhere\n$/],
+      [".", /\. cannot be read: not a file\n$/],
+    ] as const;
+    for (const [file, sentence] of refusals) {
+      const refused = await made.run(["send", "--file", file]);
+      expect(refused).toMatchObject({ code: 2, stdout: "" });
+      expect(refused.stderr).toMatch(sentence);
+    }
+    const both = await made.run(["send", "--file", "large", "words"]);
+    expect(both.code).toBe(2);
+    expect(both.stderr).toMatch(/--file stands alone: it is instead of words/);
+  });
+});

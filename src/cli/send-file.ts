@@ -1,0 +1,34 @@
+/** `raft send --file FILE`: a whole file as one entry. */
+
+import { ENTRY_BYTES_MAX } from "../base/limits.ts";
+import { fileBytes, readSmallFile } from "../storage/real-disk.ts";
+import { UsageError } from "./exit-codes.ts";
+import { absolutePath, type Machine } from "./places.ts";
+import { shellQuote } from "./wording.ts";
+
+/** The file's bytes as they are. Throws a UsageError when it is none, empty, or larger than an
+ *  entry may be. */
+export function readFileEntry(typed: string, machine: Machine, executable: string): Uint8Array {
+  const path = absolutePath(machine, typed);
+  const bytes = fileBytes(path);
+  if (bytes > ENTRY_BYTES_MAX) {
+    const lines = `${executable} send - < ${shellQuote(typed)}`;
+    throw new UsageError(
+      `${typed} has ${bytes} bytes; the limit of one entry is ${ENTRY_BYTES_MAX}. Each of its lines as an entry:  ${lines}`,
+      false,
+    );
+  }
+  const file = readOrExplain(path, typed);
+  if (file === null) throw new UsageError(`there is no file ${typed}`, false);
+  if (file.bytes.length > 0) return file.bytes;
+  throw new UsageError(`${typed} is empty: an entry has at least one byte here`, false);
+}
+
+function readOrExplain(path: string, typed: string): ReturnType<typeof readSmallFile> {
+  try {
+    return readSmallFile(path, ENTRY_BYTES_MAX);
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message.replace(`${path}: `, "") : "";
+    throw new UsageError(`${typed} cannot be read: ${reason}`, false);
+  }
+}
