@@ -280,3 +280,18 @@ test("Bounded traffic: a storm is found", () => {
   expect(after(3_000, 500)).toBeNull();
   expect(after(3_000, 100_000)).toContain("sent 99500 datagrams in 3000 ms");
 });
+
+test("Bounded traffic: what a leader appended before and has under way is no storm", () => {
+  const disks = doctoredDisks();
+  const check = watchDoctored(boundedTraffic, disks);
+  const { looks, member } = doctoredMember({ role: "leader", chains: [1] });
+  const after = (ms: number, datagramsOut: number, commitIndex: number) => {
+    disks.nowMs += ms;
+    looks.commitIndex = commitIndex;
+    looks.sizes = { connections: 2, datagramsOut };
+    return check.sampled?.(one, member);
+  };
+  expect(after(0, 0, 0)).toBeNull();
+  expect(after(3_000, 6_000, 1)).toBeNull();
+  expect(after(3_000, 12_000, 1)).toContain("idle, sent 6000 datagrams");
+});

@@ -12,8 +12,9 @@ const BURST = 2_000;
 /** To each connection, while entries move: four a millisecond are 4.8 MB/s in small datagrams. An
  *  entry of a mebibyte goes to every peer at such a rate, and again where its parts are lost. */
 const BUSY_PER_MS = 4;
-/** To each connection, while nothing is appended: heartbeats, replies, and requests that clients
- *  repeat no faster than every 10 ms. */
+/** To each connection, while nothing is appended and a leader has nothing under way that was
+ *  appended before: heartbeats, replies, and requests that clients repeat no faster than every
+ *  10 ms. */
 const IDLE_PER_HEARTBEAT = 8;
 const IDLE_PER_MS = 0.1;
 
@@ -23,6 +24,8 @@ interface Window {
   readonly role: Role;
   readonly term: Term;
   readonly lastIndex: LogIndex;
+  /** It leads, and what it appended before is not committed: that goes to every peer now. */
+  readonly isSending: boolean;
   connections: number;
 }
 
@@ -35,7 +38,7 @@ export const boundedTraffic: Invariant = {
     const { heartbeatMs } = cluster.plan.timings;
     return {
       sampled({ id }, { core, sizes }) {
-        const { role, term, lastIndex } = core;
+        const { role, term, lastIndex, commitIndex } = core;
         const { datagramsOut, connections } = sizes;
         const { nowMs } = cluster;
         const window = windows.get(core);
@@ -44,10 +47,13 @@ export const boundedTraffic: Invariant = {
           window.connections = Math.max(window.connections, connections);
           return null;
         }
-        windows.set(core, { startMs: nowMs, datagramsOut, role, term, lastIndex, connections });
+        const isSending = role === "leader" && commitIndex < lastIndex;
+        const now = { role, term, lastIndex, isSending, connections };
+        windows.set(core, { startMs: nowMs, datagramsOut, ...now });
         if (window === undefined) return null;
-        const isIdle =
+        const isSame =
           window.role === role && window.term === term && window.lastIndex === lastIndex;
+        const isIdle = isSame && !window.isSending;
         const perConnection = isIdle
           ? (ms / heartbeatMs) * IDLE_PER_HEARTBEAT + ms * IDLE_PER_MS
           : ms * BUSY_PER_MS;
