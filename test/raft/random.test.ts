@@ -48,6 +48,8 @@ class Run {
   >();
   #nextRead = 1;
   #cut: ReadonlySet<NodeId> = new Set();
+  /** Whose process stands still: it does nothing, and what is sent to it is lost. */
+  #still: NodeId | null = null;
 
   constructor(seed: number) {
     this.#random = seededRandom(seed);
@@ -74,9 +76,10 @@ class Run {
     const cluster = this.#cluster;
     if (this.#random() < this.#crashes) this.#crashOrRestart();
     if (this.#random() < 0.002)
-      this.#cut = this.#random() < 0.5 ? new Set() : new Set([this.#anyNode().id]);
+      this.#cut = this.#random() < 0.5 ? new Set() : new Set([this.#leaderOrAny().id]);
+    if (this.#random() < 0.002) this.#standStill();
     for (const node of cluster.nodes.values()) {
-      if (!node.up) continue;
+      if (!node.up || node.id === this.#still) continue;
       if (node.core.nextDeadlineMs() <= cluster.nowMs) cluster.tick(node.id);
       if (this.#random() >= this.#slowDisk) {
         cluster.finishHardWrite(node.id);
@@ -98,35 +101,56 @@ class Run {
     const envelope = network[at];
     if (envelope === undefined) return;
     if (this.#random() >= this.#doubling) network.splice(at, 1);
-    const isCut = this.#cut.has(envelope.to) !== this.#cut.has(envelope.from.id);
+    const isCut =
+      this.#cut.has(envelope.to) !== this.#cut.has(envelope.from.id) || envelope.to === this.#still;
     if (!isCut && this.#random() >= this.#loss) this.#cluster.deliver(envelope);
+  }
+
+  /** One process stops where it is, or the one that did goes on. It may be asked something before
+   *  it looks at the time. */
+  #standStill(): void {
+    const still = this.#still;
+    this.#still = still === null ? this.#leaderOrAny().id : null;
+    if (still !== null && this.#random() < 0.5) this.#read(this.#cluster.node(still));
   }
 
   #crashOrRestart(): void {
     const node = this.#anyNode();
+    if (node.id === this.#still) return;
     if (!node.up) return this.#cluster.restart(node.id);
     this.#cluster.crash(node.id, { log: this.#random() < 0.5, hard: this.#random() < 0.5 });
     if (this.#random() < 0.5) this.#cluster.restart(node.id);
   }
 
   #act(): void {
+    this.#doubt();
     const node = this.#anyNode();
-    if (!node.up) return;
+    if (!node.up || node.id === this.#still) return;
     const what = this.#random();
     if (node.core.role !== "leader" && what < 0.99) return;
     if (what < 0.7) {
       this.#cluster.propose(node.id, this.#pick([1, 1, 2, 5]));
     } else if (what < 0.9) {
-      const readId = this.#nextRead++;
-      const atLeast = this.#cluster.oracle.highest;
-      if (this.#cluster.read(node.id, readId)) {
-        this.#reads.set(readId, { node: node.id, boots: node.boots, atLeast });
-      }
+      this.#read(node);
     } else if (what < 0.93) {
       this.#cluster.transfer(node.id, null);
     } else if (this.#changes) {
       this.#changeMembers(node);
     }
+  }
+
+  /** Where two nodes hold themselves for the leader, the earlier one is asked. */
+  #doubt(): void {
+    const [first, second] = this.#leaders();
+    if (first !== undefined && second !== undefined && first.id !== this.#still) this.#read(first);
+  }
+
+  #read(node: TestNode): void {
+    if (!node.up || node.core.role !== "leader") return;
+    const readId = this.#nextRead++;
+    const atLeast = this.#cluster.oracle.highest;
+    if (this.#cluster.read(node.id, readId))
+      this.#reads.set(readId, { node: node.id, boots: node.boots, atLeast });
   }
 
   #changeMembers(leader: TestNode): void {
@@ -166,8 +190,7 @@ class Run {
     // No disk of these runs forgets what it synced.
     const events = [...cluster.nodes.values()].flatMap((node) => node.events);
     expect(events.filter(({ type }) => type === "lostData")).toEqual([]);
-    const leaders = [...cluster.nodes.values()].filter((node) => node.core.role === "leader");
-    const leader = leaders.sort((a, b) => b.core.term - a.core.term)[0];
+    const leader = this.#leaders().at(-1);
     if (leader === undefined)
       throw new Error(`nobody leads after the faults ended${this.#describe()}`);
     const index = cluster.propose(leader.id);
@@ -196,6 +219,19 @@ class Run {
         );
       })
       .join("");
+  }
+
+  /** Those that believe to lead, the earliest term first. */
+  #leaders(): readonly TestNode[] {
+    return [...this.#cluster.nodes.values()]
+      .filter(({ up, core }) => up && core.role === "leader")
+      .sort((a, b) => a.core.term - b.core.term);
+  }
+
+  /** Half the time one that believes to lead. */
+  #leaderOrAny(): TestNode {
+    const leaders = this.#leaders();
+    return leaders.length > 0 && this.#random() < 0.5 ? this.#pick(leaders) : this.#anyNode();
   }
 
   #anyNode(): TestNode {
