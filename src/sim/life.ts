@@ -10,6 +10,13 @@ const TURN_MS = 0.05;
 /** The shortest timer: a deadline that is nearer than numbers can tell must still be reached. */
 const TIMER_MS_MIN = 0.01;
 
+/** What a paused process is to do when it goes on. */
+interface Waiting {
+  readonly run: () => void;
+  /** It came from outside: no timer of its own, no disk. */
+  readonly arrived: boolean;
+}
+
 export class Life {
   readonly clock: Clock;
   /** False: nothing that it does has an effect any more. */
@@ -17,7 +24,7 @@ export class Life {
   readonly #schedule: Schedule;
   /** Run after every event of this life. */
   readonly #after: () => void;
-  #paused: (() => void)[] | null = null;
+  #paused: Waiting[] | null = null;
   #rate: number;
   #anchorMs: MonotonicMs;
   #ownMs = 0;
@@ -53,20 +60,14 @@ export class Life {
   at(atMs: MonotonicMs, run: () => void): { run: (() => void) | null } {
     const task: { run: (() => void) | null } = { run };
     this.#schedule.at(atMs, () => {
-      if (task.run !== null) this.run(() => task.run?.());
+      if (task.run !== null) this.#enter(() => task.run?.(), false);
     });
     return task;
   }
 
-  /** Runs now, or when the pause ends. */
+  /** Runs what arrived from outside: now, or when the pause ends. */
   run(run: () => void): void {
-    if (!this.alive) return;
-    if (this.#paused !== null) {
-      this.#paused.push(run);
-      return;
-    }
-    run();
-    this.#after();
+    this.#enter(run, true);
   }
 
   /** SIGSTOP. */
@@ -74,11 +75,16 @@ export class Life {
     this.#paused ??= [];
   }
 
-  /** SIGCONT: everything that arrived meanwhile is there at once, each an event of its own. */
-  resume(): void {
+  /** SIGCONT: everything that came meanwhile is there at once, each an event of its own, as it
+   *  came. A loop may as well look at its sockets before its timers: then a process takes in what
+   *  arrived while it does not know yet how long it stood still. */
+  resume(order: "as it came" | "sockets first" = "as it came"): void {
     const waiting = this.#paused ?? [];
     this.#paused = null;
-    for (const run of waiting) this.#schedule.at(this.#schedule.nowMs, () => this.run(run));
+    const late = order === "as it came" ? [] : waiting.filter(({ arrived }) => !arrived);
+    const first = late.length === 0 ? waiting : waiting.filter(({ arrived }) => arrived);
+    for (const { run, arrived } of [...first, ...late])
+      this.#schedule.at(this.#schedule.nowMs, () => this.#enter(run, arrived));
   }
 
   /** From now on its clock runs at another rate. */
@@ -90,6 +96,16 @@ export class Life {
 
   jumpWall(byMs: number): void {
     this.#wallAheadMs += byMs;
+  }
+
+  #enter(run: () => void, arrived: boolean): void {
+    if (!this.alive) return;
+    if (this.#paused !== null) {
+      this.#paused.push({ run, arrived });
+      return;
+    }
+    run();
+    this.#after();
   }
 
   #monotonicMs(): MonotonicMs {

@@ -2,7 +2,7 @@
  *  crash and come back, and write down what they did and what they were told. */
 
 import type { Random } from "../base/random.ts";
-import type { LogIndex } from "../base/types.ts";
+import type { LogIndex, NodeId } from "../base/types.ts";
 import type { RaftClient } from "../client/client.ts";
 import { RaftError, type LogEntry } from "../client/types.ts";
 import { between, ln, pick } from "./chance.ts";
@@ -26,6 +26,11 @@ const NAMED_SESSIONS_MIN = 64;
 const NAMED_SESSIONS_USED = 24;
 const NAMED_AGAIN_ELECTIONS = 2;
 
+/** How often one looks whether two nodes lead, election timeouts, and how often he asks the leader
+ *  when only one does. */
+const DOUBT_ELECTIONS = 0.1;
+const QUESTIONS_SHARE = 0.03;
+
 /** The client's own session, or another one of it. */
 type Writer = Pick<RaftClient, "send">;
 
@@ -38,6 +43,14 @@ interface Wish {
   readonly key: string;
   /** A user's own text. */
   readonly name: string | null;
+}
+
+/** Where and how a customer reads. */
+interface ReadWish {
+  /** null: wherever the client likes. */
+  readonly node: NodeId | null;
+  readonly stale: boolean;
+  readonly timeoutMs: number;
 }
 
 export class Workload {
@@ -69,6 +82,7 @@ export class Workload {
   }
 
   start(): void {
+    this.#mind(this.#doubt());
     for (let at = 0; at < this.#cluster.plan.customers; at++) this.#mind(this.#live());
   }
 
@@ -116,7 +130,8 @@ export class Workload {
       if (this.#cluster.nowMs >= this.#untilMs) return;
       const timeoutMs = this.#cluster.electionMs * pick(this.#random, [0.3, 2, 2, 8]);
       const dice = this.#random();
-      if (dice < 0.18) await this.#read(customer, client, dice < 0.06, timeoutMs);
+      const node = this.#random() < 0.5 ? null : between(this.#random, 1, this.#cluster.plan.nodes);
+      if (dice < 0.18) await this.#read(customer, client, { node, stale: dice < 0.06, timeoutMs });
       else await this.#sendUntilKnown(customer, writer, this.#chooseWish(dice), timeoutMs);
     }
   }
@@ -220,14 +235,43 @@ export class Workload {
   // ------------------------------------------------------------------------------------------
   // Reads.
 
-  async #read(
-    { host }: Customer,
-    client: RaftClient,
-    stale: boolean,
-    timeoutMs: number,
-  ): Promise<void> {
+  /** One who distrusts leaders: as soon as two nodes hold themselves for the leader, asks the later
+   *  one how far the log goes, and then the earlier one, which must not know less. */
+  async #doubt(): Promise<void> {
+    const customer = this.#cluster.addCustomer();
+    const client = await customer.connect();
+    const { electionMs } = this.#cluster;
+    while (this.#cluster.nowMs < this.#untilMs) {
+      await customer.sleep(electionMs * DOUBT_ELECTIONS);
+      const [first, ...others] = this.#leaders();
+      const last = others.at(-1);
+      const timeoutMs = electionMs * pick(this.#random, [0.3, 2, 8]);
+      // Without a doubt a question now and then, so that each leader knows who asks.
+      if (last !== undefined || this.#random() < QUESTIONS_SHARE)
+        await this.#read(customer, client, {
+          node: last ?? first ?? null,
+          stale: false,
+          timeoutMs,
+        });
+      if (last !== undefined && first !== undefined)
+        await this.#read(customer, client, { node: first, stale: false, timeoutMs });
+    }
+  }
+
+  /** Whoever believes to lead, the earliest term first. */
+  #leaders(): readonly NodeId[] {
+    return [...this.#cluster.machines.values()]
+      .flatMap(({ id, process }) => {
+        const core = process?.member?.core;
+        return core?.role === "leader" ? [{ id, term: core.term }] : [];
+      })
+      .toSorted((a, b) => a.term - b.term)
+      .map(({ id }) => id);
+  }
+
+  async #read({ host }: Customer, client: RaftClient, where: ReadWish): Promise<void> {
     const random = this.#random;
-    const node = random() < 0.5 ? null : between(random, 1, this.#cluster.plan.nodes);
+    const { node, stale, timeoutMs } = where;
     const back = pick(random, [0, 1, 10, 100]);
     const from = Math.max(1, this.#lastKnown - back);
     const callNs = this.#nowNs();

@@ -41,6 +41,7 @@ export interface Looks {
   durableIndex: LogIndex;
   /** Chains of the log from entry 1 on. */
   chains: number[];
+  termsKnown: boolean;
   matched: Map<NodeId, LogIndex>;
   sizes: Partial<MemberSizes>;
 }
@@ -56,6 +57,7 @@ export function doctoredMember(looks: Partial<Looks> = {}): {
     commitIndex: 0,
     durableIndex: 0,
     chains: [],
+    termsKnown: true,
     matched: new Map(),
     sizes: {},
     ...looks,
@@ -75,6 +77,9 @@ export function doctoredMember(looks: Partial<Looks> = {}): {
     },
     get lastIndex() {
       return all.chains.length;
+    },
+    get termsKnown() {
+      return all.termsKnown;
     },
     configuration: configurationOf(0, 1, 2, 3),
     matchIndexOf: (id: NodeId) => all.matched.get(id) ?? null,

@@ -180,6 +180,10 @@ test("Known terms: a core that takes an entry for one of another term is found",
   expect(check.sampled?.(one, member)).toBe(wrong);
   const started = doctoredMember({ durableIndex: 2, chains: [11, 12] });
   expect(check.turned?.(one, started.member)).toBe(wrong);
+  const guessing = doctoredMember({ durableIndex: 2, chains: [11, 12], termsKnown: false });
+  expect(check.turned?.(one, guessing.member)).toBeNull();
+  guessing.looks.termsKnown = true;
+  expect(check.turned?.(one, guessing.member)).toBe(wrong);
 });
 
 test.each([durableIndex, matchIndex, committedIsDurable])(

@@ -13,8 +13,9 @@ export const knownTerms: Invariant = {
   watch({ platters }) {
     const seen = new WeakSet<Core>();
     const compare = (machine: Machine, { core, log }: Member): string | null => {
-      // Terms that damage hides are guessed until it is healed.
-      if (!log.derivedKnown) return null;
+      // Terms that damage hides are guessed until it is healed, and its core told so in the turn
+      // behind.
+      if (!log.derivedKnown || !core.termsKnown) return null;
       seen.add(core);
       const disk = platters.of(machine).log;
       for (let index = log.baseIndex + 1; index <= core.durableIndex; index++) {

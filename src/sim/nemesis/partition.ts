@@ -9,12 +9,18 @@ import type { Nemesis } from "./types.ts";
 
 type Link = readonly [from: string, to: string];
 
-/** Which links are cut, given all hosts in a random order, the machines first. */
-type Shape = (hosts: readonly string[], random: Random) => readonly Link[];
+/** Which links are cut, given all hosts in a random order, the machines first: so many. */
+type Shape = (hosts: readonly string[], random: Random, machines: number) => readonly Link[];
 
 const isolate: Shape = (hosts) => {
   const [alone = ""] = hosts;
   return linksWhere(hosts, (from, to) => from === alone || to === alone);
+};
+
+/** Out of the other machines' sight, not out of the programs'. */
+const aside: Shape = (hosts, _random, machines) => {
+  const [alone = ""] = hosts;
+  return linksWhere(hosts.slice(0, machines), (from, to) => from === alone || to === alone);
 };
 
 const split: Shape = (hosts, random) => {
@@ -54,6 +60,7 @@ const oneLink: Shape = (hosts) => {
 
 const SHAPES: readonly (readonly [name: string, shape: Shape])[] = [
   ["isolate", isolate],
+  ["aside", aside],
   ["split", split],
   ["bridge", bridge],
   ["ring", ring],
@@ -66,7 +73,7 @@ export const partition: Nemesis = {
   everyElections: 15,
   strike(cluster, random) {
     const [name, shape] = pick(random, SHAPES);
-    const links = shape(shuffledHosts(cluster, random), random);
+    const links = shape(shuffledHosts(cluster, random), random, cluster.machines.size);
     cut(cluster, links);
     cluster.count(`partition: ${name}`, `the network is cut (${name}): ${links.length} links`);
     const lastsMs = cluster.electionMs * (0.5 + random() * 12);
@@ -84,7 +91,7 @@ export const flapping: Nemesis = {
   everyElections: 25,
   strike(cluster, random) {
     const [name, shape] = pick(random, SHAPES);
-    const links = shape(shuffledHosts(cluster, random), random);
+    const links = shape(shuffledHosts(cluster, random), random, cluster.machines.size);
     const times = between(random, 3, 12);
     const eachMs = cluster.electionMs * (0.1 + random() * 2);
     cluster.count(`flapping: ${name}`, `links flap (${name}), ${times} times`);
@@ -106,12 +113,13 @@ function mend(cluster: Cluster, links: readonly Link[]): void {
 }
 
 /** Machines before programs, each kind in a random order: the first ones are whom shapes single
- *  out. */
+ *  out. Half the time that is a leader. */
 function shuffledHosts(cluster: Cluster, random: Random): readonly string[] {
-  const machines = shuffled(
-    random,
-    [...cluster.machines.values()].map(({ host }) => host),
-  );
+  const all = shuffled(random, [...cluster.machines.values()]);
+  const leader = all.find(({ process }) => process?.member?.core.role === "leader");
+  const first = random() < 0.5 ? leader : undefined;
+  const rest = all.filter((machine) => machine !== first);
+  const machines = [...(first === undefined ? [] : [first]), ...rest].map(({ host }) => host);
   const programs = cluster.customers
     .map(({ host }) => host)
     .filter((host) => !machines.includes(host));

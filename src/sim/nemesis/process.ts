@@ -17,7 +17,8 @@ export const pause: Nemesis = {
     life.pause();
     cluster.count("pause", `node ${machine.id} stands still`);
     const elections = random() < 0.3 ? random() : 2 + random() * 18;
-    later(cluster, elections * cluster.electionMs, () => life.resume());
+    const order = random() < 0.5 ? "as it came" : "sockets first";
+    later(cluster, elections * cluster.electionMs, () => life.resume(order));
   },
   relent(cluster) {
     for (const { life } of cluster.machines.values()) life?.resume();
