@@ -15,8 +15,10 @@ const HOLDER_BYTES_MAX = 4_096;
 /** Keeps the garbage collector from closing, and so unlocking, what is held. */
 const held = new Set<Database>();
 /** A command that only looks whether a node runs shares the lock for a moment: a start waits that
- *  out. */
-const LOOK_MS_MAX = 300;
+ *  out, so long at a time, */
+const LOOK_MS = 300;
+/** and so often: on a busy machine whoever looks may be kept from going on in the midst of it. */
+const LOOKS_MAX = 20;
 
 /** Who holds a directory, for people. Process ids mean something on the machine with this boot id
  *  only. */
@@ -47,7 +49,7 @@ export function acquireLock(
   | { readonly ok: true; readonly lock: DirectoryLock }
   | { readonly ok: false; readonly holder: LockHolder | null } {
   makeDirectory(directory);
-  const database = lockedDatabase(directory, LOOK_MS_MAX);
+  const database = lockedDatabase(directory);
   if (database === null) return { ok: false, holder: readHolder(directory) };
   held.add(database);
   writeHolder(directory, holder);
@@ -67,7 +69,7 @@ export function acquireLock(
 export function lockHolder(directory: string): { readonly holder: LockHolder | null } | null {
   const database = existingDatabase(directory);
   if (database === null) return null;
-  const isFree = orBusy(() => void database.query("SELECT count(*) FROM sqlite_master").get());
+  const isFree = isUnlocked(database);
   database.close();
   return isFree ? null : { holder: readHolder(directory) };
 }
@@ -83,17 +85,26 @@ function existingDatabase(directory: string): Database | null {
   }
 }
 
-/** Null when somebody else still holds it after `waitMs`. */
-function lockedDatabase(directory: string, waitMs: number): Database | null {
+/** Null when somebody else holds it, or others have looked at it all the time. */
+function lockedDatabase(directory: string): Database | null {
   const database = new Database(join(directory, LOCK_FILE), { create: true, readwrite: true });
-  const isLocked = orBusy(() => {
-    database.run(`PRAGMA busy_timeout = ${waitMs}`);
-    database.run("PRAGMA journal_mode = MEMORY");
-    database.run("BEGIN EXCLUSIVE");
-  });
-  if (isLocked) return database;
+  for (let look = 0; look < LOOKS_MAX; look++) {
+    const isLocked = orBusy(() => {
+      database.run(`PRAGMA busy_timeout = ${LOOK_MS}`);
+      database.run("PRAGMA journal_mode = MEMORY");
+      database.run("BEGIN EXCLUSIVE");
+    });
+    if (isLocked) return database;
+    database.run("PRAGMA busy_timeout = 0");
+    if (!isUnlocked(database)) break;
+  }
   database.close();
   return null;
+}
+
+/** False when another connection has the lock for itself; others may share it. */
+function isUnlocked(database: Database): boolean {
+  return orBusy(() => void database.query("SELECT count(*) FROM sqlite_master").get());
 }
 
 /** False when another connection has the lock. */

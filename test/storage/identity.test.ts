@@ -286,6 +286,28 @@ describe("looking who holds a directory", () => {
     expect(await Promise.all(looks)).toEqual(["0", "0", "0"]);
   });
 
+  it("is waited out, however long a busy machine keeps it from going on", async () => {
+    const directory = newDirectory();
+    const first = acquireLock(directory, HOLDER);
+    if (first.ok) first.lock.release();
+    const script = join(newDirectory(), "hold.ts");
+    writeFileSync(
+      script,
+      `import { Database } from "bun:sqlite";
+      const database = new Database(${JSON.stringify(join(directory, "lock"))}, { readonly: true });
+      database.run("BEGIN");
+      database.query("SELECT count(*) FROM sqlite_master").get();
+      console.log("looking");
+      setTimeout(() => database.run("COMMIT"), 1_000);`,
+    );
+    const child = spawn(process.execPath, [script], { stdio: ["ignore", "pipe", "inherit"] });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    const second = acquireLock(directory, HOLDER);
+    expect(second.ok).toBe(true);
+    if (second.ok) second.lock.release();
+  });
+
   it("does not keep a node from starting", async () => {
     const directory = newDirectory();
     const first = acquireLock(directory, HOLDER);
