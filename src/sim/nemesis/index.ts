@@ -7,7 +7,7 @@ import { crash, crashInTurn, powerCut } from "./crash.ts";
 import { diskError, fullDisk, killThenPower, slowDisk } from "./disk.ts";
 import { badLinks } from "./links.ts";
 import { learner, operatorStop, removal, transfer } from "./membership.ts";
-import { flapping, partition } from "./partition.ts";
+import { flapping, leaderAside, partition } from "./partition.ts";
 import { clockRate, orderlyStop, pause, wallJump } from "./process.ts";
 import { bitRot, headRot, slotRot } from "./rot.ts";
 import { doubledId, foreignCluster, garbage, replay } from "./strangers.ts";
@@ -20,6 +20,7 @@ export const NEMESES: readonly Nemesis[] = [
   crashInTurn,
   partition,
   flapping,
+  leaderAside,
   badLinks,
   diskError,
   killThenPower,

@@ -4,23 +4,18 @@
 import type { Random } from "../../base/random.ts";
 import { between, pick } from "../chance.ts";
 import type { Cluster } from "../cluster.ts";
+import type { Machine } from "../machine.ts";
 import { later } from "./later.ts";
 import type { Nemesis } from "./types.ts";
 
 type Link = readonly [from: string, to: string];
 
-/** Which links are cut, given all hosts in a random order, the machines first: so many. */
-type Shape = (hosts: readonly string[], random: Random, machines: number) => readonly Link[];
+/** Which links are cut, given all hosts in a random order, the machines first. */
+type Shape = (hosts: readonly string[], random: Random) => readonly Link[];
 
 const isolate: Shape = (hosts) => {
   const [alone = ""] = hosts;
   return linksWhere(hosts, (from, to) => from === alone || to === alone);
-};
-
-/** Out of the other machines' sight, not out of the programs'. */
-const aside: Shape = (hosts, _random, machines) => {
-  const [alone = ""] = hosts;
-  return linksWhere(hosts.slice(0, machines), (from, to) => from === alone || to === alone);
 };
 
 const split: Shape = (hosts, random) => {
@@ -60,7 +55,6 @@ const oneLink: Shape = (hosts) => {
 
 const SHAPES: readonly (readonly [name: string, shape: Shape])[] = [
   ["isolate", isolate],
-  ["aside", aside],
   ["split", split],
   ["bridge", bridge],
   ["ring", ring],
@@ -68,12 +62,38 @@ const SHAPES: readonly (readonly [name: string, shape: Shape])[] = [
   ["one link", oneLink],
 ];
 
+/** A leader whom the other machines do not hear, and programs do: another is elected, and this one
+ *  may not know it. At times it stands still until then. */
+export const leaderAside: Nemesis = {
+  name: "leader aside",
+  everyElections: 10,
+  strike(cluster, random) {
+    const leader = leaderIn([...cluster.machines.values()]);
+    const life = leader?.life ?? null;
+    if (leader === undefined || life === null || life.paused) return;
+    const hosts = [...cluster.machines.values()].map(({ host }) => host);
+    const links = linksWhere(hosts, (from, to) => from === leader.host || to === leader.host);
+    cut(cluster, links);
+    const isStill = random() < 0.5;
+    if (isStill) life.pause();
+    const how = isStill ? " and stands still" : "";
+    cluster.count(`leader aside${how}`, `leader ${leader.id} is cut off${how}; programs hear it`);
+    const lastsMs = cluster.electionMs * (1 + random() * 5);
+    if (isStill) later(cluster, lastsMs, () => life.resume("sockets first"));
+    later(cluster, lastsMs + cluster.electionMs * random(), () => mend(cluster, links));
+  },
+  relent(cluster) {
+    cluster.network.mendAll();
+    for (const { life } of cluster.machines.values()) life?.resume();
+  },
+};
+
 export const partition: Nemesis = {
   name: "partition",
   everyElections: 15,
   strike(cluster, random) {
     const [name, shape] = pick(random, SHAPES);
-    const links = shape(shuffledHosts(cluster, random), random, cluster.machines.size);
+    const links = shape(shuffledHosts(cluster, random), random);
     cut(cluster, links);
     cluster.count(`partition: ${name}`, `the network is cut (${name}): ${links.length} links`);
     const lastsMs = cluster.electionMs * (0.5 + random() * 12);
@@ -91,7 +111,7 @@ export const flapping: Nemesis = {
   everyElections: 25,
   strike(cluster, random) {
     const [name, shape] = pick(random, SHAPES);
-    const links = shape(shuffledHosts(cluster, random), random, cluster.machines.size);
+    const links = shape(shuffledHosts(cluster, random), random);
     const times = between(random, 3, 12);
     const eachMs = cluster.electionMs * (0.1 + random() * 2);
     cluster.count(`flapping: ${name}`, `links flap (${name}), ${times} times`);
@@ -116,14 +136,17 @@ function mend(cluster: Cluster, links: readonly Link[]): void {
  *  out. Half the time that is a leader. */
 function shuffledHosts(cluster: Cluster, random: Random): readonly string[] {
   const all = shuffled(random, [...cluster.machines.values()]);
-  const leader = all.find(({ process }) => process?.member?.core.role === "leader");
-  const first = random() < 0.5 ? leader : undefined;
+  const first = random() < 0.5 ? leaderIn(all) : undefined;
   const rest = all.filter((machine) => machine !== first);
   const machines = [...(first === undefined ? [] : [first]), ...rest].map(({ host }) => host);
   const programs = cluster.customers
     .map(({ host }) => host)
     .filter((host) => !machines.includes(host));
   return [...machines, ...shuffled(random, [...new Set(programs)])];
+}
+
+function leaderIn(machines: readonly Machine[]): Machine | undefined {
+  return machines.find(({ process }) => process?.member?.core.role === "leader");
 }
 
 function sides(hosts: readonly string[], random: Random): ReadonlyMap<string, boolean> {
