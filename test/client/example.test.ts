@@ -4,7 +4,7 @@ import { createSocket } from "node:dgram";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { openKey, RaftClient, startNode, type RunningNode } from "../../src/index.ts";
+import { openKey, RaftClient, RaftError, startNode, type RunningNode } from "../../src/index.ts";
 
 /** A port that was free a moment ago. */
 function freePort(): Promise<number> {
@@ -15,6 +15,20 @@ function freePort(): Promise<number> {
       socket.close(() => resolve(port));
     });
   });
+}
+
+/** On a busy machine it may be that no other voter answers just then, or that another leads already:
+ *  then once more. */
+async function handOver(client: RaftClient): Promise<void> {
+  for (let isMoved = false; !isMoved;) {
+    isMoved = await client.transfer().then(
+      () => true,
+      (error: unknown) => {
+        if (!(error instanceof RaftError)) throw error;
+        return false;
+      },
+    );
+  }
 }
 
 describe("three nodes and a client in one program", () => {
@@ -80,9 +94,7 @@ describe("three nodes and a client in one program", () => {
 
   it("a thousand calls at once enter in order while leadership moves", async () => {
     const calls = Array.from({ length: 1_000 }, (_, at) => client.send(`n${at}`));
-    const moved = client.transfer();
-    const receipts = await Promise.all(calls);
-    await moved;
+    const [receipts] = await Promise.all([Promise.all(calls), handOver(client)]);
     const wanted = receipts.map(({ index }) => index);
     expect(wanted).toEqual(wanted.toSorted((a, b) => a - b));
     const seen = new Map<number, string>();

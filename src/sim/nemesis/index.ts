@@ -20,7 +20,6 @@ export const NEMESES: readonly Nemesis[] = [
   crashInTurn,
   partition,
   flapping,
-  leaderAside,
   badLinks,
   diskError,
   killThenPower,
@@ -42,6 +41,7 @@ export const NEMESES: readonly Nemesis[] = [
   doubledId,
   replay,
   garbage,
+  leaderAside,
 ];
 
 /** How often production code is nasty at a place, per chance that it has. */

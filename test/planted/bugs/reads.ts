@@ -15,7 +15,7 @@ const rows: readonly Row[] = [
   {
     name: "read-without-round",
     knownBug: "30",
-    alsoFoundBy: ["random"],
+    alsoFoundBy: ["random", "simulator"],
     file: "src/raft/read-index.ts",
     find: "const alone = isRoundConfirmed(state, leadership, Infinity);",
     replace: "const alone = true;",
@@ -31,7 +31,7 @@ const rows: readonly Row[] = [
   {
     name: "read-by-lease",
     knownBug: "38",
-    alsoFoundBy: ["random"],
+    alsoFoundBy: ["random", "simulator"],
     file: "src/raft/read-index.ts",
     find: 'if (peer.state !== "lost data" && peer.ackedRound >= round) confirmations += 1;',
     replace:
