@@ -17,8 +17,8 @@ function freePort(): Promise<number> {
   });
 }
 
-/** On a busy machine it may be that no other voter answers just then, or that another leads already:
- *  then once more. */
+/** On a busy machine it may be that no other voter answers just then, or that another leads
+ *  already: then once more. */
 async function handOver(client: RaftClient): Promise<void> {
   for (let isMoved = false; !isMoved;) {
     isMoved = await client.transfer().then(
