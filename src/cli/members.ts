@@ -88,7 +88,7 @@ const COLUMNS: readonly Column<StatusRow>[] = [
     align: "left",
     cell: (row) => (row.member === "none" ? "waits outside" : row.member),
   },
-  { title: "ROLE", align: "left", cell: (row) => row.role },
+  { title: "ROLE", align: "left", cell: (row) => (row.stopped ? "stopped" : row.role) },
   {
     title: "LAST",
     align: "right",
