@@ -122,8 +122,8 @@ function segmentsOf(disk: Disk, identity: Identity): readonly Listed[] {
 export interface FileReport {
   readonly file: string;
   /** good: all of it verifies. torn: ends in a batch that was never acknowledged; a start cuts
-   *  it. */
-  readonly verdict: "good" | "torn" | "prepared" | "replaced" | "damaged";
+   *  it. in use: a running node writes to it, so it was not read. */
+  readonly verdict: "good" | "torn" | "prepared" | "replaced" | "in use" | "damaged";
   readonly entries: number;
   readonly firstIndex: number | null;
   readonly lastIndex: number | null;
@@ -139,12 +139,21 @@ export interface DirectoryReport {
   readonly ok: boolean;
 }
 
-/** Reads and verifies everything in a directory. Throws DiskFailure when it cannot be read. */
-export function verifyDirectory(directory: string): DirectoryReport {
-  return verifyDisk(openRealDisk(directory, false));
+/** Reads and verifies everything in a directory; `isRunning`: only what its node no longer writes
+ *  to, which is every segment but the newest. Throws DiskFailure when it cannot be read. */
+export function verifyDirectory(directory: string, isRunning = false): DirectoryReport {
+  const disk = openRealDisk(directory, false);
+  return isRunning ? verifyRunning(disk) : verifyDisk(disk);
 }
 
-/** The same through an open disk. */
+function verifyRunning(disk: Disk): DirectoryReport {
+  const read = readIdentity(disk);
+  const identity = read?.ok === true ? read.identity : null;
+  const files = identity === null ? [] : verifySegments(disk, identity, true);
+  return { identity, files, ok: files.every((file) => file.verdict !== "damaged") };
+}
+
+/** The same through an open disk, of a node that does not run. */
 export function verifyDisk(disk: Disk, limits: LogLimits = LOG_LIMITS): DirectoryReport {
   const read = readIdentity(disk);
   const identity = read === null ? null : read.ok ? read.identity : read.found;
@@ -214,21 +223,30 @@ function report(
   return { file, verdict, entries: 0, firstIndex: null, lastIndex: null, reason, offset };
 }
 
-/** Newest first, because a segment says from where on the older ones no longer count. */
-function verifySegments(disk: Disk, identity: Identity): readonly FileReport[] {
+/** Newest first, because a segment says from where on the older ones no longer count. The one that
+ *  a running node writes to is the newest with a head: once the next one has a head, all of a
+ *  segment is written. */
+function verifySegments(disk: Disk, identity: Identity, isRunning = false): readonly FileReport[] {
   const reports: FileReport[] = [];
   let next: SegmentFile | null = null;
   for (const { name, file, reason, blank } of [...segmentsOf(disk, identity)].reverse()) {
     if (file === null) {
       const unfinished = next === null;
-      reports.unshift(
-        blank ? report(name, "prepared") : report(name, unfinished ? "torn" : "damaged", reason, 0),
-      );
+      if (unfinished && isRunning) reports.unshift(report(name, "in use"));
+      else
+        reports.unshift(
+          blank
+            ? report(name, "prepared")
+            : report(name, unfinished ? "torn" : "damaged", reason, 0),
+        );
       continue;
     }
     if (next !== null && file.firstIndex >= next.firstIndex)
       reports.unshift(report(name, "replaced"));
-    else {
+    else if (next === null && isRunning) {
+      reports.unshift(report(name, "in use"));
+      next = file;
+    } else {
       if (next !== null) file.endBefore(next.firstIndex, next.head.chainBefore);
       const verified = verifySegment(file);
       reports.unshift(verified);

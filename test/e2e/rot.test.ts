@@ -67,6 +67,34 @@ async function readAt({ made }: Stopped, id: number): Promise<string> {
   });
 }
 
+describe("one old record that rots while its node runs", () => {
+  it("is found by raft verify, in what is no longer written to, and repaired by reading it", async () => {
+    const all = await stopped(3, true);
+    const { made } = all;
+    const nodes = [1, 2, 3].map((id) => made.up(id));
+    for (const node of nodes) await node.waitForLine(/\bready:/, 60_000);
+    expect(
+      await verifyCode(all, 2, /^node 2 of .* runs,[^]*0000000001\.log +good +1 to \d+$/m),
+    ).toBe(0);
+    expect(
+      await verifyCode(all, 2, /^\d{10}\.log +in use[^]*^sound, as far as it is not in use$/m),
+    ).toBe(0);
+    const { file, offset } = find(directoryOf(all, 2), "old 20; ");
+    rot(file, offset);
+    const repair = /damaged: another member's copy repairs .* read: \S+ (log --node 2)/;
+    expect(await verifyCode(all, 2, repair)).toBe(7);
+    expect(await readAt(all, 2)).toContain("old 20; ");
+    await nodes[1]?.waitForLine(/repaired with the copy of node/);
+    await until("it is sound again", async () => (await verifyCode(all, 2, /./)) === 0);
+    // Whatever else runs here is checked as well, and a fresh node has nothing yet to check.
+    const fresh = made.up(9);
+    await fresh.waitForLine(/data in /);
+    expect((await made.run(["verify"])).stdout).toMatch(
+      /^node 9 of .* runs, .*: not checked, as all/m,
+    );
+  });
+});
+
 describe("one old record that rotted in each of two nodes", () => {
   it("is repaired by the other one, with the third away (61)", async () => {
     const all = await stopped(3, true);
