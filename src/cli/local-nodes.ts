@@ -141,7 +141,8 @@ export function foundersIn(directory: string): readonly NodeId[] | null {
   return identityOf(directory)?.founding?.founders.map(({ id }) => id) ?? null;
 }
 
-function identityOf(directory: string): Identity | null {
+/** Who a directory says that it is; null: nothing of ours, or unreadable. */
+export function identityOf(directory: string): Identity | null {
   return orNull(() => {
     const read = readIdentity(openRealDisk(directory, false));
     if (read === null) return null;

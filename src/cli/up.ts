@@ -6,12 +6,14 @@ import { startNode } from "../node/node.ts";
 import { type NodeOptions, type RunningNode, StartError } from "../node/types.ts";
 import type { CommandContext, RaftCommand } from "./command.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
+import { identityOf, nodesNear } from "./local-nodes.ts";
 import { createNarrator } from "./narrate.ts";
+import { typedPath } from "./places.ts";
 import { parseNodeId } from "./settings.ts";
 import { detach } from "./up-detached.ts";
 import { eventLine, whenParentEnds } from "./up-child.ts";
 import { runLocal } from "./up-local.ts";
-import { readUpSettings, UP_FLAGS, type UpSettings } from "./up-settings.ts";
+import { type NodeSettings, readUpSettings, UP_FLAGS, type UpSettings } from "./up-settings.ts";
 
 export const upCommand: RaftCommand = {
   name: "up",
@@ -41,11 +43,28 @@ export const upCommand: RaftCommand = {
   endsItself: true,
   async run(args, context) {
     const settings = readUpSettings(args, context);
+    if (settings.type === "node" && !settings.isChild) sayOtherData(settings, context);
     if (settings.detach) return detach(settings, context);
     if (settings.type === "local") return runLocal(settings, context);
     return runNode(settings.node, settings, context);
   },
 };
+
+/** A node that begins empty in the usual place, while its data lies where the person works, was
+ *  probably meant to go on with that. */
+function sayOtherData({ node, hints }: NodeSettings, { terminal, machine }: CommandContext): void {
+  const { id, key, dataDir, dataDirTyped } = node;
+  if (dataDirTyped !== null || identityOf(dataDir) !== null) return;
+  const other = nodesNear(machine).find(
+    (near) => near.id === id && near.cluster === key.cluster && near.directory !== dataDir,
+  );
+  if (other === undefined) return;
+  const typed = typedPath(machine, other.directory);
+  const start = hints.up(id, ` --data-dir ${typed}`);
+  terminal.say(
+    `${typed} holds data of node ${id} of cluster ${key.cluster}, and this start makes a new, empty one. Was that one meant? Ctrl-C, then ${start}`,
+  );
+}
 
 /** Starts the node, tells what happens to it, and ends when it has ended. */
 async function runNode(

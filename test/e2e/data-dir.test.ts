@@ -69,6 +69,12 @@ describe("a node whose data is not in the usual place", () => {
         ),
       );
     expect(said.at(-2)).toMatch(/^next start it: \.\/raft up --id 1 --data-dir d1 an address:/);
+    const empty = made.up(2);
+    const meant = await empty.waitForLine(/holds data of node 2.* and this start makes a new/);
+    expect(golden(meant.input, made)).toBe(
+      "d2 holds data of node 2 of cluster raft, and this start makes a new, empty one. Was that one meant? Ctrl-C, then ./raft up --id 2 --data-dir d2",
+    );
+    await empty.stop();
     // Node 2 was not heard by these processes: nothing is known of its directory.
     const again = [1, 3].map((id) => made.up(id, "--data-dir", `d${id}`));
     const leads = await until("a leader", async () => (await statusOf(made)).leader);
