@@ -42,8 +42,7 @@ export const verifyCommand: RaftCommand = {
     const found =
       typed === null ? nodesHere(machine) : nodesUnder(absolutePath(machine, typed), cluster);
     const nodes = found.filter((node) => (cluster ?? node.cluster) === node.cluster);
-    const [first] = nodes;
-    if (first === undefined) {
+    if (nodes.length === 0) {
       if (typed !== null && !isDirectory(absolutePath(machine, typed)))
         throw new CommandError(`there is no directory ${typed}`, 2);
       const what = cluster === null ? "" : `of cluster ${cluster} `;
