@@ -225,7 +225,7 @@ function wordProblems(
   }
   const isReplaced = expected.insteadOf !== undefined && flags.has(expected.insteadOf);
   if (isReplaced && words.length > 0)
-    return [`--${expected.insteadOf} stands alone: it is instead of ${shellQuote(words[0] ?? "")}`];
+    return [`--${expected.insteadOf} and ${shellQuote(words[0] ?? "")}: one of them`];
   if (words.length < expected.min && !isReplaced) {
     const more = expected.missing === undefined ? "" : `     ${expected.missing}`;
     return [`something is missing:  ${typed} ${expected.hint}${more}`];

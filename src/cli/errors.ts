@@ -1,14 +1,13 @@
 /** How a command fails, in sentences: what was tried, who answered, what to do next. Pure. */
 
 import type { NodeId, WallMs } from "../base/types.ts";
+import { HASTY_MS } from "../client/failures.ts";
 import type { HeardCluster, NobodyAnswers } from "../client/types.ts";
 import type { Hints } from "./hints.ts";
 import { CLIENT_TIMEOUT_MS } from "./settings.ts";
 import { shellQuote, dayAndTime, entriesText, listOf, nodesText } from "./wording.ts";
 
-/** The network is asked once a second: who waits less has hardly asked. */
-const HASTY_SECONDS = 0.95;
-/** What commands wait unless told otherwise. */
+/** What most commands wait unless told otherwise. */
 const PATIENT_SECONDS = CLIENT_TIMEOUT_MS / 1_000;
 
 /** A node of the wanted cluster whose data lies on this machine. */
@@ -82,7 +81,7 @@ function nextSteps(
 ): readonly string[] {
   const stopped = here.find((node) => !node.running && node.id === (wanted ?? node.id));
   const steps: string[] = [];
-  const isHasty = nobody.seconds < HASTY_SECONDS;
+  const isHasty = nobody.seconds * 1_000 < HASTY_MS;
   // Whoever was not waited for may well run.
   if (isHasty)
     steps.push(`more time: ${hints.command(`${command} --timeout ${PATIENT_SECONDS}s`)}`);

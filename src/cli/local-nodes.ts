@@ -1,9 +1,8 @@
-/** The nodes whose data lies on this machine in the usual place: whether they run, and what they
- *  hold. */
+/** The nodes whose data lies on this machine: whether they run, and what they hold. */
 
 import { type Address, parseAddress } from "../base/hosts.ts";
 import type { NodeId, WallMs } from "../base/types.ts";
-import { heldSentence, type Owner } from "../node/refusals.ts";
+import { heldSentence, type NodeOfCluster } from "../node/refusals.ts";
 import { readIdentity } from "../storage/identity.ts";
 import { inspect } from "../storage/inspect.ts";
 import { lockHolder, type LockHolder } from "../storage/lock.ts";
@@ -13,10 +12,10 @@ import { CommandError } from "./exit-codes.ts";
 import { maybeStateDirectory, pathRules, type Machine } from "./places.ts";
 import { parseClusterName, parseNodeId } from "./settings.ts";
 
-/** In a working directory with more directories than these nobody keeps nodes. */
+/** So many directories of a working directory: whoever has more there keeps no nodes in it. */
 const LOOKED_INTO_MAX = 200;
 
-export interface NodeHere extends Owner {
+export interface NodeHere extends NodeOfCluster {
   readonly directory: string;
   /** Who runs it now; null: nobody. */
   readonly held: Held | null;
@@ -36,7 +35,7 @@ export interface NodeData {
   readonly isMember: boolean;
 }
 
-/** Every node of this user on this machine, by cluster and id. */
+/** Every node of this user on this machine in the usual place, by cluster and id. */
 export function nodesHere(machine: Machine): readonly NodeHere[] {
   const state = maybeStateDirectory(machine);
   if (state === null) return [];
@@ -89,7 +88,7 @@ export function heldBy(directory: string): Held | null {
 export function takenError(
   node: NodeHere,
   executable: string,
-  wanted: Owner & { readonly typed?: string | null } = node,
+  wanted: NodeOfCluster & { readonly typed?: string | null } = node,
 ): CommandError {
   const { directory: path, held } = node;
   const { cluster, id, typed = null } = wanted;

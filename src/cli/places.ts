@@ -48,9 +48,22 @@ export function configurationDirectory(machine: Machine): string | null {
   return under(machine, machine.environment["XDG_CONFIG_HOME"], [".config"], "raft");
 }
 
-/** The data of one node in the usual place. */
-export function nodeDirectory(machine: Machine, cluster: string, id: NodeId): string {
-  return pathRules(machine).join(stateDirectory(machine), cluster, String(id));
+/** Where a node's data is, with null a whole cluster's, unless another place is named. Throws as
+ *  `stateDirectory` does. */
+export function usualDirectory(machine: Machine, cluster: string, id: NodeId | null): string {
+  const name = id === null ? "" : String(id);
+  return pathRules(machine).join(stateDirectory(machine), cluster, name);
+}
+
+/** Whether an absolute path is that place: then no command needs --data-dir to mean it. */
+export function isUsualDirectory(
+  machine: Machine,
+  directory: string,
+  cluster: string,
+  id: NodeId | null,
+): boolean {
+  if (maybeStateDirectory(machine) === null) return false;
+  return usualDirectory(machine, cluster, id) === directory;
 }
 
 /** A typed path, made absolute. */

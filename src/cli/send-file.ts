@@ -6,8 +6,8 @@ import { UsageError } from "./exit-codes.ts";
 import { absolutePath, type Machine } from "./places.ts";
 import { shellQuote } from "./wording.ts";
 
-/** The file's bytes as they are. Throws a UsageError when it is none, empty, or larger than an
- *  entry may be. */
+/** The file's bytes as they are. Throws a UsageError when it is no file, is empty, or is larger
+ *  than an entry may be. */
 export function readFileEntry(typed: string, machine: Machine, executable: string): Uint8Array {
   const path = absolutePath(machine, typed);
   const bytes = fileBytes(path);
@@ -21,7 +21,7 @@ export function readFileEntry(typed: string, machine: Machine, executable: strin
   const file = readOrExplain(path, typed);
   if (file === null) throw new UsageError(`there is no file ${typed}`, false);
   if (file.bytes.length > 0) return file.bytes;
-  throw new UsageError(`${typed} is empty: an entry has at least one byte here`, false);
+  throw new UsageError(`${typed} is empty: there is nothing to add`, false);
 }
 
 function readOrExplain(path: string, typed: string): ReturnType<typeof readSmallFile> {

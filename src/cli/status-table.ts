@@ -88,7 +88,7 @@ function isStranger(row: StatusRow, status: ClusterStatus): boolean {
 }
 
 function roleText(row: StatusRow): string {
-  if (row.stopped && row.role === "unreachable") return "stopped";
+  if (row.stopped) return "stopped";
   return row.member === "learner" && row.role === "follower" ? "learner" : row.role;
 }
 

@@ -66,12 +66,9 @@ function targetOf(
   });
   const key = found === null ? openKey(choice.cluster) : { ...found.key, cluster: choice.cluster };
   const flags = flagsFor(choice, found?.key.cluster ?? null, here, isElsewhere);
-  const hints = new Hints(context.executable, flags.up, null, flags, {
+  const hints = new Hints(context.executable, flags.up, null, flags).withPlaces({
     typed: (path) => typedPath(context.machine, path),
     host: userAndHost(userAtHost()).host,
-    directoryOf: () => null,
-    areElsewhere: false,
-    localDirectory: null,
   });
   return { cluster: choice.cluster, key, hints };
 }

@@ -10,11 +10,11 @@ import type { CommandArguments, CommandContext } from "./command.ts";
 import type { Hints } from "./hints.ts";
 import {
   absolutePath,
+  isUsualDirectory,
   type Machine,
-  maybeStateDirectory,
   pathRules,
-  stateDirectory,
   typedPath,
+  usualDirectory,
 } from "./places.ts";
 import {
   DEFAULT_SIZE,
@@ -118,7 +118,7 @@ function readNode(reader: SettingsReader, id: NodeId, context: CommandContext): 
   const peers = readPeers(reader);
   const multicastPort = reader.multicastPort();
   const target = checkedTarget(reader, context, null);
-  const place = placeOf(reader.text("data-dir"), target.cluster, String(id), machine);
+  const place = placeOf(reader.text("data-dir"), target.cluster, id, machine);
   const isChild = (machine.environment[CHILD_VARIABLE] ?? "") !== "";
   return {
     type: "node",
@@ -165,7 +165,7 @@ function readLocal(
   }
   readTimings(reader);
   const target = checkedTarget(reader, context, LOCAL_CLUSTER);
-  const place = placeOf(reader.text("data-dir"), target.cluster, "", machine);
+  const place = placeOf(reader.text("data-dir"), target.cluster, null, machine);
   const directoryOf = (id: NodeId): string => pathRules(machine).join(place.directory, String(id));
   const passedOn = (["heartbeat", "election", "key-file"] as const).flatMap((flag) => {
     const text = reader.text(flag);
@@ -186,20 +186,17 @@ function readLocal(
   };
 }
 
-/** The directory `name` of a cluster: in the usual place, or the one that was typed. Throws a
- *  CommandError when there is no usual place and none was typed. */
+/** The directory of a node, with null of a cluster: the usual one, or the one that was typed.
+ *  Throws a CommandError when there is no usual one and none was typed. */
 function placeOf(
   typed: string | null,
   cluster: string,
-  name: string,
+  id: NodeId | null,
   machine: Machine,
 ): { readonly directory: string; readonly isElsewhere: boolean } {
-  const { join } = pathRules(machine);
-  if (typed === null)
-    return { directory: join(stateDirectory(machine), cluster, name), isElsewhere: false };
-  const directory = absolutePath(machine, typed);
-  const state = maybeStateDirectory(machine);
-  return { directory, isElsewhere: state === null || join(state, cluster, name) !== directory };
+  const directory =
+    typed === null ? usualDirectory(machine, cluster, id) : absolutePath(machine, typed);
+  return { directory, isElsewhere: !isUsualDirectory(machine, directory, cluster, id) };
 }
 
 /** All problems of flags are said before any of files. */

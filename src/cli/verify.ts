@@ -2,6 +2,7 @@
  *  no longer write to, and says whether it is sound. */
 
 import { join } from "node:path";
+import { clusterFlag } from "../node/refusals.ts";
 import { type DirectoryReport, type FileReport, verifyDirectory } from "../storage/inspect.ts";
 import { isDirectory, listDirectories } from "../storage/real-disk.ts";
 import { DEFAULT_CLUSTER } from "./cluster-choice.ts";
@@ -9,13 +10,7 @@ import type { RaftCommand } from "./command.ts";
 import { CommandError, UsageError } from "./exit-codes.ts";
 import { Hints } from "./hints.ts";
 import { nodeIn, nodesHere, type NodeHere } from "./local-nodes.ts";
-import {
-  absolutePath,
-  type Machine,
-  maybeStateDirectory,
-  nodeDirectory,
-  typedPath,
-} from "./places.ts";
+import { absolutePath, isUsualDirectory, type Machine, typedPath } from "./places.ts";
 import { FLAGS, SettingsReader } from "./settings.ts";
 import { renderTable, type Column } from "./table.ts";
 import { plain } from "./terminal.ts";
@@ -83,9 +78,8 @@ export function nodesUnder(directory: string, cluster: string | null, levels = 2
 
 /** What a command needs to mean this directory: nothing where it would look anyway. */
 function dataFlag({ cluster, id, directory }: NodeHere, machine: Machine): string {
-  const state = maybeStateDirectory(machine);
-  const isUsual = state !== null && directory === nodeDirectory(machine, cluster, id);
-  return isUsual ? "" : ` --data-dir ${typedPath(machine, directory)}`;
+  if (isUsualDirectory(machine, directory, cluster, id)) return "";
+  return ` --data-dir ${typedPath(machine, directory)}`;
 }
 
 function verifyOne(node: NodeHere): DirectoryReport {
@@ -152,7 +146,7 @@ function reasonLines(files: readonly FileReport[]): string[] {
 }
 
 function hintsOf(cluster: string, executable: string): Hints {
-  return new Hints(executable, cluster === DEFAULT_CLUSTER ? "" : ` --cluster ${cluster}`);
+  return new Hints(executable, clusterFlag(cluster));
 }
 
 /** Entries come back from another member's copy when they are read; without identity, hard state or

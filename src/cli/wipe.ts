@@ -3,6 +3,7 @@
 
 import { userAndHost } from "../base/hosts.ts";
 import type { NodeId } from "../base/types.ts";
+import { clusterFlag } from "../node/refusals.ts";
 import { wipeDirectory } from "../storage/identity.ts";
 import { acquireLock } from "../storage/lock.ts";
 import { machineBootId } from "../storage/real-disk.ts";
@@ -118,7 +119,7 @@ export function describeNode(
   const vote = data.votedFor === null ? "no vote" : `voted for node ${data.votedFor}`;
   const lines = [`${who}: ${entries}, ${founded}${used}; term ${data.term}, ${vote}`, place];
   if (data.isMember) {
-    const flag = node.cluster === DEFAULT_CLUSTER ? "" : ` --cluster ${node.cluster}`;
+    const flag = clusterFlag(node.cluster);
     lines.push(
       `it is a member: without its data it cannot vote until the others let it back in (${executable} members replace ${node.id}${flag})`,
     );

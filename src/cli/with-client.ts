@@ -9,7 +9,7 @@ import { nobodyAnswersJson, nobodyAnswersText } from "./errors.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
 import type { Hints } from "./hints.ts";
 import { dataOf, nodesHere, nodesNear, rememberedAddresses } from "./local-nodes.ts";
-import { typedPath } from "./places.ts";
+import { isUsualDirectory, typedPath } from "./places.ts";
 import { CLIENT_TIMEOUT_MS, FLAGS, parseDuration, SettingsReader } from "./settings.ts";
 import { readPeers, readStartTarget, readTarget, TARGET_FLAGS } from "./target.ts";
 
@@ -99,13 +99,13 @@ function explained(
   if (!(error instanceof RaftError)) return error;
   if (error.nobody === null) return new CommandError(error.message, error.exitCode);
   const { machine } = context;
-  const usual = new Set(nodesHere(machine).map(({ directory }) => directory));
   const here = nodesNear(machine)
     .filter((node) => node.cluster === error.nobody?.cluster)
-    .map(({ id, held, directory }) => {
+    .map(({ cluster, id, held, directory }) => {
       const data = held === null ? dataOf(directory) : null;
       const { entries = null, lastUsedMs = null } = data ?? {};
-      const elsewhere = usual.has(directory) ? null : typedPath(machine, directory);
+      const isUsual = isUsualDirectory(machine, directory, cluster, id);
+      const elsewhere = isUsual ? null : typedPath(machine, directory);
       return { id, running: held !== null, directory: elsewhere, entries, lastUsedMs };
     });
   return new CommandError(

@@ -13,8 +13,8 @@ import type { Refusal, Verdict } from "./outcomes.ts";
 import { RaftError } from "./types.ts";
 
 const LATELY_MS = 1_000;
-/** Shorter patience than this is the caller's own haste. */
-const HURRY_MS = 950;
+/** The network is asked once a second: who waits less has hardly asked, and was hasty. */
+export const HASTY_MS = 950;
 const SAFE = "Safe to send again.";
 
 export interface Circumstances {
@@ -145,7 +145,7 @@ function whySilent(id: NodeId, around: Circumstances): string {
     return `node ${id} is no member (members: ${ids.join(", ")}) and does not answer`;
   }
   const last = Number.isFinite(heardMs) ? `; last heard ${timeOfDay(heardMs)}` : "";
-  if (last === "" && around.waitedMs < HURRY_MS)
+  if (last === "" && around.waitedMs < HASTY_MS)
     return `node ${id} has not answered within ${waitedText(around)}`;
   return `node ${id} does not answer${last}`;
 }
@@ -173,9 +173,8 @@ function unknown(
   waitedMs: MonotonicMs,
 ): RaftError {
   const who = to === null ? "a node" : `node ${to}`;
-  // Within a second it is the caller who was in a hurry.
   const silence =
-    waitedMs < HURRY_MS
+    waitedMs < HASTY_MS
       ? `has not answered within ${Math.max(1, Math.round(waitedMs))} ms`
       : `fell silent (${(waitedMs / 1_000).toFixed(1)} s)`;
   return new RaftError(`unknown: ${who} took ${what} and ${silence}`, 5, named(requestId));

@@ -11,8 +11,8 @@ export interface RequestId {
   /** 32 hex digits. */
   readonly clientId: string;
   readonly firstSequence: number;
-  /** 0: a name that a user chose, remembered while its client is among the last 65,536. It is born
-   *  anew with each call. */
+  /** 0: a name that a user chose, remembered while its client is among the last 65,536. Each call
+   *  gives it a birth of its own before it leaves. */
   readonly bornAt: LogIndex;
 }
 

@@ -20,7 +20,7 @@ import type { Disk, Identity, Recovered } from "../storage/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import { type Dice, randomId } from "../transport/dice.ts";
 import { diskFailedText } from "./ending.ts";
-import { heldSentence, identitySentence, named } from "./refusals.ts";
+import { clusterFlag, heldSentence, identitySentence } from "./refusals.ts";
 import { StartError } from "./types.ts";
 import type { DataGround } from "./world.ts";
 
@@ -260,7 +260,7 @@ export class DataDirectory {
     const { path, typed, id, cluster, executable } = this.#options;
     const where = `${path}/${file}`;
     if (problem === "refused") return `cannot open ${path}: ${reason}`;
-    const flag = named(cluster);
+    const flag = clusterFlag(cluster);
     const own = `${flag}${typed === null ? "" : ` --data-dir ${typed}`}`;
     const next =
       `Let this node back in empty: ${executable} wipe ${id}${own}, then ${executable} up --id ${id}${own}, ` +

@@ -19,7 +19,7 @@ import type { Formation } from "./formation.ts";
 import { KEEP_ALIVE_MS } from "./limits.ts";
 import type { Member } from "./member.ts";
 import type { PeerMemory } from "./report.ts";
-import type { NodeOptions } from "./types.ts";
+import { type NodeOptions, toldDirectory } from "./types.ts";
 
 /** Silent for longer than two keep-alives: greeted again. */
 const MET_MS = 2 * KEEP_ALIVE_MS;
@@ -165,8 +165,7 @@ export class Neighbours {
   nameOf(id: NodeId): PeerName {
     if (id === this.#parts.options.id) {
       const { userHost, options } = this.#parts;
-      const dataDir = options.dataDirTyped === null ? null : options.dataDir;
-      return { id, userHost, address: this.ownAddress(), dataDir };
+      return { id, userHost, address: this.ownAddress(), dataDir: toldDirectory(options) };
     }
     const remote = this.#endpoint().nodeConnection(id)?.remote;
     if (remote?.kind === "node") {

@@ -9,7 +9,7 @@ import type { UdpSocket } from "../transport/types.ts";
 import { type DataDirectory, openDataDirectory } from "./data-directory.ts";
 import { serveHttp, statusBody } from "./http.ts";
 import { NodeProcess } from "./process.ts";
-import { named } from "./refusals.ts";
+import { clusterFlag } from "./refusals.ts";
 import { systemNodeWorld } from "./system-world.ts";
 import { type NodeOptions, type RunningNode, StartError } from "./types.ts";
 import type { NodeWorld } from "./world.ts";
@@ -147,7 +147,7 @@ function sayOtherFounders(
   if (founded.join() === options.founders.join()) return;
   const text =
     `--size and --voters count at founding only: cluster ${options.key.cluster} was founded with ` +
-    `${founded.join(", ")}; its members are changed with ${options.executable} members${named(options.key.cluster)}`;
+    `${founded.join(", ")}; its members are changed with ${options.executable} members${clusterFlag(options.key.cluster)}`;
   running.emit({ type: "note", text });
 }
 

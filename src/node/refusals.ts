@@ -5,14 +5,14 @@ import type { LockHolder } from "../storage/lock.ts";
 import { isSuspended, machineBootId } from "../storage/real-disk.ts";
 import type { IdentityProblem } from "../storage/types.ts";
 
-/** A node as its directory names it. */
-export interface Owner {
+/** A node and its cluster. */
+export interface NodeOfCluster {
   readonly cluster: string;
   readonly id: NodeId;
 }
 
 /** What was asked for. */
-export interface Refused extends Owner {
+export interface Refused extends NodeOfCluster {
   readonly path: string;
   /** What a person types after --data-dir to mean it; null: it is the usual place. */
   readonly typed: string | null;
@@ -25,7 +25,7 @@ export interface Refused extends Owner {
 export function heldSentence(
   holder: LockHolder | null,
   { path, typed, cluster, id, executable }: Refused,
-  owner: Owner,
+  owner: NodeOfCluster,
 ): string {
   const shown = typed ?? path;
   if (holder === null) return `${shown} is in use by another process, which left no name`;
@@ -34,7 +34,7 @@ export function heldSentence(
     const at = address === "" ? host : `${host} (${address.split(":")[0] ?? ""})`;
     return (
       `this directory is in use on another machine, ${at}: your home is shared. ` +
-      `Give this machine its own id: ${executable} up --id ${id + 1}${named(cluster)}`
+      `Give this machine its own id: ${executable} up --id ${id + 1}${clusterFlag(cluster)}`
     );
   }
   const isWanted = owner.id === id && owner.cluster === cluster;
@@ -43,7 +43,7 @@ export function heldSentence(
   if (isSuspended(pid)) {
     return `${who} is suspended (Ctrl-Z), pid ${pid}: type fg in its terminal, or kill -9 ${pid}`;
   }
-  const flag = named(owner.cluster);
+  const flag = clusterFlag(owner.cluster);
   return (
     `${who} already runs here: pid ${pid}, since ${timeOfDay(sinceMs)}.    ` +
     `See it: ${executable} status${flag}    Stop it: ${executable} stop ${owner.id}${flag}`
@@ -58,7 +58,7 @@ export function identitySentence(
   const { found, reason } = problem;
   const shown = typed ?? path;
   const dataFlag = typed === null ? "" : ` --data-dir ${typed}`;
-  const wipe = `${executable} wipe${typed === null ? ` ${id}${named(cluster)}` : dataFlag}`;
+  const wipe = `${executable} wipe${typed === null ? ` ${id}${clusterFlag(cluster)}` : dataFlag}`;
   switch (problem.problem) {
     case "copied":
       return (
@@ -69,10 +69,10 @@ export function identitySentence(
       return `storage damaged: ${shown}: ${reason}. Nothing was changed. To start this node empty: ${wipe}`;
     case "other cluster":
     case "other id": {
-      const clusterFlag =
-        found?.cluster === cluster ? named(cluster) : ` --cluster ${found?.cluster}`;
+      const owner = found ?? { cluster, id };
+      const flag = owner.cluster === cluster ? clusterFlag(cluster) : ` --cluster ${owner.cluster}`;
       return (
-        `${shown}: ${reason}. Start that one: ${executable} up --id ${found?.id ?? id}${clusterFlag}${dataFlag}; ` +
+        `${shown}: ${reason}. Start that one: ${executable} up --id ${owner.id}${flag}${dataFlag}; ` +
         `or name another directory: --data-dir DIR`
       );
     }
@@ -86,6 +86,6 @@ function timeOfDay(ms: number): string {
 }
 
 /** The flag that a command needs for another cluster than the default one. */
-export function named(cluster: string): string {
+export function clusterFlag(cluster: string): string {
   return cluster === "raft" ? "" : ` --cluster ${cluster}`;
 }

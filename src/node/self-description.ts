@@ -12,7 +12,7 @@ import type { DataDirectory } from "./data-directory.ts";
 import type { Formation } from "./formation.ts";
 import type { Member } from "./member.ts";
 import { type Acquaintance, type PeerMemory, peerReports, reportOf } from "./report.ts";
-import type { NodeOptions } from "./types.ts";
+import { type NodeOptions, toldDirectory } from "./types.ts";
 
 export interface SelfDescriptionOptions {
   readonly options: NodeOptions;
@@ -65,7 +65,7 @@ export class SelfDescription {
       receiveWindowBytes: this.#about.receiveWindowBytes,
       userHost,
       uptimeMs: Math.floor(nowMs - this.#about.startedMs),
-      dataDir: placeOf(options),
+      dataDir: toldDirectory(options),
     };
   }
 
@@ -115,7 +115,7 @@ export class SelfDescription {
         executable: options.executable,
         networkDisk: directory.networkDisk,
         acceptsEntries: member?.log.acceptsEntries ?? true,
-        dataDir: placeOf(options),
+        dataDir: toldDirectory(options),
       },
       status,
       (member?.log.baseIndex ?? 0) + 1,
@@ -142,9 +142,4 @@ export class SelfDescription {
     if (view.standing === "outside") return { type: "outside" };
     return { type: "waiting", for: view.waitingFor };
   }
-}
-
-/** null: in the usual place. */
-function placeOf({ dataDir, dataDirTyped }: NodeOptions): string | null {
-  return dataDirTyped === null ? null : dataDir;
 }

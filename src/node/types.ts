@@ -38,6 +38,11 @@ export interface NodeOptions {
   readonly onEvent: NodeEventListener;
 }
 
+/** Where the node's data is, as others are told; null: in the usual place. */
+export function toldDirectory({ dataDir, dataDirTyped }: NodeOptions): string | null {
+  return dataDirTyped === null ? null : dataDir;
+}
+
 export interface RunningNode {
   readonly address: Address;
   /** Hands over if it leads, says BYE, syncs, releases the directory. */

@@ -26,9 +26,9 @@ const NAMED_SESSIONS_MIN = 64;
 const NAMED_SESSIONS_USED = 24;
 const NAMED_AGAIN_ELECTIONS = 2;
 
-/** How often one looks whether two nodes lead, election timeouts, and how often he asks the leader
- *  when only one does. */
+/** From one look whether two nodes lead to the next, election timeouts. */
 const DOUBT_ELECTIONS = 0.1;
+/** Of the looks that find no two of them: how many end in a question to the one that leads. */
 const QUESTIONS_SHARE = 0.03;
 
 /** The client's own session, or another one of it. */

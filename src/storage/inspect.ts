@@ -229,23 +229,17 @@ function report(
 function verifySegments(disk: Disk, identity: Identity, isRunning = false): readonly FileReport[] {
   const reports: FileReport[] = [];
   let next: SegmentFile | null = null;
-  for (const { name, file, reason, blank } of [...segmentsOf(disk, identity)].reverse()) {
+  for (const listed of [...segmentsOf(disk, identity)].reverse()) {
+    const { name, file } = listed;
     if (file === null) {
-      const unfinished = next === null;
-      if (unfinished && isRunning) reports.unshift(report(name, "in use"));
-      else
-        reports.unshift(
-          blank
-            ? report(name, "prepared")
-            : report(name, unfinished ? "torn" : "damaged", reason, 0),
-        );
+      reports.unshift(headlessReport(listed, next === null, isRunning));
       continue;
     }
-    if (next !== null && file.firstIndex >= next.firstIndex)
-      reports.unshift(report(name, "replaced"));
-    else if (next === null && isRunning) {
+    if (next === null && isRunning) {
       reports.unshift(report(name, "in use"));
       next = file;
+    } else if (next !== null && file.firstIndex >= next.firstIndex) {
+      reports.unshift(report(name, "replaced"));
     } else {
       if (next !== null) file.endBefore(next.firstIndex, next.head.chainBefore);
       const verified = verifySegment(file);
@@ -255,6 +249,17 @@ function verifySegments(disk: Disk, identity: Identity, isRunning = false): read
     file.close();
   }
   return reports;
+}
+
+/** A file without a head. `isNewest`: nothing newer has one, so it may still be on its way. */
+function headlessReport(
+  { name, reason, blank }: Listed,
+  isNewest: boolean,
+  isRunning: boolean,
+): FileReport {
+  if (isNewest && isRunning) return report(name, "in use");
+  if (blank) return report(name, "prepared");
+  return report(name, isNewest ? "torn" : "damaged", reason, 0);
 }
 
 function verifySegment(segment: SegmentFile): FileReport {

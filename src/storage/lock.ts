@@ -14,10 +14,10 @@ const HOLDER_BYTES_MAX = 4_096;
 
 /** Keeps the garbage collector from closing, and so unlocking, what is held. */
 const held = new Set<Database>();
-/** A command that only looks whether a node runs shares the lock for a moment: a start waits that
- *  out, so long at a time, */
+/** A command that only looks whether a node runs shares the lock for a moment, on a busy machine
+ *  for longer. A start waits so long for it, */
 const LOOK_MS = 300;
-/** and so often: on a busy machine whoever looks may be kept from going on in the midst of it. */
+/** and so many times in all, six seconds, as long as nobody holds the lock alone. */
 const LOOKS_MAX = 20;
 
 /** Who holds a directory, for people. Process ids mean something on the machine with this boot id

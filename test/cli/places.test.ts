@@ -8,7 +8,7 @@ import { chooseCluster } from "../../src/cli/cluster-choice.ts";
 import { CommandError } from "../../src/cli/exit-codes.ts";
 import { Hints } from "../../src/cli/hints.ts";
 import { findKey, usualKeyPaths } from "../../src/cli/key-file.ts";
-import { nodeDirectory, stateDirectory, typedPath } from "../../src/cli/places.ts";
+import { stateDirectory, typedPath, usualDirectory } from "../../src/cli/places.ts";
 import { flagsFor } from "../../src/cli/target.ts";
 import { newKey, renderKeyFile } from "../../src/transport/key.ts";
 import { linuxMachine } from "./context.ts";
@@ -117,7 +117,7 @@ describe("where the data is", () => {
       }),
       "C:\\Users\\ana\\AppData\\Local\\raft\\raft\\1",
     ],
-  ])("%#", (machine, directory) => expect(nodeDirectory(machine, "raft", 1)).toBe(directory));
+  ])("%#", (machine, directory) => expect(usualDirectory(machine, "raft", 1)).toBe(directory));
 
   it.each([noHome, () => "", () => "nowhere"])(
     "is asked for when the account has no home (%#)",

@@ -145,7 +145,7 @@ describe("raft send --file", () => {
         "large",
         /large has 1048577 bytes; the limit of one entry is 1048576\. Each of its lines as an entry: {2}\S+ send - < large\n$/,
       ],
-      ["empty", /empty is empty: an entry has at least one byte here\n$/],
+      ["empty", /empty is empty: there is nothing to add\n$/],
       ["nowhere", /there is no file nowhere\n$/],
       [".", /\. cannot be read: not a file\n$/],
     ] as const;
@@ -156,6 +156,6 @@ describe("raft send --file", () => {
     }
     const both = await made.run(["send", "--file", "large", "words"]);
     expect(both.code).toBe(2);
-    expect(both.stderr).toMatch(/--file stands alone: it is instead of words/);
+    expect(both.stderr).toMatch(/--file and words: one of them/);
   });
 });
