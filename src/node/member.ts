@@ -7,77 +7,42 @@
  *    4 send          what was appended leaves for the followers
  *    5 answer        what committed is told to clients, in the datagrams of the same flush
  *    6 write         everything appended starts towards the disk, if no write is in flight
+ *    7 send old      what others have long committed leaves for followers that are behind
  *  Nothing that depends on a write leaves before it: the core holds it back. */
 
 import { nasty } from "../base/buggify.ts";
 import { assert } from "../base/assert.ts";
-import type {
-  Incarnation,
-  LogIndex,
-  MonotonicMs,
-  NodeId,
-  NodeIdentity,
-  Term,
-} from "../base/types.ts";
+import type { LogIndex, MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
 import { createCore } from "../raft/core.ts";
 import type {
   Core,
   CoreEvent,
-  HardState,
   MembershipChange,
   RaftMessage,
-  RaftTimings,
   Ready,
   SendOrder,
 } from "../raft/types.ts";
 import { encodeMembers, encodePayloads, encodeRecord, NO_CLIENT } from "../storage/record.ts";
-import { RECORD_KIND, type LogStore, type RecordKind, type Recovered } from "../storage/types.ts";
-import type { Clock } from "../transport/clock.ts";
+import { RECORD_KIND, type LogStore, type RecordKind } from "../storage/types.ts";
 import type { AppendRequest, LeaderHint, RefusalCode, Response } from "../transport/requests.ts";
-import type { Connection, Endpoint, Frame } from "../transport/types.ts";
+import type { Connection, Frame } from "../transport/types.ts";
 import { createAppendHost } from "./append-host.ts";
 import { AppendQueue } from "./append-queue.ts";
 import { ChainCheck } from "./chain-check.ts";
 import { ConfigurationQueue } from "./configuration-queue.ts";
-import { lastIndexIn, raftProblem } from "./door.ts";
+import { raftProblem } from "./door.ts";
 import { EarlyAppends } from "./early-appends.ts";
 import { Entrance } from "./entrance.ts";
+import { Gathering } from "./gathering.ts";
 import { Healer } from "./healer.ts";
 import { catchUpBytesPerMs, DEFAULT_LIMITS } from "./limits.ts";
+import type { MemberOptions } from "./member-options.ts";
 import { sizesOf, type MemberSizes } from "./member-sizes.ts";
+import { OLD_BYTES_A_TURN, OldOrders } from "./old-orders.ts";
 import { Reads } from "./reads.ts";
 import { fulfilSendOrder } from "./replication.ts";
+import { noteSeen, type Seen } from "./seen.ts";
 import { assertTermHeld } from "./term-check.ts";
-
-export interface MemberOptions {
-  readonly self: NodeIdentity;
-  readonly recovered: Recovered;
-  readonly writeHardState: (hardState: HardState, done: () => void) => void;
-  readonly endpoint: Endpoint;
-  readonly clock: Clock;
-  readonly timings: RaftTimings;
-  readonly seed: number;
-  /** The live connection to that very (id, incarnation), or undefined. */
-  readonly connectionTo: (id: NodeId, incarnation: string) => Connection | undefined;
-  readonly datagramBytesMax: (connection: Connection) => number;
-  readonly leaderHint: () => LeaderHint | null;
-  /** Asks the leader for a read index on behalf of a read here. */
-  readonly askReadIndex: (done: (index: LogIndex | null) => void) => boolean;
-  readonly onCoreEvent: (event: CoreEvent) => void;
-  readonly onNote: (text: string) => void;
-  readonly onHealed: (from: LogIndex, to: LogIndex, by: NodeId) => void;
-  /** A message was taken in; `bytes` came with it. */
-  readonly onTrace: ((from: NodeId, message: RaftMessage, bytes?: Uint8Array) => void) | null;
-  /** Asks the loop for another turn. */
-  readonly wake: () => void;
-}
-
-/** What a data directory was last known to hold. */
-export interface Seen {
-  readonly incarnation: Incarnation;
-  term: Term;
-  lastIndex: LogIndex;
-}
 
 export class Member {
   readonly core: Core;
@@ -90,6 +55,8 @@ export class Member {
   readonly #healer: Healer;
   readonly #chainCheck: ChainCheck;
   readonly #early = new EarlyAppends();
+  readonly #gathering = new Gathering();
+  readonly #oldOrders = new OldOrders();
   /** What recovery found damaged and the core has not been told to be healed. */
   #damage: "none" | "known members" | "unknown members";
   /** What each peer was last known to hold: shown to people when it is silent. */
@@ -230,7 +197,7 @@ export class Member {
       this.#act(ready, nowMs);
       more = this.#entrance.release(this.core.role === "leader", nowMs) || ready.sends.length > 0;
     }
-    for (const { requester, response } of this.#appends.takeAnswers()) requester(response);
+    this.#answer();
     for (const { to, frame } of this.#chainCheck.due(nowMs)) {
       const connection = this.#connectionTo(to);
       if (connection !== undefined) this.#options.endpoint.send(connection, frame);
@@ -246,6 +213,7 @@ export class Member {
       this.#appends.nextDeadlineMs(),
       this.#healer.nextDeadlineMs(),
       this.#chainCheck.nextDeadlineMs(),
+      this.#gathering.nextDeadlineMs(),
     );
   }
 
@@ -263,7 +231,7 @@ export class Member {
     const problem = raftProblem(frame, this.log);
     if (problem !== null)
       return this.#options.onNote(`dropped ${message.type} of node ${peer.id}: ${problem}`);
-    this.#noteSeen(peer, message);
+    noteSeen(this.lastSeen, peer, message);
     this.#options.onTrace?.(peer.id, message, frame.bytes);
     if (message.type === "append") {
       const outcome = this.#early.takeAppend(peer, frame, message, this.core, this.log, nowMs);
@@ -281,16 +249,6 @@ export class Member {
     }
     if (LEADERS_OWN.has(message.type) && message.term === this.core.term)
       this.#leaderHeardMs = nowMs;
-  }
-
-  #noteSeen({ id, incarnation }: NodeIdentity, message: RaftMessage): void {
-    const before = this.lastSeen.get(id);
-    const seen =
-      before?.incarnation === incarnation ? before : { incarnation, term: 0, lastIndex: 0 };
-    // A pre-vote names the term that its sender would campaign in, not one that it is in.
-    if (message.type !== "preVote") seen.term = Math.max(seen.term, message.term);
-    seen.lastIndex = Math.max(seen.lastIndex, lastIndexIn(message));
-    this.lastSeen.set(id, seen);
   }
 
   #act(ready: Ready, nowMs: MonotonicMs): void {
@@ -311,25 +269,35 @@ export class Member {
         replyTo === null ? this.#connectionTo(to) : this.#connectionToProcess(replyTo);
       if (connection !== undefined) endpoint.send(connection, { type: "raft", message });
     }
-    for (const order of ready.sends) this.#fulfil(order, nowMs);
+    for (const order of ready.sends)
+      if (!this.#oldOrders.setAside(order)) this.#fulfil(order, nowMs);
     for (const { to, term, round } of ready.snapshots) this.#sendHead(to, term, round);
     for (const event of ready.events) this.#coreEvent(event, nowMs);
     if (ready.committed !== null) this.#committed(ready.committed, nowMs);
     for (const { readId, index } of ready.reads) this.reads.indexKnown(readId, index, nowMs);
   }
 
-  #fulfil(order: SendOrder, nowMs: MonotonicMs): void {
+  #fulfil(order: SendOrder, nowMs: MonotonicMs): number {
     const { endpoint, datagramBytesMax } = this.#options;
     const connection = this.#connectionTo(order.to);
     const most = connection === undefined ? 0 : datagramBytesMax(connection);
-    fulfilSendOrder(order, this.core, this.log, endpoint, connection, most, nowMs);
+    return fulfilSendOrder(order, this.core, this.log, endpoint, connection, most, nowMs);
+  }
+
+  /** The end of a turn, behind the flush: others wait for what that sends, and nobody for this disk
+   *  alone, nor for old records. */
+  finish(nowMs: MonotonicMs): void {
+    if (!this.#gathering.goesOn(this.core, this.log, nowMs)) this.#write();
+    if (!this.#oldOrders.isEmpty) {
+      this.#sendOld(nowMs);
+      this.#options.endpoint.flush(nowMs);
+    }
+    this.log.endTurn();
   }
 
   /** Starts the next batch unless one is in flight; then everything that waits goes into the one
-   *  after. The end of a turn, behind the flush: others wait for what that sends, and nobody waits
-   *  for this disk alone. */
-  write(): void {
-    this.log.endTurn();
+   *  after. */
+  #write(): void {
     this.log.flush(
       () => this.core.writeStarted(),
       (writeId) => {
@@ -337,6 +305,19 @@ export class Member {
         this.#options.wake();
       },
     );
+  }
+
+  #sendOld(nowMs: MonotonicMs): void {
+    for (let bytes = 0; !this.#oldOrders.isEmpty;) {
+      for (const order of this.#oldOrders.take()) bytes += this.#fulfil(order, nowMs);
+      if (bytes >= OLD_BYTES_A_TURN) return this.#options.wake();
+      this.#act(this.core.takeReady(), nowMs);
+      this.#answer();
+    }
+  }
+
+  #answer(): void {
+    for (const { requester, response } of this.#appends.takeAnswers()) requester(response);
   }
 
   #committed(commitIndex: LogIndex, nowMs: MonotonicMs): void {

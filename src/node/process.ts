@@ -259,7 +259,7 @@ export class NodeProcess implements RunningNode {
     if (nowMs >= this.#lookAtMs) this.#look(nowMs);
     this.#herald?.tick(() => this.#neighbours.somebodyMissing(), nowMs);
     this.#endpoint.flush(nowMs);
-    this.#member?.write();
+    this.#member?.finish(nowMs);
     const nextMs = Math.min(
       this.#endpoint.nextDeadlineMs(),
       this.#outgoing.nextDeadlineMs(),

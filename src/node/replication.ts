@@ -15,7 +15,8 @@ import { assertTermHeld, assertTermIs } from "./term-check.ts";
 const APPEND_OVERHEAD_BYTES = 160;
 
 /** Reads the records of one order and queues them as one frame. Reports to the core what went out:
- *  nothing (an empty probe) when there is nothing to send or no connection to send it on. */
+ *  nothing (an empty probe) when there is nothing to send or no connection to send it on. Returns
+ *  the bytes of the records. */
 export function fulfilSendOrder(
   order: SendOrder,
   core: Core,
@@ -24,8 +25,8 @@ export function fulfilSendOrder(
   connection: Connection | undefined,
   datagramBytesMax: number,
   nowMs: MonotonicMs,
-): void {
-  if (core.role !== "leader" || core.term !== order.term) return;
+): number {
+  if (core.role !== "leader" || core.term !== order.term) return 0;
   const most = Math.min(order.bytesMax, datagramBytesMax - APPEND_OVERHEAD_BYTES);
   const bytesMax = nasty("small append") ? 1 : most;
   const read = order.fromIndex <= log.lastIndex ? log.read(order.fromIndex, bytesMax) : null;
@@ -55,6 +56,7 @@ export function fulfilSendOrder(
     endpoint.send(connection, frame);
   }
   core.sent(order.to, order.term, prevIndex, lastIndex, bytes, nowMs);
+  return bytes;
 }
 
 export type AppendOutcome =

@@ -4,8 +4,8 @@ import type { Incarnation, LogIndex, MonotonicMs, NodeId, WallMs } from "../base
 import type { CoreStatus } from "../raft/status.ts";
 import type { Configuration, Role } from "../raft/types.ts";
 import type { NodeReport, PeerReport } from "../transport/requests.ts";
-import type { Seen } from "./member.ts";
 import type { Connection, NodeHello } from "../transport/types.ts";
+import type { Seen } from "./seen.ts";
 
 /** What this node remembers of a peer after the connection is gone. */
 export interface PeerMemory {

@@ -63,7 +63,7 @@ export class MemberWorld {
     for (const task of tasks) task();
     for (const { member } of this.parts) {
       member.turn(this.nowMs);
-      member.write();
+      member.finish(this.nowMs);
     }
   }
 
