@@ -127,6 +127,7 @@ export class MemberWorld {
     const endpoint = {
       send: (connection: Connection, frame: Frame) => this.#send(id, connection, frame),
       nodeConnection: (peer: number) => connections.get(peer),
+      flush: () => {},
     } as unknown as Endpoint;
     const member = new Member({
       self,
