@@ -29,14 +29,25 @@ const FRAME_BYTES = 9;
 
 const settings = { headerTableSize: 1, concurrentStreamsMax: 3, initialWindowSize: 4 } as const;
 const WINDOW_BYTES = 65_535;
+/** The largest payload that every server takes. */
+const FRAME_BYTES_MAX = 16_384;
 /** What the server may send before it hears of a larger window; said again at the half. */
 const OUR_WINDOW_BYTES = 0x3fff_ffff;
 
-/** How many puts may wait for the connection's window: as many as are outstanding at most. */
+/** A put that waits for its turn, which the connection's windows may hold back. */
 interface Waiting {
   slot: number;
   key: string;
   value: Uint8Array;
+}
+
+/** A put of which a part is still to be sent: only the oldest one has begun and goes on. */
+interface Begun {
+  readonly stream: number;
+  readonly bytes: Buffer;
+  at: number;
+  /** What the server still takes on its stream. */
+  window: number;
 }
 
 /** Opens a connection to the member that listens on `port`. */
@@ -55,6 +66,8 @@ class EtcdPuts implements Puts {
   /** Streams whose response has arrived. */
   readonly #answered = new Set<number>();
   readonly #waiting: Waiting[] = [];
+  /** A put that is larger than a frame, or than what the windows took. */
+  #begun: Begun | null = null;
   #nextStream = 1;
   /** What the server still takes, in bytes of DATA: on the connection, and on a new stream. */
   #window = WINDOW_BYTES;
@@ -77,9 +90,8 @@ class EtcdPuts implements Puts {
 
   put(slot: number, number: number, value: Uint8Array): void {
     const key = keyOf(number);
-    if (this.#waiting.length > 0 || !this.#maySend(putBytes(key, value))) {
-      this.#waiting.push({ slot, key, value });
-    } else this.#send(slot, key, value);
+    if (this.#waiting.length > 0 || !this.#maySend()) this.#waiting.push({ slot, key, value });
+    else this.#send(slot, key, value);
   }
 
   flush(): void {
@@ -91,8 +103,8 @@ class EtcdPuts implements Puts {
     this.#socket.destroy();
   }
 
-  #maySend(bytes: number): boolean {
-    return bytes <= this.#window && this.#slots.size < this.#streamsMax;
+  #maySend(): boolean {
+    return this.#begun === null && this.#window > 0 && this.#slots.size < this.#streamsMax;
   }
 
   #send(slot: number, key: string, value: Uint8Array): void {
@@ -102,17 +114,42 @@ class EtcdPuts implements Puts {
     const headers = stream === 1 ? this.#firstHeaders : LATER_HEADERS;
     this.#frame(frames.headers, END_HEADERS, stream, headers);
     const length = putBytes(key, value);
-    if (length > this.#streamWindow) this.#answers.failed("an entry is larger than a stream takes");
-    this.#window -= length;
-    const { into, at } = this.#outbox.claim(FRAME_BYTES + length);
-    writeFrame(into, at, frames.data, END_STREAM, stream, length);
-    writePut(into, at + FRAME_BYTES, length, key, value);
+    if (length <= Math.min(FRAME_BYTES_MAX, this.#window, this.#streamWindow)) {
+      this.#window -= length;
+      const { into, at } = this.#outbox.claim(FRAME_BYTES + length);
+      writeFrame(into, at, frames.data, END_STREAM, stream, length);
+      writePut(into, at + FRAME_BYTES, length, key, value);
+      return;
+    }
+    const bytes = Buffer.allocUnsafe(length);
+    writePut(bytes, 0, length, key, value);
+    this.#begun = { stream, bytes, at: 0, window: this.#streamWindow };
+    this.#goOn();
+  }
+
+  /** Sends of the put that has begun what the windows take. */
+  #goOn(): void {
+    const begun = this.#begun;
+    if (begun === null) return;
+    const { stream, bytes } = begun;
+    while (begun.at < bytes.length) {
+      const left = bytes.length - begun.at;
+      const length = Math.min(left, FRAME_BYTES_MAX, this.#window, begun.window);
+      if (length <= 0) return;
+      const flags = length === left ? END_STREAM : 0;
+      this.#frame(frames.data, flags, stream, bytes.subarray(begun.at, begun.at + length));
+      begun.at += length;
+      begun.window -= length;
+      this.#window -= length;
+    }
+    this.#begun = null;
   }
 
   #sendWaiting(): void {
+    this.#goOn();
     let sent = 0;
     for (const { slot, key, value } of this.#waiting) {
-      if (!this.#maySend(putBytes(key, value))) break;
+      if (!this.#maySend()) break;
       this.#send(slot, key, value);
       sent++;
     }
@@ -132,7 +169,7 @@ class EtcdPuts implements Puts {
       at = end;
     }
     this.#inbox.drop(at);
-    if (this.#waiting.length > 0) this.#sendWaiting();
+    this.#sendWaiting();
     this.flush();
   }
 
@@ -144,8 +181,9 @@ class EtcdPuts implements Puts {
       this.#handleSettings(payload);
     } else if (type === frames.ping && (flags & ACKNOWLEDGEMENT) === 0) {
       this.#frame(frames.ping, ACKNOWLEDGEMENT, 0, payload);
-    } else if (type === frames.windowUpdate && stream === 0) {
-      this.#window += payload.readUInt32BE(0);
+    } else if (type === frames.windowUpdate) {
+      if (stream === 0) this.#window += payload.readUInt32BE(0);
+      else if (stream === this.#begun?.stream) this.#begun.window += payload.readUInt32BE(0);
     } else if (type === frames.reset || type === frames.goAway) {
       this.#answers.failed(`the server closed (${type}): ${payload.toString("latin1")}`);
     }
@@ -172,7 +210,9 @@ class EtcdPuts implements Puts {
       const value = payload.readUInt32BE(at + 2);
       const setting = payload.readUInt16BE(at);
       if (setting === settings.concurrentStreamsMax) this.#streamsMax = value;
-      if (setting === settings.initialWindowSize) this.#streamWindow = value;
+      if (setting !== settings.initialWindowSize) continue;
+      if (this.#begun !== null) this.#begun.window += value - this.#streamWindow;
+      this.#streamWindow = value;
     }
     this.#frame(frames.settings, ACKNOWLEDGEMENT, 0, NOTHING);
   }

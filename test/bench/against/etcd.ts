@@ -7,8 +7,9 @@ import { digitsOf, Expected, type Numbers } from "./entry.ts";
 import { installed, type Servers, type Side, startServers, stopServers } from "./side.ts";
 
 const READY_TIMEOUT_MS = 30_000;
-/** Entries read back at once. */
+/** Entries read back at once, and bytes of them: an answer comes as one piece of JSON. */
 const PAGE = 5_000;
+const PAGE_BYTES = 8 << 20;
 
 export const etcd: Side = {
   name: "etcd",
@@ -65,8 +66,9 @@ class EtcdServers implements Servers {
   /** Reads every key and its value back. */
   async verify(size: number, runs: readonly Numbers[]): Promise<number> {
     const expected = new Expected("etcd", size, runs);
+    const limit = Math.max(1, Math.min(PAGE, Math.floor(PAGE_BYTES / size)));
     for (let from = keyOf(0), more = true; more;) {
-      const page = await range(this.#leader, from, LAST_KEY);
+      const page = await range(this.#leader, from, LAST_KEY, limit);
       for (const { value } of page.kvs) expected.found(value, 0);
       from = `${page.kvs.at(-1)?.key}\0`;
       more = page.more;
@@ -112,9 +114,9 @@ interface Page {
   readonly more: boolean;
 }
 
-async function range(address: string, from: string, to: string): Promise<Page> {
+async function range(address: string, from: string, to: string, limit: number): Promise<Page> {
   const base64 = (text: string) => Buffer.from(text, "latin1").toString("base64");
-  const request = { key: base64(from), range_end: base64(to), limit: PAGE, sort_target: "KEY" };
+  const request = { key: base64(from), range_end: base64(to), limit, sort_target: "KEY" };
   const page = (await ask(address, "kv/range", { ...request, sort_order: "ASCEND" })) as {
     readonly kvs?: readonly { readonly key: string; readonly value: string }[];
     readonly more?: boolean;
