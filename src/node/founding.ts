@@ -139,7 +139,10 @@ export class Founding {
       {
         self: options.id,
         cluster: options.key.cluster,
-        ownHost: ownHosts()[0] ?? "127.0.0.1",
+        // Asked for only when somebody has been missing for long: the system is asked for it anew.
+        get ownHost() {
+          return ownHosts()[0] ?? "127.0.0.1";
+        },
         ownKeyTag: keyTagOf(options.key),
         ownAuth: options.key.auth,
         founders: formation.founders,
