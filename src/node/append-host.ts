@@ -5,7 +5,7 @@ import type { Core } from "../raft/types.ts";
 import { encodePayloads, PAYLOADS_OFFSET, payloadsOf, readHead } from "../storage/record.ts";
 import { RECORD_KIND, type LogStore } from "../storage/types.ts";
 import type { Clock } from "../transport/clock.ts";
-import { giveBackDatagramBuffer } from "../transport/datagram-buffers.ts";
+import { giveBackWireMemory } from "../transport/wire-memory.ts";
 import type { AppendRequest, LeaderHint, Response } from "../transport/requests.ts";
 import type { AppendHost } from "./append-queue.ts";
 import type { Reads } from "./reads.ts";
@@ -65,7 +65,7 @@ export function createAppendHost(
       const fields = { firstIndex, term, kind: RECORD_KIND.user, timeMs, clientId, firstSequence };
       log.appendNew(fields, payloads);
       // A request enters the log once, and nobody else has these bytes.
-      giveBackDatagramBuffer(payloads);
+      giveBackWireMemory(payloads);
       return { ok: true, firstIndex, term, timeMs };
     },
     readIndex(done) {

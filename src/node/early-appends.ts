@@ -6,7 +6,7 @@
 import type { LogIndex, MonotonicMs, NodeIdentity, Term } from "../base/types.ts";
 import type { Append, Core } from "../raft/types.ts";
 import type { LogStore } from "../storage/types.ts";
-import { keepDatagramBuffer } from "../transport/datagram-buffers.ts";
+import { keepWireMemory } from "../transport/wire-memory.ts";
 import type { Frame } from "../transport/types.ts";
 import { DEFAULT_LIMITS } from "./limits.ts";
 import { type AppendOutcome, takeAppend } from "./replication.ts";
@@ -54,7 +54,7 @@ export class EarlyAppends {
     if (this.#held.has(message.prevIndex) || this.#held.size >= EARLY_MAX) return;
     if (bytes === undefined || bytes.length === 0) return;
     if (this.#bytes + bytes.length > DEFAULT_LIMITS.inflightBytesMax) return;
-    keepDatagramBuffer(bytes);
+    keepWireMemory(bytes);
     this.#held.set(message.prevIndex, early);
     this.#bytes += bytes.length;
   }

@@ -16,7 +16,7 @@ import {
   type Chunk,
   type ChunkAck,
 } from "./chunks.ts";
-import { giveBackDatagramBuffer } from "./datagram-buffers.ts";
+import { giveBackWireMemory } from "./wire-memory.ts";
 
 /** A part is taken for lost when one sent later than it by this share of the round trip has
  *  arrived, or when one sent later has arrived and it has not within the round trip and this
@@ -120,11 +120,11 @@ export class ChunkSender {
     for (const other of this.#streams.values()) {
       if (sameAs === null || other.sameAs !== sameAs || other.bytes.length !== bytes.length)
         continue;
-      giveBackDatagramBuffer(bytes);
+      giveBackWireMemory(bytes);
       return true;
     }
     if (this.#streams.size >= STREAMS_MAX || this.#queuedBytes + bytes.length > STREAM_BYTES_MAX) {
-      giveBackDatagramBuffer(bytes);
+      giveBackWireMemory(bytes);
       return false;
     }
     const parts = Math.ceil(bytes.length / partBytes);
@@ -367,7 +367,7 @@ export class ChunkSender {
     this.#streams.delete(stream.stream);
     this.#queuedBytes -= stream.bytes.length;
     // Parts of it were sealed in the flush that emitted them.
-    giveBackDatagramBuffer(stream.bytes);
+    giveBackWireMemory(stream.bytes);
     if (this.busy) return;
     this.#timeoutMs = Number.POSITIVE_INFINITY;
     this.#overtakenMs = Number.POSITIVE_INFINITY;

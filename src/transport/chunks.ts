@@ -5,7 +5,7 @@
 
 import type { MonotonicMs } from "../base/types.ts";
 import { FRAME_BYTES_MAX, type LinkFrame } from "./codec.ts";
-import { takeDatagramBuffer } from "./datagram-buffers.ts";
+import { takeWireMemory } from "./wire-memory.ts";
 import type { Incomer, Intake } from "./intake.ts";
 
 /** Unfinished bytes of one connection, in each direction. */
@@ -57,7 +57,7 @@ export class ChunkReceiver {
   }
 
   /** The whole frame once its last part is here, null before that, or the reason why the part was
-   *  dropped. Its memory may be given back (datagram-buffers.ts). */
+   *  dropped. Its memory may be given back (wire-memory.ts). */
   accept(chunk: Chunk, nowMs: MonotonicMs): Uint8Array | null | string {
     if (this.#isFinished(chunk.stream)) {
       this.#toAcknowledge.add(chunk.stream);
@@ -142,7 +142,7 @@ export class ChunkReceiver {
       end: 0,
       heardMs: nowMs,
       begin: () => {
-        stream.bytes = takeDatagramBuffer(totalBytes);
+        stream.bytes = takeWireMemory(totalBytes);
         this.#toAcknowledge.add(id);
         this.#onOwes();
       },
@@ -150,7 +150,7 @@ export class ChunkReceiver {
     };
     const entered = this.#intake.enter(stream, nowMs);
     if (entered === "full") return "chunk: too much unfinished in all";
-    if (entered === "begun") stream.bytes = takeDatagramBuffer(totalBytes);
+    if (entered === "begun") stream.bytes = takeWireMemory(totalBytes);
     this.#heldBytes += totalBytes;
     this.#streams.set(id, stream);
     return stream;

@@ -13,7 +13,7 @@
 import { type KeyObject, createCipheriv, createDecipheriv } from "node:crypto";
 import { assert } from "../base/assert.ts";
 import type { BootId, NodeId } from "../base/types.ts";
-import { takeDatagramBuffer } from "./datagram-buffers.ts";
+import { takeWireMemory } from "./wire-memory.ts";
 import { bytesOf, hexOf } from "./key.ts";
 
 /** What this executable speaks; the header's third byte. */
@@ -56,7 +56,7 @@ export function sealDatagram(
   body: Uint8Array,
 ): Uint8Array {
   const bodyAt = header.bootId === null ? HEADER_BYTES : HEADER_BYTES + BOOT_ID_BYTES;
-  const datagram = takeDatagramBuffer(bodyAt + body.length + TAG_BYTES);
+  const datagram = takeWireMemory(bodyAt + body.length + TAG_BYTES);
   writeHeader(datagram, tag, header);
   const cipher = createCipheriv(CIPHER, key, nonceOf(datagram));
   cipher.setAAD(datagram.subarray(0, bodyAt));

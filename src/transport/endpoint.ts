@@ -8,7 +8,7 @@ import type { Address } from "../base/hosts.ts";
 import type { ClusterId, MonotonicMs, NodeId, NodeIdentity } from "../base/types.ts";
 import { type WireFrame, decodeBody, decodeLargeFrame } from "./codec.ts";
 import { type Header, kinds, readHeader } from "./datagram.ts";
-import { giveBackDatagramBuffer } from "./datagram-buffers.ts";
+import { giveBackWireMemory } from "./wire-memory.ts";
 import { type Introduction, sameHello } from "./hello.ts";
 import { Intake } from "./intake.ts";
 import { Meeting, introductionOf } from "./meeting.ts";
@@ -325,7 +325,7 @@ class DatagramEndpoint implements Endpoint {
       case "raft":
         this.#deliver(peer, header, frame);
         // Who keeps records has copied them; what clients send and get is kept as it is.
-        return giveBackDatagramBuffer(whole);
+        return giveBackWireMemory(whole);
       case "check":
       case "request":
       case "response":

@@ -5,7 +5,7 @@ import type { BootId, ClusterId, MonotonicMs } from "../base/types.ts";
 import { ChunkSender } from "./chunk-sender.ts";
 import { ChunkReceiver } from "./chunks.ts";
 import { FRAME_BYTES_MAX, type WireFrame, encodeFrame } from "./codec.ts";
-import { takeDatagramBuffer } from "./datagram-buffers.ts";
+import { takeWireMemory } from "./wire-memory.ts";
 import { HEADER_BYTES, TAG_BYTES } from "./datagram.ts";
 import { type Intake, UNASKED_BYTES } from "./intake.ts";
 import { type Wire, pack, packBody, packedBytesMax } from "./messagepack.ts";
@@ -141,7 +141,7 @@ export class Peer implements Connection {
     if (bytes > FRAME_BYTES_MAX) return options.drop("frame too large to send");
     const partBytesMax = this.#takesTurns ? this.#unaskedBytesMax : Number.POSITIVE_INFINITY;
     const partBytes = Math.min(room - CHUNK_HEAD_BYTES, partBytesMax);
-    const packed = pack(encoded, takeDatagramBuffer(bytes));
+    const packed = pack(encoded, takeWireMemory(bytes));
     const taken = this.sender.add(packed, nameOfLarge(frame), partBytes, nowMs);
     if (!taken) options.drop("chunk streams full");
   }

@@ -15,7 +15,7 @@
 import { type Socket, type SocketOptions, createSocket } from "node:dgram";
 import { type Address, isIpv4 } from "../base/hosts.ts";
 import { systemClock } from "./clock.ts";
-import { giveBackDatagramBuffer } from "./datagram-buffers.ts";
+import { giveBackWireMemory } from "./wire-memory.ts";
 import type { UdpSocket } from "./types.ts";
 
 /** Asked of the kernel in each direction. */
@@ -111,11 +111,11 @@ class DgramSocket implements UdpSocket {
   }
 
   #trySend(datagram: Uint8Array, to: Address, resends: number): void {
-    if (this.#closed) return giveBackDatagramBuffer(datagram);
+    if (this.#closed) return giveBackWireMemory(datagram);
     if (this.#paused) return this.#dropped("paused", datagram);
     try {
       this.#socket.send(datagram, to.port, to.host, (error) => {
-        if (error === null || error === undefined) giveBackDatagramBuffer(datagram);
+        if (error === null || error === undefined) giveBackWireMemory(datagram);
         else this.#handleFailure(error, datagram, to, resends);
       });
     } catch (error) {
@@ -136,7 +136,7 @@ class DgramSocket implements UdpSocket {
   }
 
   #dropped(code: string, datagram: Uint8Array): void {
-    giveBackDatagramBuffer(datagram);
+    giveBackWireMemory(datagram);
     this.#onUnsent(code);
   }
 }

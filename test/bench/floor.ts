@@ -10,7 +10,7 @@ import { createSecretKey } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { closeSync, fdatasyncSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { giveBackDatagramBuffer } from "../../src/transport/datagram-buffers.ts";
+import { giveBackWireMemory } from "../../src/transport/wire-memory.ts";
 import { openDatagram, readHeader, sealDatagram } from "../../src/transport/datagram.ts";
 import { Running } from "../e2e/world.ts";
 import { median } from "../quantile.ts";
@@ -120,7 +120,7 @@ async function measureRoundTrip(role: "echo" | "sealed-echo"): Promise<number> {
           resolve();
         });
         const datagram = make();
-        socket.send(datagram, port, "127.0.0.1", () => giveBackDatagramBuffer(datagram));
+        socket.send(datagram, port, "127.0.0.1", () => giveBackWireMemory(datagram));
       });
       socket.removeAllListeners("error");
       spansMs.push(performance.now() - startedMs);
@@ -142,7 +142,7 @@ export function measureSeal(): number {
     for (let number = 0; number < SEALS_PER_BURST; number++) {
       const datagram = sealed();
       opened(datagram);
-      giveBackDatagramBuffer(datagram);
+      giveBackWireMemory(datagram);
     }
     const { user, system } = process.cpuUsage(before);
     if (burst >= 0) leastUs = Math.min(leastUs, user + system);
@@ -190,7 +190,7 @@ function echo(answerTo: (datagram: Uint8Array) => Uint8Array): void {
   const socket = createSocket("udp4");
   socket.on("message", (datagram, from) => {
     const answer = answerTo(datagram);
-    socket.send(answer, from.port, from.address, () => giveBackDatagramBuffer(answer));
+    socket.send(answer, from.port, from.address, () => giveBackWireMemory(answer));
   });
   socket.bind(0, "127.0.0.1", () => console.log(socket.address().port));
 }

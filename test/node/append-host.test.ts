@@ -7,7 +7,7 @@ import type { Core } from "../../src/raft/types.ts";
 import { LOG_LIMITS } from "../../src/storage/limits.ts";
 import { MemoryDisk } from "../../src/storage/memory-disk.ts";
 import { encodePayloads, NO_CLIENT } from "../../src/storage/record.ts";
-import { takeDatagramBuffer } from "../../src/transport/datagram-buffers.ts";
+import { takeWireMemory } from "../../src/transport/wire-memory.ts";
 import type { AppendRequest } from "../../src/transport/requests.ts";
 import { create, flushed, open } from "../storage/fixture.ts";
 
@@ -56,7 +56,7 @@ it("the memory of a request is used again once it is in the log, and not before"
   const { log, offer } = leader();
   const made = encodePayloads([Buffer.alloc(100_000, "a")]);
   const arrived = (): Uint8Array => {
-    const bytes = takeDatagramBuffer(made.length);
+    const bytes = takeWireMemory(made.length);
     bytes.set(made);
     return bytes;
   };

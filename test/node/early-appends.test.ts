@@ -6,10 +6,7 @@ import { createCore } from "../../src/raft/core.ts";
 import type { Append, Core } from "../../src/raft/types.ts";
 import { chainSeed, encodePayloads, encodeRecord, NO_CLIENT } from "../../src/storage/record.ts";
 import { RECORD_KIND, type LogStore } from "../../src/storage/types.ts";
-import {
-  giveBackDatagramBuffer,
-  takeDatagramBuffer,
-} from "../../src/transport/datagram-buffers.ts";
+import { giveBackWireMemory, takeWireMemory } from "../../src/transport/wire-memory.ts";
 
 const SELF = { id: 1, incarnation: "11".repeat(16), bootId: "aa".repeat(16) };
 const LEADER = { id: 2, incarnation: "22".repeat(16), bootId: "bb".repeat(16) };
@@ -85,11 +82,11 @@ function take({ core, log, early }: Follower, index: number, term = 1): void {
   };
   const prevChain = index === 1 ? SEED : chainOf(records[index - 2] ?? new Uint8Array(4));
   const record = records[index - 1] ?? new Uint8Array(0);
-  const bytes = takeDatagramBuffer(record.length);
+  const bytes = takeWireMemory(record.length);
   bytes.set(record);
   early.takeAppend(LEADER, { type: "raft", message, prevChain, bytes }, message, core, log, 1);
   // As the transport does: the memory is written to again if nobody keeps it.
-  giveBackDatagramBuffer(bytes);
+  giveBackWireMemory(bytes);
 }
 
 /** The acknowledgement that would leave now. */

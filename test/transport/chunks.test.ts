@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { ChunkSender } from "../../src/transport/chunk-sender.ts";
 import { ChunkReceiver } from "../../src/transport/chunks.ts";
 import type { LinkFrame } from "../../src/transport/codec.ts";
-import { takeDatagramBuffer } from "../../src/transport/datagram-buffers.ts";
+import { takeWireMemory } from "../../src/transport/wire-memory.ts";
 import { Intake } from "../../src/transport/intake.ts";
 import { seeded } from "./harness.ts";
 
@@ -109,23 +109,23 @@ describe("a chunk stream", () => {
 
   it("gives the memory of a frame back when all of it has arrived, or when it is not taken", () => {
     const sender = new ChunkSender();
-    const [bytes, same] = [takeDatagramBuffer(200_000), takeDatagramBuffer(200_000)];
+    const [bytes, same] = [takeWireMemory(200_000), takeWireMemory(200_000)];
     expect([sender.add(bytes, "one", 60_000, 0), sender.add(same, "one", 60_000, 0)]).toEqual([
       true,
       true,
     ]);
-    expect(takeDatagramBuffer(200_000).buffer).toBe(same.buffer);
+    expect(takeWireMemory(200_000).buffer).toBe(same.buffer);
     sender.pump(1, 20, 1_000_000, () => {});
-    expect(takeDatagramBuffer(200_000).buffer).not.toBe(bytes.buffer);
+    expect(takeWireMemory(200_000).buffer).not.toBe(bytes.buffer);
     const bits = Uint8Array.of(0b0111);
     sender.handleAck({ type: "chunkAck", stream: 1, base: 0, windowBytes: 0, bits }, 2, 1);
-    expect(takeDatagramBuffer(200_000).buffer).not.toBe(bytes.buffer);
+    expect(takeWireMemory(200_000).buffer).not.toBe(bytes.buffer);
     sender.handleAck(
       { type: "chunkAck", stream: 1, base: 4, windowBytes: 0, bits: new Uint8Array(0) },
       3,
       1,
     );
-    expect(takeDatagramBuffer(200_000).buffer).toBe(bytes.buffer);
+    expect(takeWireMemory(200_000).buffer).toBe(bytes.buffer);
   });
 
   it("that has to wait asks with one part now and then, and those behind it wait with it", () => {

@@ -343,7 +343,7 @@ const rows: readonly Row[] = [
     name: "early-append-not-kept",
     knownBug: "own",
     file: "src/node/early-appends.ts",
-    find: "    keepDatagramBuffer(bytes);\n",
+    find: "    keepWireMemory(bytes);\n",
     replace: "",
     sentence: "The memory of an append that waits for an earlier one is written to meanwhile.",
     unit: ["test/node/early-appends.test.ts"],

@@ -18,7 +18,7 @@ const kept = new Map<number, Buffer[]>(SIZES.map((size) => [size, []]));
 const owned = new WeakSet<ArrayBufferLike>();
 
 /** `bytes` bytes of any content; whoever has them alone may write to them. */
-export function takeDatagramBuffer(bytes: number): Buffer {
+export function takeWireMemory(bytes: number): Buffer {
   const size = SIZES.find((candidate) => bytes <= candidate);
   if (size === undefined) return Buffer.allocUnsafe(bytes);
   const buffer = kept.get(size)?.pop() ?? Buffer.allocUnsafeSlow(size);
@@ -28,13 +28,13 @@ export function takeDatagramBuffer(bytes: number): Buffer {
 
 /** Somebody looks at its bytes for longer than who would give it back: nobody gives it back any
  *  more. */
-export function keepDatagramBuffer(bytes: Uint8Array): void {
+export function keepWireMemory(bytes: Uint8Array): void {
   owned.delete(bytes.buffer);
 }
 
 /** What was in it was sent or taken in, or never will be: nobody looks at its bytes again. Does
  *  nothing for memory from elsewhere, or when it is given back twice. */
-export function giveBackDatagramBuffer(bytes: Uint8Array): void {
+export function giveBackWireMemory(bytes: Uint8Array): void {
   const { buffer } = bytes;
   if (!owned.delete(buffer)) return;
   const alike = kept.get(buffer.byteLength);
