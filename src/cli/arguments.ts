@@ -225,7 +225,7 @@ function wordProblems(
   }
   const isReplaced = expected.insteadOf !== undefined && flags.has(expected.insteadOf);
   if (isReplaced && words.length > 0)
-    return [`--${expected.insteadOf} and ${shellQuote(words[0] ?? "")}: one of them`];
+    return [`--${expected.insteadOf} or ${shellQuote(words[0] ?? "")}, not both`];
   if (words.length < expected.min && !isReplaced) {
     const more = expected.missing === undefined ? "" : `     ${expected.missing}`;
     return [`something is missing:  ${typed} ${expected.hint}${more}`];

@@ -64,11 +64,11 @@ function readOptions(reader: SettingsReader, args: CommandArguments): LogOptions
   if (from !== undefined && to !== undefined && from > to)
     reader.problems.push(`--from ${from} comes after --to ${to}`);
   if (last !== undefined && from !== undefined)
-    reader.problems.push("--tail counts from the end, --from is a place: one of them");
+    reader.problems.push("--tail counts from the end, --from is a place: use one of them");
   if (args["raw"] === true && args["json"] === true)
-    reader.problems.push("--raw and --json: one of them");
+    reader.problems.push("--raw or --json, not both");
   if (args["follow"] === true && to !== undefined)
-    reader.problems.push("--follow has no end, --to is one: one of them");
+    reader.problems.push("--follow has no end, --to is one: use one of them");
   return {
     ...(from === undefined ? {} : { from }),
     ...(to === undefined ? {} : { to }),

@@ -211,7 +211,7 @@ function checkedTarget(
 
 function readFounders(reader: SettingsReader): readonly NodeId[] {
   if (reader.typed("size") && reader.typed("voters"))
-    reader.problems.push("--size and --voters: one of them");
+    reader.problems.push("--size or --voters, not both");
   const size = reader.read(
     "size",
     (text) => parseWhole(text, "a cluster's size", 1, MEMBERS_MAX),

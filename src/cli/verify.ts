@@ -62,7 +62,7 @@ export const verifyCommand: RaftCommand = {
 /** A word, or the flag that other commands have for it; null: the usual places. */
 function typedDirectory(word: string | undefined, reader: SettingsReader): string | null {
   if (word !== undefined && reader.typed("data-dir"))
-    throw new UsageError("DIR and --data-dir: one of them");
+    throw new UsageError("DIR or --data-dir, not both");
   return word ?? reader.text("data-dir");
 }
 
@@ -120,11 +120,7 @@ export function renderReport(
 }
 
 /** The same of a node that runs, as far as it can be checked. */
-export function renderRunning(
-  node: NodeHere,
-  { files, ok }: DirectoryReport,
-  executable: string,
-): string {
+function renderRunning(node: NodeHere, { files, ok }: DirectoryReport, executable: string): string {
   const { id, cluster, directory } = node;
   const head = `node ${id} of cluster ${cluster} runs, ${directory}`;
   const isRead = files.some(({ verdict }) => verdict !== "in use" && verdict !== "prepared");

@@ -141,7 +141,7 @@ export function checkEntries(payloads: readonly Uint8Array[]): number {
     );
   if (payloads.length > ENTRIES_PER_RECORD_MAX || bytes > PAYLOADS_BYTES_MAX) {
     throw new RaftError(
-      `not added: ${payloads.length} entries with ${bytes} bytes together; at once at most ${ENTRIES_PER_RECORD_MAX} entries and ${PAYLOADS_BYTES_MAX} bytes are taken: send them in several calls`,
+      `not added: ${payloads.length} entries of ${bytes} bytes in all are too many at once: at most ${ENTRIES_PER_RECORD_MAX} entries, and ${PAYLOADS_BYTES_MAX} bytes. Send them in several calls`,
       8,
     );
   }

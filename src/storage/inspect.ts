@@ -26,8 +26,8 @@ export interface Inspection {
   readonly lastIndex: number | null;
   /** Null: never a member, or unreadable. */
   readonly hardState: HardState | null;
-  /** When it was closed in order; after a crash when its log was last written to, or when it was
-   *  started, whichever was later. Null: unreadable. */
+  /** When it was closed in order; after a crash when its log, term or vote was last written, or
+   *  when it was started, whichever was later. Null: unreadable. */
   readonly lastUsedMs: WallMs | null;
 }
 

@@ -52,7 +52,7 @@ describe("what was typed", () => {
     [["x", "--timeout", "--quiet"], "--timeout needs a value: --timeout TIME"],
     [["x", "--quiet=yes"], "--quiet takes no value"],
     [["x", "--timeout", "5s", "--timeout=6s"], "--timeout is given twice"],
-    [["--file", "x.txt", "words"], "--file and words: one of them"],
+    [["--file", "x.txt", "words"], "--file or words, not both"],
     [
       [],
       "something is missing:  ./raft send ENTRY... | - | --file FILE     (- reads standard input, one entry a line)",

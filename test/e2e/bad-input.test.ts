@@ -29,7 +29,7 @@ describe("a mistyped command", () => {
     [["verify", "nonexistent"], /^there is no directory nonexistent$/m],
     [["verify", "--data-dir", "nonexistent"], /^there is no directory nonexistent$/m],
     [["verify", "."], /^no node of cluster \S+ has data in \.$/m],
-    [["verify", "one", "--data-dir", "two"], /DIR and --data-dir: one of them/],
+    [["verify", "one", "--data-dir", "two"], /DIR or --data-dir, not both/],
     [["up"], /which node is this\?.*--id 1/],
     [["up", "--id", "0"], /--id 0: an id is 1 to 999/],
     [["up", "--id", "abc"], /--id abc: an id is 1 to 999/],

@@ -156,6 +156,6 @@ describe("raft send --file", () => {
     }
     const both = await made.run(["send", "--file", "large", "words"]);
     expect(both.code).toBe(2);
-    expect(both.stderr).toMatch(/--file and words: one of them/);
+    expect(both.stderr).toMatch(/--file or words, not both/);
   });
 });

@@ -13,8 +13,8 @@ export const knownTerms: Invariant = {
   watch({ platters }) {
     const seen = new WeakSet<Core>();
     const compare = (machine: Machine, { core, log }: Member): string | null => {
-      // Terms that damage hides are guessed until it is healed, and its core told so in the turn
-      // behind.
+      // Terms that damage hides are guessed until it is healed, and the core hears of that in the
+      // turn behind.
       if (!log.derivedKnown || !core.termsKnown) return null;
       seen.add(core);
       const disk = platters.of(machine).log;
