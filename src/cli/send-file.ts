@@ -10,7 +10,7 @@ import { shellQuote } from "./wording.ts";
  *  than an entry may be. */
 export function readFileEntry(typed: string, machine: Machine, executable: string): Uint8Array {
   const path = absolutePath(machine, typed);
-  const bytes = fileBytes(path);
+  const bytes = orExplain(path, typed, () => fileBytes(path));
   if (bytes > ENTRY_BYTES_MAX) {
     const lines = `${executable} send - < ${shellQuote(typed)}`;
     throw new UsageError(
@@ -18,15 +18,15 @@ export function readFileEntry(typed: string, machine: Machine, executable: strin
       false,
     );
   }
-  const file = readOrExplain(path, typed);
+  const file = orExplain(path, typed, () => readSmallFile(path, ENTRY_BYTES_MAX));
   if (file === null) throw new UsageError(`there is no file ${typed}`, false);
   if (file.bytes.length > 0) return file.bytes;
   throw new UsageError(`${typed} is empty: there is nothing to add`, false);
 }
 
-function readOrExplain(path: string, typed: string): ReturnType<typeof readSmallFile> {
+function orExplain<T>(path: string, typed: string, read: () => T): T {
   try {
-    return readSmallFile(path, ENTRY_BYTES_MAX);
+    return read();
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message.replace(`${path}: `, "") : "";
     throw new UsageError(`${typed} cannot be read: ${reason}`, false);

@@ -61,6 +61,7 @@ export const sendCommand: RaftCommand = {
     const fromInput = words.length === 1 && words[0] === "-";
     reader.problems.push(...(fromInput ? inputProblems(ifLast) : entryProblems(words)));
     const file = reader.text("file");
+    if (file === "") reader.problems.push("--file is empty");
     reader.check();
     refuseDashWithWords(words, context.executable);
     const sending =

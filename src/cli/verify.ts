@@ -3,6 +3,7 @@
 
 import { join } from "node:path";
 import { clusterFlag } from "../node/refusals.ts";
+import { DiskFailure } from "../storage/disk-error.ts";
 import { type DirectoryReport, type FileReport, verifyDirectory } from "../storage/inspect.ts";
 import { isDirectory, listDirectories } from "../storage/real-disk.ts";
 import { DEFAULT_CLUSTER } from "./cluster-choice.ts";
@@ -38,7 +39,7 @@ export const verifyCommand: RaftCommand = {
       typed === null ? nodesHere(machine) : nodesUnder(absolutePath(machine, typed), cluster);
     const nodes = found.filter((node) => (cluster ?? node.cluster) === node.cluster);
     if (nodes.length === 0) {
-      if (typed !== null && !isDirectory(absolutePath(machine, typed)))
+      if (typed !== null && !orExplain(() => isDirectory(absolutePath(machine, typed))))
         throw new CommandError(`there is no directory ${typed}`, 2);
       const what = cluster === null ? "" : `of cluster ${cluster} `;
       const where = typed === null ? "on this machine" : `in ${typed}`;
@@ -46,7 +47,7 @@ export const verifyCommand: RaftCommand = {
     }
     let isSound = true;
     for (const node of nodes) {
-      const report = verifyOne(node);
+      const report = orExplain(() => verifyDirectory(node.directory, node.held !== null));
       isSound &&= report.ok;
       const flag = dataFlag(node, machine);
       const text =
@@ -82,12 +83,12 @@ function dataFlag({ cluster, id, directory }: NodeHere, machine: Machine): strin
   return ` --data-dir ${typedPath(machine, directory)}`;
 }
 
-function verifyOne(node: NodeHere): DirectoryReport {
+function orExplain<T>(read: () => T): T {
   try {
-    return verifyDirectory(node.directory, node.held !== null);
+    return read();
   } catch (thrown) {
-    const reason = thrown instanceof Error ? thrown.message : node.directory;
-    throw new CommandError(`cannot be read: ${reason}`, 2);
+    if (!(thrown instanceof DiskFailure)) throw thrown;
+    throw new CommandError(`cannot be read: ${thrown.message}`, 2);
   }
 }
 

@@ -1,7 +1,7 @@
-/** Notices, for people, who fell silent and who came back. Pure: it looks, compares and says;
- *  nothing depends on it.
+/** Notices, for people, who fell silent or said goodbye and who came back. Pure: it looks, compares
+ *  and says; nothing depends on it.
  *
- *      here ──silent for electionMaxMs──> unreachable ──heard──> behind ──caught up──> here */
+ *      here ──silent for electionMaxMs, or goodbye──> unreachable ──heard──> behind ──caught up──> here */
 
 import type { LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import { majorityOf } from "../raft/membership.ts";
@@ -30,7 +30,7 @@ export class PeerWatch {
   readonly #silentAfterMs: number;
   readonly #sights = new Map<NodeId, Sight>();
 
-  /** A peer counts as unreachable after `silentAfterMs` without a datagram. */
+  /** A peer counts as unreachable after `silentAfterMs` without a datagram, and at its goodbye. */
   constructor(silentAfterMs: number) {
     this.#silentAfterMs = silentAfterMs;
   }

@@ -216,9 +216,9 @@ export function makeDirectory(directory: string): void {
   guarded(directory, () => fs.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE }));
 }
 
-/** True when `path` is an existing directory. */
+/** True when `path` is an existing directory. Throws DiskFailure when nobody can tell. */
 export function isDirectory(path: string): boolean {
-  return fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return guarded(path, () => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false);
 }
 
 /** Names of the directories in `directory`, sorted; none when it is missing or may not be read. */
@@ -265,9 +265,10 @@ export function readEnd(path: string, from: number, bytesMax: number): Uint8Arra
   });
 }
 
-/** How long a file is, in bytes; 0 when it does not exist. */
+/** How long a file is, in bytes; 0 when it does not exist. Throws DiskFailure when nobody can
+ *  tell. */
 export function fileBytes(path: string): number {
-  return fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return guarded(path, () => fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0);
 }
 
 /** Replaces a file whole or not at all, private (0600), durable on return. `exclusive`: refuses to

@@ -27,6 +27,8 @@ describe("a mistyped command", () => {
     [["members", "replce", "2"], /replce.*replace/],
     [["members", "rm", "2"], /there is no rm here; did you mean remove\?/],
     [["verify", "nonexistent"], /^there is no directory nonexistent$/m],
+    [["verify", "x".repeat(300)], /^cannot be read: \S+xxx: ENAMETOOLONG: name too long$/m],
+    [["send", "--file", ""], /--file is empty/],
     [["verify", "--data-dir", "nonexistent"], /^there is no directory nonexistent$/m],
     [["verify", "."], /^no node of cluster \S+ has data in \.$/m],
     [["verify", "one", "--data-dir", "two"], /DIR or --data-dir, not both/],

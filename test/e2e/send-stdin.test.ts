@@ -148,6 +148,7 @@ describe("raft send --file", () => {
       ["empty", /empty is empty: there is nothing to add\n$/],
       ["nowhere", /there is no file nowhere\n$/],
       [".", /\. cannot be read: not a file\n$/],
+      ["empty/below", /empty\/below cannot be read: ENOTDIR: not a directory\n$/],
     ] as const;
     for (const [file, sentence] of refusals) {
       const refused = await made.run(["send", "--file", file]);
