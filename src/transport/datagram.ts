@@ -16,8 +16,10 @@ import type { BootId, NodeId } from "../base/types.ts";
 import { takeWireMemory } from "./wire-memory.ts";
 import { bytesOf, hexOf } from "./key.ts";
 
-/** What this executable speaks; the header's third byte. */
-export const WIRE_VERSION = 1;
+/** What this executable speaks; the header's third byte. It changes with the layout of any frame,
+ *  greeting or request: what speaks another one is dropped, and counted, before it could be
+ *  misread. */
+export const WIRE_VERSION = 2;
 export const HEADER_BYTES = 28;
 export const TAG_BYTES = 16;
 const BOOT_ID_BYTES = 16;

@@ -8,7 +8,7 @@
 import { createCipheriv, createHash } from "node:crypto";
 import { decodeDiscovery, encodeBeacon, encodeQuery } from "../../src/discovery/beacon.ts";
 import { decodeBody, encodeFrame } from "../../src/transport/codec.ts";
-import { kinds, sealDatagram } from "../../src/transport/datagram.ts";
+import { WIRE_VERSION, kinds, sealDatagram } from "../../src/transport/datagram.ts";
 import { encodeIntroduction } from "../../src/transport/hello.ts";
 import { greetingKey } from "../../src/transport/key.ts";
 import { introductionOf } from "../../src/transport/meeting.ts";
@@ -164,7 +164,7 @@ export class WireFuzz {
     const { rolls } = this;
     const bytes = rolls.bytes(rolls.below(rolls.oneIn(16) ? 1_200 : 120));
     if (bytes.length < 8 || rolls.oneIn(2)) return bytes;
-    bytes.set([0x72, 0x46, 1, 1 + rolls.below(4)]);
+    bytes.set([0x72, 0x46, WIRE_VERSION, 1 + rolls.below(4)]);
     bytes.set(TAG, 4);
     if (bytes.length > 22) bytes.fill(0, 20, 22);
     return bytes;

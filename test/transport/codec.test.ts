@@ -10,6 +10,7 @@ import {
   decodeLargeFrame,
   encodeFrame,
 } from "../../src/transport/codec.ts";
+import { WIRE_VERSION } from "../../src/transport/datagram.ts";
 import { FieldReader } from "../../src/transport/fields.ts";
 import { encodeHello, readHello } from "../../src/transport/hello.ts";
 import { introductionOf } from "../../src/transport/meeting.ts";
@@ -344,10 +345,14 @@ describe("hostile bytes (KNOWN-BUGS G71)", () => {
     ["a number for a flag", [1, 2, 1, 1, 1, 1, 1], "frame: not a boolean"],
     ["a long reason", [8, "x".repeat(257)], "frame: not a short text"],
     ["a frame that is no array", 7, "frame: not an array"],
-    ["another wire version", [9, 1, [2, 3, 0, 0, null]], "frame: greeting: no common wire version"],
+    [
+      "another wire version",
+      [9, 1, [WIRE_VERSION + 1, WIRE_VERSION + 2, 0, 0, null]],
+      "frame: greeting: no common wire version",
+    ],
     [
       "a feature that must be known",
-      [9, 1, [1, 1, 2 ** 31, 0, null]],
+      [9, 1, [WIRE_VERSION, WIRE_VERSION, 2 ** 31, 0, null]],
       "frame: greeting: unknown required feature",
     ],
   ])("%s is refused with its reason", (_, wire, reason) => {

@@ -6,6 +6,7 @@ import {
   REPLAY_WINDOW,
   ReplayWindow,
   kinds,
+  WIRE_VERSION,
   openDatagram,
   readHeader,
   sealDatagram,
@@ -30,7 +31,7 @@ const sealed = sealDatagram(key, tag, header, pack([1_000, null, [6, 5, 7]]));
 describe("a sealed datagram", () => {
   it("has these bytes, and only a new wire version may change them", () => {
     expect(hexOf(sealed)).toBe(
-      "724601031892d41e0001000201020304050607080000000100000009f9d9aa4e982fd60381c236d41f936134a57e137e7d5673b9f2",
+      "724602031892d41e0001000201020304050607080000000100000009f9d9aa4e982fd6038135e12f28fb52ccf6e6fca392e1107cf7",
     );
     expect(readHeader(sealed, tag)).toEqual(header);
     expect(hexOf(openDatagram(key, sealed, header)!)).toBe(hexOf(pack([1_000, null, [6, 5, 7]])));
@@ -60,7 +61,7 @@ describe("a sealed datagram", () => {
   it.each([
     ["short", (d: Uint8Array) => d.slice(0, 43)],
     ["not raft", (d: Uint8Array) => d.with(0, 0)],
-    ["version", (d: Uint8Array) => d.with(2, 2)],
+    ["version", (d: Uint8Array) => d.with(2, WIRE_VERSION + 1)],
     ["kind", (d: Uint8Array) => d.with(3, 9)],
     ["other cluster or key", (d: Uint8Array) => d.with(7, d[7]! ^ 1)],
     ["counter", (d: Uint8Array) => d.with(20, 255)],

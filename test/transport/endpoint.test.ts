@@ -2,7 +2,13 @@
 
 import { createHash } from "node:crypto";
 import { describe, expect, it } from "vitest";
-import { type Header, kinds, readHeader, sealDatagram } from "../../src/transport/datagram.ts";
+import {
+  type Header,
+  WIRE_VERSION,
+  kinds,
+  readHeader,
+  sealDatagram,
+} from "../../src/transport/datagram.ts";
 import { IDLE_MS } from "../../src/transport/endpoint.ts";
 import { clusterTag, connectionKeys, hexOf, openKey } from "../../src/transport/key.ts";
 import { type Wire, pack } from "../../src/transport/messagepack.ts";
@@ -404,7 +410,10 @@ describe("datagrams sealed with the right keys", () => {
     const { network, a, b } = metPair();
     const seal = sealerOf(network);
     b.endpoint.receive(
-      seal(Uint8Array.from(pack([1, null, [9, 99, [1, 1, 0, 5, null]]])), true),
+      seal(
+        Uint8Array.from(pack([1, null, [9, 99, [WIRE_VERSION, WIRE_VERSION, 0, 5, null]]])),
+        true,
+      ),
       a.address,
       network.nowMs,
     );

@@ -1,7 +1,7 @@
 /** Who counts as met, and what can not change that. */
 
 import { describe, expect, it } from "vitest";
-import { HEADER_BYTES, kinds } from "../../src/transport/datagram.ts";
+import { HEADER_BYTES, WIRE_VERSION, kinds } from "../../src/transport/datagram.ts";
 import { newKey, openKey } from "../../src/transport/key.ts";
 import type { Frame } from "../../src/transport/types.ts";
 import { Network, hex16, metPair, seededDice } from "./harness.ts";
@@ -335,7 +335,7 @@ describe("strangers", () => {
     }
     network.run(1);
     expect(a.endpoint.counters.dropped).toEqual({ "other cluster or key": 2 });
-    const fromLater = Uint8Array.from(network.seen[0]!.datagram).with(2, 2);
+    const fromLater = Uint8Array.from(network.seen[0]!.datagram).with(2, WIRE_VERSION + 1);
     network.inject(fromLater, a.address, a.address);
     network.run(1);
     expect(a.endpoint.counters.dropped["version"]).toBe(1);
