@@ -62,7 +62,7 @@ export class RaftClient {
     this.#finder = finder;
     this.#calls = calls;
     const { clock } = world;
-    this.#births = new Births(calls, () => finder);
+    this.#births = new Births(clock, calls, () => finder);
     this.#turn = new Turn(clock);
     this.#own = this.session();
     this.#inquiry = new Inquiry({

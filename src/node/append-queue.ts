@@ -232,6 +232,8 @@ export class AppendQueue<Requester> {
         `that request id was used for fewer entries, at index ${row?.lastIndex ?? 0} the last of them. Choose another id`,
       );
     if (row === undefined && request.bornAt < host.forgottenAt) {
+      // Nobody can be born later than what this leader knows to be committed.
+      if (host.commitIndex < host.forgottenAt) return refuse("busy", "");
       return refuse("forgotten", "this session was forgotten: look in the log");
     }
     if (first > last + 1) return { type: "hold" };

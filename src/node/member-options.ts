@@ -17,6 +17,8 @@ export interface MemberOptions {
   readonly seed: number;
   /** The live connection to that very (id, incarnation), or undefined. */
   readonly connectionTo: (id: NodeId, incarnation: string) => Connection | undefined;
+  /** What others may have in flight to this node. */
+  readonly receiveWindowBytes: number;
   readonly datagramBytesMax: (connection: Connection) => number;
   readonly leaderHint: () => LeaderHint | null;
   /** Asks the leader for a read index on behalf of a read here. */

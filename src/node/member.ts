@@ -6,7 +6,8 @@
  *    3 hard state    a changed term or vote starts towards the disk
  *    4 send          what was appended leaves for the followers
  *    5 answer        what committed is told to clients, in the datagrams of the same flush
- *    6 write         everything appended starts towards the disk, if no write is in flight
+ *    6 write         everything appended starts towards the disk, unless a write is in flight or
+ *                    what is committed already waits for more (gathering.ts)
  *    7 send old      what others have long committed leaves for followers that are behind
  *  Nothing that depends on a write leaves before it: the core holds it back. */
 
@@ -55,7 +56,7 @@ export class Member {
   readonly #healer: Healer;
   readonly #chainCheck: ChainCheck;
   readonly #early = new EarlyAppends();
-  readonly #gathering = new Gathering();
+  readonly #gathering: Gathering;
   readonly #oldOrders = new OldOrders();
   /** What recovery found damaged and the core has not been told to be healed. */
   #damage: "none" | "known members" | "unknown members";
@@ -70,6 +71,7 @@ export class Member {
   constructor(options: MemberOptions) {
     const { recovered, clock } = options;
     this.#options = options;
+    this.#gathering = new Gathering(options.receiveWindowBytes);
     this.log = recovered.log;
     const damaged = recovered.log.derivedKnown ? "known members" : "unknown members";
     this.#damage = recovered.voteFromCommitIndex === 0 ? "none" : damaged;
@@ -308,7 +310,8 @@ export class Member {
   }
 
   #sendOld(nowMs: MonotonicMs): void {
-    for (let bytes = 0; !this.#oldOrders.isEmpty;) {
+    let bytes = 0;
+    while (!this.#oldOrders.isEmpty) {
       for (const order of this.#oldOrders.take()) bytes += this.#fulfil(order, nowMs);
       if (bytes >= OLD_BYTES_A_TURN) return this.#options.wake();
       this.#act(this.core.takeReady(), nowMs);

@@ -233,8 +233,7 @@ export class NodeProcess implements RunningNode {
     const keeps = outcome === "mine";
     const record = hello.founding ?? this.hello().founding;
     const freeId = this.#neighbours.freeId(record);
-    const founded = record !== null;
-    this.emit({ type: "id in use", other, sinceWallMs, keeps, freeId, founded });
+    this.emit({ type: "id in use", other, sinceWallMs, keeps, freeId, founded: record !== null });
     if (!keeps) void this.#close({ type: "id in use", text: `${hello.userHost} ${address.host}` });
   }
 
@@ -298,7 +297,7 @@ export class NodeProcess implements RunningNode {
   // The member.
 
   #startMember(record: FoundingRecord): void {
-    const { options, clock, dice, self, directory } = this.#parts;
+    const { options, clock, dice, self, directory, receiveWindowBytes } = this.#parts;
     const store = directory.openStore(record, (text) => void this.#close({ type: "disk", text }));
     for (const text of store.recovered.notes) this.emit({ type: "note", text });
     this.#memberWatch = new MemberWatch(options.timings.electionMaxMs, this.#now());
@@ -311,6 +310,7 @@ export class NodeProcess implements RunningNode {
       timings: options.timings,
       seed: dice(4).reduce((seed, byte) => seed * 256 + byte, 0),
       connectionTo: (id, incarnation) => this.#neighbours.connectionTo(id, incarnation),
+      receiveWindowBytes,
       datagramBytesMax: (connection) => this.#parts.datagramBytesMax(connection.remote.address),
       leaderHint: () => this.#neighbours.leaderHint(),
       askReadIndex: (done) =>

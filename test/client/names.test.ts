@@ -58,6 +58,7 @@ describe("a name of the user's own", () => {
     expect(cluster.host.heads.at(-1)?.clientId).toBe(clientId);
     cluster.host.forgotten.add(clientId);
     cluster.host.forgottenAt = at;
+    cluster.host.commitIndex = at;
     const error = await failure(cluster, sent);
     expect(error.exitCode).toBe(8);
     expect(error.message).toContain("look in the log");
@@ -72,5 +73,20 @@ describe("a name of the user's own", () => {
     cluster.host.forgottenAt = cluster.host.lastIndex;
     await cluster.time.settled(client.send("x", NAME));
     expect(cluster.committed()).toEqual(["first", "x"]);
+  });
+
+  it("waits for a birth where nobody knows of anything committed, and asks 50 times a second at most", async () => {
+    const cluster = new FakeCluster(3);
+    cluster.commitMs = 300;
+    cluster.elect(1);
+    const client = await RaftClient.connect({ key: KEY }, cluster.world);
+    const sent = client.send("x", NAME);
+    await cluster.time.run(250);
+    const asked = cluster.requests.filter(({ request }) => request.type === "leader").length;
+    expect(asked).toBeGreaterThan(5);
+    expect(asked).toBeLessThan(20);
+    expect(cluster.committed()).toEqual([]);
+    await cluster.time.settled(sent);
+    expect(cluster.committed()).toEqual(["x"]);
   });
 });

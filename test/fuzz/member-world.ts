@@ -144,6 +144,7 @@ export class MemberWorld {
       seed: this.rolls.u32(),
       connectionTo: (peer, incarnation) =>
         identityOf(peer).incarnation === incarnation ? connections.get(peer) : undefined,
+      receiveWindowBytes: 524_288,
       datagramBytesMax: () => 1_200,
       leaderHint: () => null,
       askReadIndex: () => false,

@@ -149,11 +149,22 @@ describe("the leader's append queue", () => {
     const { host, offer, answers } = setUp();
     for (let at = 0; at < 10; at++) host.noop();
     host.forgottenAt = 5;
+    host.commitIndex = 5;
     offer(A, 1, { bornAt: 4, name: "old" });
     offer(A, 3, { bornAt: 4, name: "old too" });
     offer(B, 1, { bornAt: 5, name: "new" });
     expect(answers()).toEqual(["old forgotten", "old too forgotten"]);
     expect(host.lastIndex).toBe(11);
+  });
+
+  it("nobody is called forgotten while the leader knows of less than was forgotten", () => {
+    const { host, offer, answers } = setUp();
+    for (let at = 0; at < 10; at++) host.noop();
+    host.forgottenAt = 5;
+    host.commitIndex = 4;
+    offer(A, 1, { bornAt: 4, name: "as late as can be" });
+    expect(answers()).toEqual(["as late as can be busy"]);
+    expect(host.lastIndex).toBe(10);
   });
 
   it("passes on why the core takes nothing", () => {

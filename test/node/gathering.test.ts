@@ -7,7 +7,7 @@ import type { LogStore } from "../../src/storage/types.ts";
 
 /** A follower that holds 1,000 bytes which are not written, all of them committed. */
 class Stage {
-  readonly gathering = new Gathering();
+  readonly gathering = new Gathering(2_097_152);
   role: Role = "follower";
   commitIndex = 7;
   unflushedBytes = 1_000;
@@ -53,4 +53,13 @@ it.each([
   Object.assign(stage, change);
   expect(stage.goesOn(101)).toBe(false);
   expect(stage.gathering.nextDeadlineMs()).toBe(Infinity);
+});
+
+it("never waits for as much as the leader may have in flight to it", () => {
+  const gathering = new Gathering(212_992);
+  const core = { role: "follower", commitIndex: 7, lastIndex: 7 } as Core;
+  const goesOn = (unflushedBytes: number): boolean =>
+    gathering.goesOn(core, { unflushedBytes, writing: false } as LogStore, 100);
+  expect(goesOn(50_000)).toBe(true);
+  expect(goesOn(212_992 / 4)).toBe(false);
 });

@@ -254,6 +254,16 @@ const rows: readonly Row[] = [
     random: ["test/storage/power-cut.test.ts"],
   },
   {
+    name: "forgotten-before-committed",
+    knownBug: "own",
+    file: "src/node/append-queue.ts",
+    find: "if (host.commitIndex < host.forgottenAt) return",
+    replace: "if (host.commitIndex < 0) return",
+    sentence: "After a restart of all, whoever begins before the first commit is called forgotten.",
+    unit: QUEUE,
+    random: NONE,
+  },
+  {
     name: "named-call-without-birth",
     knownBug: "36",
     file: "src/client/sender.ts",
