@@ -6,7 +6,7 @@ import type { CommandArguments, CommandContext } from "./command.ts";
 import { Batcher, LineSplitter, LineTooLong } from "./entry-lines.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
 import { receiptJson, receiptLines, summaryLine } from "./receipts.ts";
-import { entriesText } from "./wording.ts";
+import { entriesText, shellQuote } from "./wording.ts";
 import type { ClientSession } from "./with-client.ts";
 
 /** Batches that were sent and not yet acknowledged. They enter the log in order whatever
@@ -15,6 +15,8 @@ const UNDER_WAY_MAX = 4;
 /** Shorter inputs end before progress is worth a line. */
 const PROGRESS_AFTER_MS = 1_000;
 const PROGRESS_EVERY_MS = 200;
+/** Where no line was acknowledged, at least this much of the log is worth a look. */
+const LOOK_AT_ENTRIES = 20;
 /** What is under way at Ctrl-C may take this long to be settled. */
 const INTERRUPTED_MS = 600;
 
@@ -113,17 +115,39 @@ class InputSending {
 
   #interruptedText(): string {
     const { entries } = this.#tally;
-    const rest =
-      this.#linesSent > entries
-        ? `${this.#openLines(entries + 1)}; what follows is not.`
-        : "What follows is not in it.";
-    return `interrupted. ${this.#soFar()} ${rest}`;
+    if (this.#linesSent > entries)
+      return `interrupted. ${this.#openLines(entries + 1, "; what follows is not")}`;
+    const rest = entries === 0 ? "" : " What follows is not in it.";
+    return `interrupted. ${this.#soFar()}${rest}`;
   }
 
-  /** Lines that were sent and never answered. */
-  #openLines(firstLine: number): string {
-    const look = `${this.#session.hints.command("log")} --from ${this.#tally.lastIndex + 1}`;
-    return `Lines ${firstLine} to ${this.#linesSent} may or may not be in it; see ${look}`;
+  /** What is acknowledged, which lines were sent and have no answer, and what to do about them.
+   *  `more`: what else there is to say of the input. */
+  #openLines(firstLine: number, more = ""): string {
+    const { entries } = this.#tally;
+    const acknowledged = entries === 0 ? "No line is acknowledged." : this.#soFar();
+    const which =
+      firstLine === this.#linesSent
+        ? `Line ${firstLine}`
+        : `Lines ${firstLine} to ${this.#linesSent}`;
+    return `${acknowledged} ${which} may or may not be in the log${more}. ${this.#afterwards()}`;
+  }
+
+  /** Under an id of their own the batches can be sent again; otherwise a person must look. */
+  #afterwards(): string {
+    if (this.#requestId !== undefined)
+      return this.#repeat("To finish it without adding a line twice");
+    const { entries, lastIndex } = this.#tally;
+    const where =
+      entries === 0
+        ? `-n ${Math.max(LOOK_AT_ENTRIES, this.#linesSent)}`
+        : `--from ${lastIndex + 1}`;
+    return `See ${this.#session.hints.command(`log ${where}`)}`;
+  }
+
+  #repeat(purpose: string): string {
+    const typed = `send - --request-id ${shellQuote(this.#requestId ?? "")}`;
+    return `${purpose}, with the same input:\n${this.#session.hints.command(typed)}`;
   }
 
   async #readAll(): Promise<LineTooLong | null> {
@@ -225,14 +249,28 @@ class InputSending {
   #explain({ line, error }: Failure): unknown {
     const failure = this.#session.explain(error);
     if (!(failure instanceof CommandError)) return failure;
-    const rest = this.#isUnknown
+    const account = this.#isUnknown
       ? this.#openLines(line)
-      : `Line ${line} and those after it are not in it and may be sent again.`;
-    const message = `${failure.message}\n${this.#soFar()} ${rest}`;
-    return new CommandError(message, this.#isUnknown ? 5 : failure.exitCode, {
-      ...failure.details,
-      entries: this.#tally.entries,
-    });
+      : this.#notAdded(line, failure.exitCode);
+    return new CommandError(
+      `${failure.message}\n${account}`,
+      this.#isUnknown ? 5 : failure.exitCode,
+      {
+        ...failure.details,
+        entries: this.#tally.entries,
+      },
+    );
+  }
+
+  #notAdded(line: number, exitCode: ExitCode): string {
+    // The refusal says why, and what it says of an id that is known already stays true.
+    if (exitCode === 8) {
+      const before = line === 1 ? "" : `${this.#soFar()} `;
+      return `${before}From line ${line} on this command added nothing.`;
+    }
+    const rest = `${this.#soFar()} Line ${line} and those after it are not in it`;
+    if (this.#requestId === undefined) return `${rest} and may be sent again.`;
+    return `${rest}. ${this.#repeat("To add them")}`;
   }
 
   #soFar(): string {

@@ -22,6 +22,7 @@ export const sendCommand: RaftCommand = {
     "adds entries to the log; each is on the disks of a majority before its receipt is printed",
   notes: [
     "Several entries are added together or not at all. With - every line of the input is an entry, empty ones too; a carriage return before the newline belongs to the entry.",
+    "With - and a --request-id of yours, the same input under the same id finishes what failed and adds nothing twice. Without one, an unknown outcome names the lines in doubt and how to look for them.",
     "With --file the whole file is one entry; log --raw --from INDEX --to INDEX gives it back, with a newline behind it.",
   ],
   words: {

@@ -20,14 +20,28 @@ import {
   numberWord,
 } from "./wording.ts";
 
+/** Several heartbeats: a voter that the leader heard so lately is there, even if it does not answer
+ *  this machine. */
+const ALIVE_MS = 400;
+
 /** The five things that can be said of a cluster; the fifth is that nobody answers (errors.ts). */
 export type Verdict = "healthy" | "degraded" | "no leader" | "not founded";
 
 /** What to say of a cluster in one word. */
 export function verdictOf(status: ClusterStatus): Verdict {
   if (!status.founded) return "not founded";
-  if (status.leader === null) return "no leader";
+  if (status.leader === null || !hasQuorum(status)) return "no leader";
   return status.healthy ? "healthy" : "degraded";
+}
+
+/** A leader that is left alone needs a moment to find out; whoever asks can tell at once. */
+function hasQuorum({ rows, voters }: ClusterStatus): boolean {
+  const there = rows.filter(
+    ({ member, role, stopped, lastContactMs }) =>
+      member === "voter" &&
+      (role !== "unreachable" || (!stopped && (lastContactMs ?? Infinity) < ALIVE_MS)),
+  );
+  return there.length >= majorityOf(voters);
 }
 
 /** What `status --check` exits with. */
@@ -150,7 +164,8 @@ function verdictLine(status: ClusterStatus, hints: Hints, paint: Paint): string 
         status.lost.length > 0
           ? `the data of ${nodesText(status.lost)} is gone`
           : "nothing acknowledged is lost, nothing can be added";
-      return `${paint("red", "no leader:")} ${cluster}, ${voters}, ${why}; ${rest}`;
+      const head = status.leader === null ? "no leader:" : "no quorum:";
+      return `${paint("red", head)} ${cluster}, ${voters}, ${why}; ${rest}`;
     }
     case "not founded": {
       const head = `${paint("yellow", "not founded:")} ${cluster}`;

@@ -149,7 +149,7 @@ function hintsOf(cluster: string, executable: string): Hints {
 /** Entries come back from another member's copy when they are read; without identity, hard state or
  *  a segment's head a node does not start. */
 function damagedText(
-  { identity, files }: DirectoryReport,
+  { identity, problem, files }: DirectoryReport,
   executable: string,
   flag: string,
 ): string {
@@ -161,6 +161,11 @@ function damagedText(
   const hints = hintsOf(cluster, executable);
   const up = `${executable} up --id ${id}${hints.clusterFlag}${flag}`;
   const wipe = `${executable} wipe ${id}${hints.clusterFlag}${flag}`;
+  // As `up` says it: the original is whole, and empty is only what stands beside it.
+  if (problem === "copied") {
+    const fresh = flag === "" ? wipe : `${executable} wipe${flag}`;
+    return `damaged: a copy does not start as node ${id}. Start the original, or make this one fresh: ${fresh}`;
+  }
   const replace = hints.command(`members replace ${id}`);
   return refused
     ? "damaged: this node does not start again with it. To let it back in empty: " +

@@ -137,14 +137,18 @@ function whySilent(id: NodeId, around: Circumstances): string {
   if (heard.includes(id)) return `node ${id} is heard and did not answer in time`;
   const reports = around.reports.filter((report) => heard.includes(report.id));
   const known = reports.flatMap(({ peers }) => peers.filter((peer) => peer.id === id));
-  const heardMs = Math.max(...known.map(({ lastHeardWallMs }) => lastHeardWallMs ?? -Infinity));
+  const seen = known.toSorted((a, b) => (b.lastHeardWallMs ?? 0) - (a.lastHeardWallMs ?? 0))[0];
+  const heardMs = seen?.lastHeardWallMs ?? null;
   const members = reports.find(({ configuration }) => configuration !== null)?.configuration
     ?.members;
   if (members !== undefined && members.every((member) => member.id !== id)) {
     const ids = members.map((member) => member.id).sort((a, b) => a - b);
     return `node ${id} is no member (members: ${ids.join(", ")}) and does not answer`;
   }
-  const last = Number.isFinite(heardMs) ? `; last heard ${timeOfDay(heardMs)}` : "";
+  const at = heardMs === null ? "" : timeOfDay(heardMs);
+  if (seen?.stopped === true)
+    return `node ${id} has stopped already${at === "" ? "" : `, at ${at}`}`;
+  const last = at === "" ? "" : `; last heard ${at}`;
   if (last === "" && around.waitedMs < HASTY_MS)
     return `node ${id} has not answered within ${waitedText(around)}`;
   return `node ${id} does not answer${last}`;

@@ -134,6 +134,8 @@ export interface FileReport {
 
 export interface DirectoryReport {
   readonly identity: Identity | null;
+  /** Why the identity cannot be used; null when it can, or is not there. */
+  readonly problem: IdentityProblem["problem"] | null;
   readonly files: readonly FileReport[];
   /** False: exit code 7. */
   readonly ok: boolean;
@@ -150,7 +152,8 @@ function verifyRunning(disk: Disk): DirectoryReport {
   const read = readIdentity(disk);
   const identity = read?.ok === true ? read.identity : null;
   const files = identity === null ? [] : verifySegments(disk, identity, true);
-  return { identity, files, ok: files.every((file) => file.verdict !== "damaged") };
+  const problem = read?.ok === false ? read.problem : null;
+  return { identity, problem, files, ok: files.every((file) => file.verdict !== "damaged") };
 }
 
 /** The same through an open disk, of a node that does not run. */
@@ -172,7 +175,8 @@ export function verifyDisk(disk: Disk, limits: LogLimits = LOG_LIMITS): Director
       files.push(
         report(name, "damaged", "whose log this is cannot be told without the identity", 0),
       );
-  return { identity, files, ok: files.every((file) => file.verdict !== "damaged") };
+  const problem = read?.ok === false ? read.problem : null;
+  return { identity, problem, files, ok: files.every((file) => file.verdict !== "damaged") };
 }
 
 function verifyHardState(disk: Disk): FileReport {

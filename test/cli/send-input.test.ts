@@ -160,20 +160,20 @@ describe("an input that is interrupted", () => {
 
   it("says which lines nobody knows of", async () => {
     expect(await interrupted(1, 1)).toEqual([
-      "interrupted. No line of the input is in the log. Lines 1 to 2048 may or may not be in it; see ./raft log --from 1; what follows is not.",
+      "interrupted. No line is acknowledged. Lines 1 to 2048 may or may not be in the log; what follows is not. See ./raft log -n 2048",
     ]);
   });
 });
 
 describe("an input that fails in the middle", () => {
-  async function failure(error: RaftError): Promise<CommandError> {
-    const { session } = fakeLog(2, error);
+  async function failure(error: RaftError, failing = 2, requestId?: string): Promise<CommandError> {
+    const { session } = fakeLog(failing, error);
     try {
       await sendInput(
         session,
         { _: [], quiet: true },
         contextOf(["a\n", "b\n", "c\n"]).context,
-        undefined,
+        requestId,
       );
     } catch (thrown) {
       if (thrown instanceof CommandError) return thrown;
@@ -182,14 +182,42 @@ describe("an input that fails in the middle", () => {
     throw new Error("it did not fail");
   }
 
-  it("says what is in the log, and that nobody knows of the rest", async () => {
-    const error = await failure(
-      new RaftError("unknown: node 2 took the entry and fell silent (5.0 s)", 5),
+  const silent = new RaftError("unknown: node 2 took the entry and fell silent (5.0 s)", 5);
+
+  it("never says that a line is not in the log of which nobody knows", async () => {
+    const error = await failure(silent, 1);
+    expect(error.exitCode).toBe(5);
+    expect(error.message).toMatch(
+      /^unknown: .*\nNo line is acknowledged\. Lines 1 to \d may or may not be in the log\. See \.\/raft log -n 20$/,
     );
+  });
+
+  it("is finished by the same input under the same request id", async () => {
+    const again = 'with the same input:\n./raft send - --request-id "a b"';
+    const unknown = await failure(silent, 1, "a b");
+    expect(unknown.message).toBe(
+      `${silent.message}\nNo line is acknowledged. Lines 1 to 3 may or may not be in the log. To finish it without adding a line twice, ${again}`,
+    );
+    const safe = await failure(new RaftError("not added: busy", 4), 1, "a b");
+    expect(safe.exitCode).toBe(4);
+    expect(safe.message).toBe(
+      `not added: busy\nNo line of the input is in the log. Line 1 and those after it are not in it. To add them, ${again}`,
+    );
+  });
+
+  it("is not sent again when it was refused", async () => {
+    const refused = await failure(new RaftError("already added: look in the log", 8), 1, "a b");
+    expect(refused.message).toBe(
+      "already added: look in the log\nFrom line 1 on this command added nothing.",
+    );
+  });
+
+  it("says what is in the log, and that nobody knows of the rest", async () => {
+    const error = await failure(silent);
     expect(error.exitCode).toBe(5);
     expect(error.message).toContain("In the log: the first 1 entry of the input, at 1.");
     expect(error.message).toMatch(
-      /Lines 2 to \d may or may not be in it; see \.\/raft log --from 2$/,
+      /Lines? 2( to \d)? may or may not be in the log\. See \.\/raft log --from 2$/,
     );
   });
 

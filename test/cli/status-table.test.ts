@@ -183,6 +183,26 @@ describe("raft status", () => {
     expect(checkExitCode(degraded)).toBe(6);
   });
 
+  it("tells a leader that was left alone from one that merely does not see all", () => {
+    const changes = { healthy: false, leader: 1, reachableVoters: 1, canLose: 0 };
+    const alone = (third: Partial<StatusRow>): ClusterStatus =>
+      status(
+        [
+          row(1, leads),
+          row(2, { role: "unreachable", lastContactMs: 130_000 }),
+          row(3, { role: "unreachable", lastContactMs: 60, ...third }),
+        ],
+        changes,
+      );
+    for (const gone of [{ stopped: true }, { lastContactMs: 900 }, { lastContactMs: null }]) {
+      expect(rendered(alone(gone))).toContain(
+        "no quorum: cluster raft (open), 1 of 3 voters, 2 are needed; nothing acknowledged is lost, nothing can be added",
+      );
+      expect(checkExitCode(alone(gone))).toBe(4);
+    }
+    expect(rendered(alone({}))).toContain("degraded: cluster raft (open), 1 of 3 voters, leader 1");
+  });
+
   it("with one that was stopped in order, and where its data is", () => {
     const shown = rendered(stopped).split("\n");
     expect(shown[2]).toMatch(/^ 2 {2}stopped {6}1 {4}42 /);

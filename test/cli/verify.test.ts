@@ -1,11 +1,11 @@
 /** `raft verify` on directories of this machine. */
 
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { nodesUnder, renderReport } from "../../src/cli/verify.ts";
-import type { FileReport } from "../../src/storage/inspect.ts";
+import { type FileReport, verifyDirectory } from "../../src/storage/inspect.ts";
 import { writeIdentity } from "../../src/storage/identity.ts";
 import { openRealDisk } from "../../src/storage/real-disk.ts";
 import { INCARNATION } from "../storage/fixture.ts";
@@ -42,10 +42,27 @@ describe("verify", () => {
     expect(found(join(folder, "none"))).toEqual([]);
   });
 
+  it("does not let a copy's original be thrown away", () => {
+    const original = join(folder, "original");
+    const copy = join(folder, "copy");
+    mkdirSync(original);
+    writeIdentity(openRealDisk(original, true), { ...FRESH, cluster: "g4", id: 2 });
+    cpSync(original, copy, { recursive: true });
+    expect(verifyDirectory(original)).toMatchObject({ ok: true, problem: null });
+    const report = verifyDirectory(copy);
+    expect(report).toMatchObject({ ok: false, problem: "copied" });
+    const text = renderReport(copy, report, "./raft", " --data-dir copy");
+    expect(text.split("\n").at(-1)).toBe(
+      "damaged: a copy does not start as node 2. Start the original, or make this one fresh: ./raft wipe --data-dir copy",
+    );
+    expect(renderReport(copy, report, "./raft")).toMatch(/ \.\/raft wipe 2 --cluster g4$/);
+  });
+
   it("says what a prepared file is", () => {
     const file = { file: "log-2", verdict: "prepared", entries: 0, firstIndex: null } as const;
     const report = {
       identity: null,
+      problem: null,
       files: [{ ...file, lastIndex: null, reason: null, offset: null }],
       ok: true,
     };
@@ -60,7 +77,7 @@ describe("verify", () => {
     const inVotes = { ...file, file: "hardstate", firstIndex: null, lastIndex: null };
     const text = (files: readonly FileReport[], cluster?: string): string => {
       const identity = cluster === undefined ? null : { ...FRESH, id: 2, cluster };
-      return renderReport("/data", { identity, files, ok: false }, "./raft");
+      return renderReport("/data", { identity, problem: null, files, ok: false }, "./raft");
     };
     expect(text([inEntries])).toContain("repairs these entries when they are read: ./raft up --id");
     expect(text([inEntries, inVotes])).toContain("does not start again with it");

@@ -28,6 +28,7 @@ export interface FakeNode {
   readonly id: number;
   readonly address: Address;
   alive: boolean;
+  stopped?: boolean;
   /** What the client sends to it arrives, what it sends arrives. */
   hearsClient: boolean;
   heardByClient: boolean;
@@ -424,7 +425,7 @@ export class FakeCluster {
           rttMs: 0.3,
           lastContactMs: other.alive ? 3 : 60_000,
           lastHeardWallMs: 1,
-          stopped: false,
+          stopped: other.stopped ?? false,
           dataDir: null,
           matchIndex: this.host.commitIndex,
           term: this.host.term,

@@ -70,6 +70,16 @@ describe("an operator", () => {
     });
   });
 
+  it("a node that has said goodbye is not called silent", async () => {
+    const { cluster, client } = await setUp();
+    cluster.node(3).alive = false;
+    cluster.node(3).stopped = true;
+    await expect(cluster.time.settled(client.stop(3))).rejects.toMatchObject({
+      exitCode: 4,
+      message: expect.stringMatching(/^not done: node 3 has stopped already, at \d\d:\d\d:\d\d$/),
+    });
+  });
+
   it("a stale read at a node that is down says so, not that there is no leader", async () => {
     const { cluster, client } = await setUp();
     cluster.node(2).alive = false;

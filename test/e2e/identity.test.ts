@@ -32,6 +32,12 @@ describe("a copied data directory", () => {
     const clone = made.up(id, "--data-dir", copy);
     await clone.waitForLine(/is a copy of another one.*may not speak as node \d/);
     expect((await clone.exited).code).toBe(8);
+    const verified = await made.run(["verify", copy]);
+    expect(verified.code).toBe(7);
+    expect(verified.stdout).toMatch(
+      /Start the original, or make this one fresh: .* wipe --data-dir/,
+    );
+    expect(verified.stdout).not.toContain("members replace");
     await original.waitForLine(/ready:/);
     await until("three voters", async () => (await made.run(["status", "--check"])).code === 0);
     expect(await made.must(["log", "--raw"])).toBe("before\n");

@@ -41,6 +41,34 @@ describe("raft send -", () => {
     expect(bytes).toEqual(["", "", "olá", Buffer.from([0xff, 0x00, 0xfe]), "\r", "last"]);
   });
 
+  it("tells an unknown outcome from a line that was not added, and finishes it under an id", async () => {
+    const { world, nodes } = await cluster(3);
+    const { id } = JSON.parse(await world.must(["leader", "--json"])) as { id: number };
+    const others = nodes.filter((_, at) => at + 1 !== id);
+    const stdin = "p1\np2\np3\n";
+    const command = ["send", "-", "--timeout", "1s"];
+    const numbered = [...command, "--request-id", "once"];
+    for (const node of others) node.signal("SIGSTOP");
+    const [bare, named] = await Promise.all([
+      world.run(command, { stdin }),
+      world.run(numbered, { stdin: "q1\nq2\n" }),
+    ]);
+    for (const node of others) node.signal("SIGCONT");
+    expect(bare.code).toBe(5);
+    expect(bare.stderr).toMatch(
+      /No line is acknowledged\. Lines 1 to 3 may or may not be in the log\. See \S+ log -n 20 --cluster \S+\n$/,
+    );
+    expect(named.code).toBe(5);
+    expect(named.stderr).toMatch(
+      /with the same input:\n\S+ send - --request-id once --cluster \S+\n$/,
+    );
+    await world.must(["send", "-", "--request-id", "once", "--timeout", "20s"], {
+      stdin: "q1\nq2\n",
+    });
+    const log = (await world.must(["log", "--raw"])).split("\n");
+    expect(log.filter((line) => line.startsWith("q"))).toEqual(["q1", "q2"]);
+  });
+
   it("says that nothing was there when the input is empty", async () => {
     const { world } = await cluster(3);
     const result = await world.run(["send", "-"], { stdin: "" });

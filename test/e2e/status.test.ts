@@ -62,4 +62,21 @@ describe("raft status", () => {
     await nodes[leader - 1]?.kill();
     expect((await made.run(["status", "--check"])).code).toBe(3);
   });
+
+  it("never calls a node a leader with a quorum that the others have left in order", async () => {
+    const { world: made } = await cluster(3);
+    const { id: leader } = await leaderOf(made);
+    const [first = 0, second = 0] = [1, 2, 3].filter((id) => id !== leader);
+    await made.must(["stop", String(first)]);
+    await until("stopped", async () => (await statusOf(made)).reachableVoters === 2);
+    await made.must(["stop", String(second)]);
+    const shown = await made.run(["status", "--check"]);
+    expect(shown.code).toBe(4);
+    expect(shown.stdout).toMatch(/^no (quorum|leader): .*1 of 3 voters, 2 are needed/m);
+    const again = await made.run(["stop", String(second)]);
+    expect(again.code).toBe(4);
+    expect(again.stderr).toMatch(
+      new RegExp(`not done: node ${second} has stopped already, at \\d\\d:\\d\\d:\\d\\d`),
+    );
+  });
 });
