@@ -17,6 +17,7 @@ import type { LogLimits } from "./limits.ts";
 import { chainSeed } from "./record.ts";
 import { createLog, recoverLog } from "./recovery.ts";
 import { creationOf } from "./segment-head.ts";
+import { surveySegments } from "./survey.ts";
 import type { Disk, DiskError, Recovered } from "./types.ts";
 
 export interface StoreOptions {
@@ -73,18 +74,18 @@ export function createStore(options: StoreOptions): StoreProblem | { readonly ok
 }
 
 /** A log without hard state was being created, or the hard state is gone; only the first holds
- *  nothing. */
+ *  nothing. The write that begins a log may have been cut off anywhere. */
 function checkEmpty(options: StoreOptions): void {
-  const names = options.disk.list().filter((name) => creationOf(name) !== null);
-  const name = names[0] ?? "";
-  const file = options.disk.open(name, false);
-  const first = file.readSync(0, file.size());
-  file.close();
-  if (names.length === 1 && first.every((byte) => byte === 0)) return;
-  const { log } = recoverLog(logOptions(options));
-  const entries = log.lastIndex;
-  log.close();
-  if (entries > 0) throw new StorageDamage("a log with entries but without a hard state", name, 0);
+  const { segments, bad, blank } = surveySegments(logOptions(options));
+  blank?.file.close();
+  const used = segments.filter((segment) => {
+    const { lastIndex, holes } = segment.scan();
+    segment.close();
+    return lastIndex > 0 || holes.length > 0;
+  });
+  for (const damage of bad.values()) throw damage;
+  for (const { name } of used)
+    throw new StorageDamage("a log with entries but without a hard state", name, 0);
 }
 
 /** Opens the directory, recovering from whatever stop there was. Blocks while it reads and
