@@ -19,7 +19,7 @@ import { readNamedCluster, TARGET_FLAGS } from "./target.ts";
 
 export const verifyCommand: RaftCommand = {
   name: "verify",
-  summary: "checks every byte that a stopped node of this machine holds; changes nothing",
+  summary: "checks what nodes of this machine hold: all of a stopped one; changes nothing",
   notes: [
     "Of a running node it checks the segments that are no longer written to: run now and then, it finds what has rotted before anybody reads it.",
   ],
