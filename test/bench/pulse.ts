@@ -1,6 +1,6 @@
 /** A closed loop that is watched entry by entry: when the first entry of a later term was
  *  acknowledged, and how long nothing was. It goes on until it is stopped, whoever leads. */
-import type { RaftClient, Term } from "../../src/index.ts";
+import type { RaftClient, Session, Term } from "../../src/index.ts";
 
 /** Longer than any trouble that a run causes; one that is not acknowledged by then fails the
  *  run. */
@@ -33,12 +33,14 @@ export class Pulse {
     this.#client = client;
   }
 
-  /** Keeps `outstanding` entries of 100 B under way from now on; resolves with the first
-   *  receipt. */
-  async start(outstanding: number): Promise<void> {
+  /** Keeps `outstanding` entries of 100 B under way from now on, each in a session of its own if
+   *  that is asked for; resolves with the first receipt. */
+  async start(outstanding: number, inSessions = false): Promise<void> {
     this.#lastMs = performance.now();
     const first = this.after(this.term - 1);
-    this.#workers = Array.from({ length: outstanding }, () => this.#work());
+    this.#workers = Array.from({ length: outstanding }, () =>
+      this.#work(inSessions ? this.#client.session() : this.#client),
+    );
     await first;
     this.takeGapMs();
   }
@@ -85,13 +87,13 @@ export class Pulse {
     return indexes.length;
   }
 
-  async #work(): Promise<void> {
+  async #work(sender: Pick<Session, "send">): Promise<void> {
     try {
       while (!this.#isOver) {
         const number = this.#indexes.push(0) - 1;
         const entry = Buffer.from(this.#filler);
         entry.write(String(number).padStart(NUMBER_BYTES, "0"));
-        const { index, term } = await this.#client.send(entry, { timeoutMs: SEND_TIMEOUT_MS });
+        const { index, term } = await sender.send(entry, { timeoutMs: SEND_TIMEOUT_MS });
         this.#indexes[number] = index;
         this.#acknowledged++;
         this.#heard(term);

@@ -17,6 +17,8 @@ const HOG_FILE_BYTES = 512 << 20;
 
 interface Trouble {
   readonly outstanding: number;
+  /** Whether each of these entries is of a session of its own. */
+  readonly inSessions: boolean;
   /** Processes beside it that never rest. */
   readonly busyLoops: number;
   /** A process beside it that writes and syncs without rest. */
@@ -33,19 +35,24 @@ function scenario(name: string, about: string, trouble: Trouble): Scenario {
   };
 }
 
-const alone = { busyLoops: 0, busyDisk: false };
+const alone = { inSessions: false, busyLoops: 0, busyDisk: false };
 
 export const steadies: readonly Scenario[] = [
   scenario("steady-1000", "1,000 outstanding", { outstanding: 1_000, ...alone }),
   scenario("steady-10000", "10,000 outstanding", { outstanding: 10_000, ...alone }),
+  scenario("steady-sessions", "1,000 sessions, one entry outstanding each", {
+    outstanding: 1_000,
+    ...alone,
+    inSessions: true,
+  }),
   scenario("steady-busy-cpu", "1,000 outstanding, two busy loops beside", {
     outstanding: 1_000,
+    ...alone,
     busyLoops: 2,
-    busyDisk: false,
   }),
   scenario("steady-busy-disk", "1,000 outstanding, a saturated disk", {
     outstanding: 1_000,
-    busyLoops: 0,
+    ...alone,
     busyDisk: true,
   }),
 ];
@@ -59,7 +66,7 @@ async function run(bench: Bench, trouble: Trouble): Promise<RunResult> {
   const pulse = new Pulse(client);
   for (let loop = 0; loop < trouble.busyLoops; loop++) hog(bench, "cpu");
   if (trouble.busyDisk) hog(bench, join(bench.directory, "hog"));
-  await pulse.start(trouble.outstanding);
+  await pulse.start(trouble.outstanding, trouble.inSessions);
   await sleep(WARM_UP_MS);
   const before = { term: pulse.term, acknowledged: pulse.acknowledged };
   pulse.takeGapMs();
