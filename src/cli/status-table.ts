@@ -35,13 +35,17 @@ export function verdictOf(status: ClusterStatus): Verdict {
 }
 
 /** A leader that is left alone needs a moment to find out; whoever asks can tell at once. */
-function hasQuorum({ rows, voters }: ClusterStatus): boolean {
-  const there = rows.filter(
+function hasQuorum(status: ClusterStatus): boolean {
+  return votersThere(status).length >= majorityOf(status.voters);
+}
+
+/** The voters that answer, or that the leader heard just now. */
+export function votersThere({ rows }: ClusterStatus): readonly StatusRow[] {
+  return rows.filter(
     ({ member, role, stopped, lastContactMs }) =>
       member === "voter" &&
       (role !== "unreachable" || (!stopped && (lastContactMs ?? Infinity) < ALIVE_MS)),
   );
-  return there.length >= majorityOf(voters);
 }
 
 /** What `status --check` exits with. */
@@ -126,7 +130,7 @@ function milliseconds(spanMs: number | null): string {
 /** The nodes of `up --local` were started together and are started together again. They are known
  *  by the name that such a cluster has unless another was typed; then each is started by itself,
  *  which works too. */
-function localHints(status: ClusterStatus, hints: Hints): Hints {
+export function localHints(status: ClusterStatus, hints: Hints): Hints {
   const addresses = status.rows.flatMap((row) => (row.address === null ? [] : [row.address.host]));
   const isLocal =
     status.cluster === LOCAL_CLUSTER && addresses.length > 0 && addresses.every(isLoopback);
@@ -262,9 +266,13 @@ function missingLine(row: StatusRow, hints: Hints, nowMs: WallMs): string {
     row.lastHeardWallMs === null
       ? "not heard yet"
       : `${row.stopped ? "stopped at" : "silent since"} ${momentOf(row.lastHeardWallMs, nowMs)}`;
-  if (hints.local !== null)
-    return `  node ${row.id} ${since}: ${hints.up(row.id)} starts those that are missing`;
-  return `  node ${row.id} ${since}: ${placeText(row)}  ${hints.up(row.id, "", row)}`;
+  return `  node ${row.id} ${since}: ${startText(row, hints)}`;
+}
+
+/** How a member is brought back, and where. `hints`: as `localHints` has them. */
+export function startText(row: StatusRow, hints: Hints): string {
+  if (hints.local !== null) return `${hints.up(row.id)} starts those that are missing`;
+  return `${placeText(row)}  ${hints.up(row.id, "", row)}`;
 }
 
 /** "on lab-08 (10.0.0.8)" */

@@ -1,13 +1,16 @@
 /** `raft stop`: ends a node, after handing over if it leads; --kill ends it at once, as a crash
  *  would. */
 
-import type { RaftCommand } from "./command.ts";
 import type { NodeId } from "../base/types.ts";
+import type { ClusterStatus } from "../client/types.ts";
+import { majorityOf } from "../raft/membership.ts";
+import type { RaftCommand } from "./command.ts";
 import { type ExitCode, UsageError } from "./exit-codes.ts";
 import type { Hints } from "./hints.ts";
 import { nodesNear, type NodeHere } from "./local-nodes.ts";
 import { FLAGS, parseNodeId, SettingsReader, type Parsed } from "./settings.ts";
-import { listOf } from "./wording.ts";
+import { localHints, startText, votersThere } from "./status-table.ts";
+import { listOf, nodesText } from "./wording.ts";
 import { CLIENT_FLAGS, withClient, type ClientSession } from "./with-client.ts";
 
 export const stopCommand: RaftCommand = {
@@ -16,9 +19,10 @@ export const stopCommand: RaftCommand = {
   summary: "stops a node: this machine's, the one with that id, or the leader",
   notes: [
     "A leader hands over first, so the log goes on without a pause. Nothing is lost either way.",
+    "Whoever stops a node that the majority needs is told so: nothing can be added until one is back.",
   ],
   words: { hint: "[ID | leader]", min: 0, max: 1 },
-  args: { kill: FLAGS.kill, ...CLIENT_FLAGS },
+  args: { kill: FLAGS.kill, json: FLAGS.json, ...CLIENT_FLAGS },
   examples: [
     ["stop", "this machine's node"],
     ["stop 2", "node 2, wherever it is"],
@@ -30,14 +34,19 @@ export const stopCommand: RaftCommand = {
     const typed = reader.word(args._[0], parseStopTarget, null);
     reader.check();
     const kill = args["kill"] === true;
-    const stop = async ({ client, cluster, hints }: ClientSession): Promise<ExitCode> => {
+    const stop = async (session: ClientSession): Promise<ExitCode> => {
+      const { client, cluster, hints } = session;
       const target = typed ?? nodeOfThisMachine(nodesNear(context.machine), cluster, hints);
-      if (target === "leader")
-        context.terminal.say(stoppedText((await client.stopLeader({ kill })).id, true, kill));
-      else {
-        await client.stop(target, { kill });
-        context.terminal.say(stoppedText(target, false, kill));
+      const before = await client.status();
+      const id = target === "leader" ? (await client.stopLeader({ kill })).id : target;
+      if (target !== "leader") await client.stop(target, { kill });
+      const left = leftWithout(before, id);
+      if (args["json"] === true) {
+        await context.terminal.out(`${stoppedJson(id, kill, left)}\n`);
+        return 0;
       }
+      context.terminal.say(stoppedText(id, target === "leader", kill));
+      if (left?.takesMajority === true) context.terminal.say(majorityText(before, id, left, hints));
       return 0;
     };
     const command = typed === null ? "stop" : `stop ${typed}`;
@@ -81,4 +90,57 @@ export function nodeOfThisMachine(
 
 function stoppedText(id: NodeId, led: boolean, kill: boolean): string {
   return `node ${id}${led ? ", the leader," : ""} ${kill ? "was killed" : "has stopped"}`;
+}
+
+/** What a cluster is left with when a node of it stops. */
+export interface Left {
+  /** The voters that go on. */
+  readonly voters: readonly NodeId[];
+  /** So many voters add an entry or elect a leader. */
+  readonly needed: number;
+  /** There was a leader with a majority, and now there are too few. */
+  readonly takesMajority: boolean;
+}
+
+/** Null before founding. A voter that cannot vote helps a leader that stays, and elects none. */
+export function leftWithout(before: ClusterStatus, id: NodeId): Left | null {
+  if (!before.founded) return null;
+  const there = votersThere(before);
+  const rest = there.filter((row) => row.id !== id);
+  const voters = rest.filter(({ mute }) => mute === null || before.leader !== id);
+  const needed = majorityOf(before.voters);
+  const hadMajority = before.leader !== null && there.length >= needed;
+  return {
+    voters: voters.map((row) => row.id),
+    needed,
+    takesMajority: hadMajority && voters.length < needed,
+  };
+}
+
+/** Who is left, how many are needed, what that means and how it is undone, in one line. */
+export function majorityText(
+  before: ClusterStatus,
+  id: NodeId,
+  { voters, needed }: Left,
+  hints: Hints,
+): string {
+  const of = `of ${before.voters} voters ${voters.length === 1 ? "is" : "are"}`;
+  const who = voters.length === 0 ? "no voter is" : `only ${nodesText(voters)} ${of}`;
+  const row = before.rows.find((one) => one.id === id && one.member === "voter");
+  const back = row === undefined ? "" : `: ${startText(row, localHints(before, hints))}`;
+  return (
+    `that takes the majority away: ${who} left, and ${needed} ${needed === 1 ? "is" : "are"} needed. ` +
+    `Nothing is lost, and nothing can be added until one is back${back}`
+  );
+}
+
+/** For programs; `left` null: not founded. */
+export function stoppedJson(id: NodeId, killed: boolean, left: Left | null): string {
+  return JSON.stringify({
+    id,
+    killed,
+    votersLeft: left?.voters ?? null,
+    votersNeeded: left?.needed ?? null,
+    takesMajority: left?.takesMajority ?? null,
+  });
 }

@@ -1,9 +1,10 @@
 /** What the tests of the command line share: a machine that is not this one, moments, a
- *  narrator's ear. */
+ *  narrator's ear, rows of `raft status`. */
 
 import { Hints } from "../../src/cli/hints.ts";
 import { createNarrator } from "../../src/cli/narrate.ts";
 import type { Machine } from "../../src/cli/places.ts";
+import type { ClusterStatus, StatusRow } from "../../src/client/types.ts";
 import type { NodeEvent, PeerName } from "../../src/node/events.ts";
 
 /** A moment of 14 November in local time, so that texts are the same in every time zone. */
@@ -56,4 +57,58 @@ export function told(
 /** A golden text, line by line. */
 export function lines(...texts: readonly string[]): string {
   return texts.join("\n");
+}
+
+/** A voter of three that is well. */
+export function row(id: number, changes: Partial<StatusRow>): StatusRow {
+  return {
+    id,
+    member: "voter",
+    role: "follower",
+    term: 1,
+    lastIndex: 42,
+    commitIndex: 42,
+    lag: 0,
+    lastContactMs: null,
+    lastHeardWallMs: null,
+    stopped: false,
+    rttMs: null,
+    fsyncMs: null,
+    address: { host: `10.0.0.${6 + id}`, port: 7400 + id },
+    host: `lab-0${6 + id}`,
+    uptimeMs: 812_345,
+    version: "1.0.0",
+    firstIndex: 1,
+    mute: null,
+    lostData: false,
+    networkDisk: false,
+    dataDir: null,
+    ...changes,
+  };
+}
+
+/** Three voters that are well, of whom node 2 leads. */
+export function status(
+  rows: readonly StatusRow[],
+  changes: Partial<ClusterStatus> = {},
+): ClusterStatus {
+  return {
+    cluster: "raft",
+    auth: "open",
+    founded: true,
+    leader: 2,
+    leaderSinceMs: 7 * 60_000 + 3_000,
+    term: 1,
+    healthy: true,
+    voters: 3,
+    reachableVoters: 3,
+    canLose: 1,
+    waitingFor: [],
+    disagreement: null,
+    lost: [],
+    rows,
+    reports: [],
+    peersOfLeader: [],
+    ...changes,
+  };
 }

@@ -5,58 +5,7 @@ import { describe, expect, it } from "vitest";
 import { Hints } from "../../src/cli/hints.ts";
 import { checkExitCode, renderStatus, statusJson } from "../../src/cli/status-table.ts";
 import type { ClusterStatus, StatusRow } from "../../src/client/types.ts";
-import { at, hints, lines } from "./context.ts";
-
-const MINUTE_MS = 60_000;
-
-function row(id: number, changes: Partial<StatusRow>): StatusRow {
-  return {
-    id,
-    member: "voter",
-    role: "follower",
-    term: 1,
-    lastIndex: 42,
-    commitIndex: 42,
-    lag: 0,
-    lastContactMs: null,
-    lastHeardWallMs: null,
-    stopped: false,
-    rttMs: null,
-    fsyncMs: null,
-    address: { host: `10.0.0.${6 + id}`, port: 7400 + id },
-    host: `lab-0${6 + id}`,
-    uptimeMs: 812_345,
-    version: "1.0.0",
-    firstIndex: 1,
-    mute: null,
-    lostData: false,
-    networkDisk: false,
-    dataDir: null,
-    ...changes,
-  };
-}
-
-function status(rows: readonly StatusRow[], changes: Partial<ClusterStatus> = {}): ClusterStatus {
-  return {
-    cluster: "raft",
-    auth: "open",
-    founded: true,
-    leader: 2,
-    leaderSinceMs: 7 * MINUTE_MS + 3_000,
-    term: 1,
-    healthy: true,
-    voters: 3,
-    reachableVoters: 3,
-    canLose: 1,
-    waitingFor: [],
-    disagreement: null,
-    lost: [],
-    rows,
-    reports: [],
-    peersOfLeader: [],
-    ...changes,
-  };
-}
+import { at, hints, lines, row, status } from "./context.ts";
 
 const leads: Partial<StatusRow> = { role: "leader", lag: null };
 
@@ -80,7 +29,7 @@ const degraded = status(
   {
     healthy: false,
     leader: 1,
-    leaderSinceMs: 2 * MINUTE_MS,
+    leaderSinceMs: 2 * 60_000,
     reachableVoters: 2,
     canLose: 0,
     term: 2,

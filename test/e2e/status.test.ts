@@ -63,13 +63,26 @@ describe("raft status", () => {
     expect((await made.run(["status", "--check"])).code).toBe(3);
   });
 
-  it("never calls a node a leader with a quorum that the others have left in order", async () => {
+  it("never calls a node a leader with a quorum that the others have left in order, and who stops them is told", async () => {
     const { world: made } = await cluster(3);
     const { id: leader } = await leaderOf(made);
     const [first = 0, second = 0] = [1, 2, 3].filter((id) => id !== leader);
-    await made.must(["stop", String(first)]);
+    expect(JSON.parse(await made.must(["stop", String(first), "--json"]))).toEqual({
+      id: first,
+      killed: false,
+      votersLeft: [leader, second].toSorted((a, b) => a - b),
+      votersNeeded: 2,
+      takesMajority: false,
+    });
     await until("stopped", async () => (await statusOf(made)).reachableVoters === 2);
-    await made.must(["stop", String(second)]);
+    const taken = await made.run(["stop", String(second)]);
+    expect(taken.code).toBe(0);
+    expect(taken.stderr).toMatch(
+      new RegExp(
+        `^node ${second} has stopped\nthat takes the majority away: only node ${leader} of 3 voters is left, and 2 are needed\\. ` +
+          `Nothing is lost, and nothing can be added until one is back: on \\S+ \\(127\\.0\\.0\\.1\\)  \\S+raft up --id ${second}.*\n$`,
+      ),
+    );
     const shown = await made.run(["status", "--check"]);
     expect(shown.code).toBe(4);
     expect(shown.stdout).toMatch(/^no (quorum|leader): .*1 of 3 voters, 2 are needed/m);
