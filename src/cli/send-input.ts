@@ -1,5 +1,5 @@
 /** `raft send -`: entries of any number from standard input, in order, in batches, a few under
- *  way at a time. */
+ *  way at a time where that keeps the order. */
 
 import { RaftError, type Receipt } from "../client/types.ts";
 import type { CommandArguments, CommandContext } from "./command.ts";
@@ -9,9 +9,12 @@ import { receiptJson, receiptLines, summaryLine } from "./receipts.ts";
 import { entriesText, shellQuote } from "./wording.ts";
 import type { ClientSession } from "./with-client.ts";
 
-/** Batches that were sent and not yet acknowledged. They enter the log in order whatever
- *  overtakes what. */
+/** Batches of one session that were sent and not yet acknowledged: they enter the log in order
+ *  whatever overtakes what. */
 const UNDER_WAY_MAX = 4;
+/** Under an id each batch is a session of its own, and nothing but its acknowledgement says that
+ *  the next one will stand behind it. */
+const UNDER_WAY_NAMED_MAX = 1;
 /** Shorter inputs end before progress is worth a line. */
 const PROGRESS_AFTER_MS = 1_000;
 const PROGRESS_EVERY_MS = 200;
@@ -175,7 +178,8 @@ class InputSending {
   }
 
   async #sendBatch(): Promise<void> {
-    while (this.#underWay >= UNDER_WAY_MAX) await this.#settledSome();
+    const most = this.#requestId === undefined ? UNDER_WAY_MAX : UNDER_WAY_NAMED_MAX;
+    while (this.#underWay >= most) await this.#settledSome();
     if (this.#batcher.isEmpty || this.#isOver) return;
     const entries = this.#batcher.takeBatch();
     const firstLine = this.#linesSent + 1;

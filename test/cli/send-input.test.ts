@@ -14,12 +14,13 @@ interface Sent {
   readonly requestId: string | undefined;
 }
 
-/** A log in memory; the batch with number `failing` (from 1) fails with `failure`. */
+/** A log in memory; the batch with number `failing` (from 1) fails with `failure`. What has an id
+ *  is a session of its own: of two that are under way the later one enters first. */
 function fakeLog(failing = 0, failure: RaftError | null = null) {
   const sent: Sent[] = [];
+  const log: string[] = [];
   let underWay = 0;
   let underWayMax = 0;
-  let index = 1;
   const session: InputSession = {
     hints,
     timeoutMs: 5_000,
@@ -28,16 +29,14 @@ function fakeLog(failing = 0, failure: RaftError | null = null) {
     client: {
       async send(entries, options = {}) {
         const list = Array.isArray(entries) ? entries : [entries];
-        sent.push({
-          entries: list.map((entry) => Buffer.from(entry).toString()),
-          requestId: options.requestId,
-        });
+        const texts = list.map((entry) => Buffer.from(entry).toString());
+        sent.push({ entries: texts, requestId: options.requestId });
         const number = sent.length;
-        const first = index;
-        index += list.length;
         underWay += 1;
         underWayMax = Math.max(underWayMax, underWay);
-        await new Promise((resolve) => setTimeout(resolve, 2));
+        if (options.requestId !== undefined) await sleep(20 / number);
+        const first = log.push(...texts) - texts.length + 1;
+        await sleep(2);
         underWay -= 1;
         if (number === failing && failure !== null) throw failure;
         const receipt: Receipt = {
@@ -53,7 +52,11 @@ function fakeLog(failing = 0, failure: RaftError | null = null) {
       },
     },
   };
-  return { session, sent, underWayMax: () => underWayMax };
+  return { session, sent, log, underWayMax: () => underWayMax };
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function contextOf(input: readonly string[], signal = new AbortController().signal) {
@@ -91,12 +94,15 @@ function contextOf(input: readonly string[], signal = new AbortController().sign
 const numbers = Array.from({ length: 10_000 }, (_, at) => `${at + 1}\n`);
 
 describe("a long input", () => {
-  it("arrives whole and in order, with a few batches under way", async () => {
-    const { session, sent, underWayMax } = fakeLog();
+  it.each([
+    [undefined, 4],
+    ["abc", 1],
+  ])("arrives whole and in order, with a few batches under way (id %s: %i)", async (id, atOnce) => {
+    const { session, log, underWayMax } = fakeLog();
     const { context, out, said } = contextOf([numbers.join("")]);
-    expect(await sendInput(session, { _: [], quiet: true }, context, undefined)).toBe(0);
-    expect(sent.flatMap(({ entries }) => entries)).toEqual(numbers.map((line) => line.trim()));
-    expect(underWayMax()).toBeLessThanOrEqual(4);
+    expect(await sendInput(session, { _: [], quiet: true }, context, id)).toBe(0);
+    expect(log).toEqual(numbers.map((line) => line.trim()));
+    expect(underWayMax()).toBe(atOnce);
     expect(out).toEqual([]);
     expect(said[0]).toMatch(/^10000 entries, 1 to 10000, /);
   });
