@@ -17,10 +17,10 @@ const CPU_SECONDS = 60;
 const HEALTHY_SHARE = 5;
 /** Suites are processes of one core each. */
 const JOBS = 2;
-/** A run of some other day has a seed so much larger, and begins so many bugs further on: about as
- *  many as CI's share comes to. */
+/** A run of some other day has a seed so much larger, and begins so many bugs further on, or a few
+ *  more: about as many as CI's share comes to. */
 const DAY_SEEDS = 1_000_000;
-const STEP = 35;
+const STEP_MIN = 35;
 /** A run of an hour gives it about eight minutes, CI about 100 seconds. */
 const WEIGHT = 12;
 
@@ -126,9 +126,20 @@ export function fromPlace(seed: number): readonly Bug[] {
   for (let at = 0; spread.length < BUGS.length; at++) {
     spread.push(...several.slice(at, at + 1), ...others.slice(at * each, (at + 1) * each));
   }
-  const place = Math.floor(seed / DAY_SEEDS) * STEP + (seed % DAY_SEEDS);
+  const place = Math.floor(seed / DAY_SEEDS) * stepOf(spread.length) + (seed % DAY_SEEDS);
   const from = place % spread.length;
   return [...spread.slice(from), ...spread.slice(0, from)];
+}
+
+/** The least step that comes to every place of so many in as many days. */
+function stepOf(places: number): number {
+  let step = STEP_MIN;
+  while (commonFactor(step, places) > 1) step++;
+  return step;
+}
+
+function commonFactor(one: number, other: number): number {
+  return other === 0 ? one : commonFactor(other, one % other);
 }
 
 /** The check's name without what it said. */
