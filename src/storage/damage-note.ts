@@ -5,8 +5,7 @@
  *  What damage hides may be truncated, for its terms are a guess; then no byte of the log tells
  *  that this node acknowledged more than it holds. A restart would vote with what is left, and help
  *  to elect a leader that lacks what was committed. So the note is durable before the node says a
- *  word, and goes once the log is whole again up to there, or a leader's commit index has passed
- *  it. */
+ *  word, and goes once the log is durable again up to there, and whole or known to be committed. */
 
 import type { LogIndex } from "../base/types.ts";
 import { crc32 } from "./bytes.ts";

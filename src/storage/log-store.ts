@@ -200,12 +200,12 @@ export class DiskLog implements LogStore, WriterSource {
     if (this.damagedTo > 0) this.maybeForgetDamage();
   }
 
-  /** Whatever this node ever acknowledged is here again and durable, or known committed: then a
-   *  majority holds it without this node's word. */
+  /** Whatever this node ever acknowledged is durable here again, and whole or known committed.
+   *  Known committed is not enough: this node's lost copy may be one of those that were counted. */
   private maybeForgetDamage(): void {
+    if (this.syncedIndex < this.damagedTo) return;
     const isWhole = this.derivedKnown && this.damage.length === 0;
-    const whole = isWhole ? this.syncedIndex : 0;
-    if (Math.max(whole, this.committedIndex) >= this.damagedTo) this.note.forget();
+    if (isWhole || this.committedIndex >= this.damagedTo) this.note.forget();
   }
 
   private pendingBytes(): number {

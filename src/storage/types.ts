@@ -176,8 +176,8 @@ export interface LogStore {
   readonly configurations: readonly Configuration[];
   /** Unhealed damage, oldest first. */
   readonly damage: readonly DamagedRange[];
-  /** How far the log reached in which damage was found, until all of that is here again and
-   *  durable, or known committed; 0: nothing of that kind. Kept on the disk. */
+  /** How far the log reached in which damage was found, until all of that is durable here again;
+   *  0: nothing of that kind. Kept on the disk. */
   readonly damagedTo: LogIndex;
   /** Tries to fill a damaged range by bytes from another member; true when the chain closes on both
    *  sides. */

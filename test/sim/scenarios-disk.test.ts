@@ -8,7 +8,6 @@ import { budgetOf } from "../../src/sim/nemesis/budget.ts";
 import { INVARIANTS } from "../../src/sim/invariants/index.ts";
 import { knownTerms } from "../../src/sim/invariants/known-terms.ts";
 import { Member } from "../../src/node/member.ts";
-import { DAMAGE_FILE } from "../../src/storage/damage-note.ts";
 import { HARD_STATE_FILE, readHardState } from "../../src/storage/hard-state.ts";
 import { Stage } from "./stage.ts";
 
@@ -149,62 +148,6 @@ describe("a disk", () => {
     await stage.until("the two are led", () => stage.leader()?.running ?? false);
     expect(stage.member(other.id).log.lastIndex).toBeGreaterThan(held);
     expect(stage.entries(other.id).slice(3)).toEqual([1, 2, 3].map(large));
-  });
-
-  it("that rotted and was truncated gives its node no vote after a restart either", async () => {
-    stage = await Stage.founded();
-    await sendSome(1, 3);
-    const first = stage.leader();
-    first?.kill();
-    await stage.until("another leads", () => stage.leader()?.running ?? false);
-    first?.start();
-    await stage.pass(4);
-    // A leader of the second term and one other acknowledge what the third one has not.
-    const leader = stage.leader();
-    const [other, away] = [...stage.cluster.machines.values()].filter((at) => at !== leader);
-    if (leader === null || other === undefined || away === undefined) throw new Error();
-    const common = stage.member(away.id).log.lastIndex;
-    for (const machine of [other, away]) stage.heldDown.add(machine);
-    away.kill();
-    const client = await stage.client();
-    const large = (number: number): string => `large ${number}${".".repeat(900)}`;
-    for (let number = 1; number <= 3; number++) await stage.send(client, large(number));
-    await client.close();
-    await stage.pass(4);
-    const held = stage.member(leader.id).log.lastIndex;
-    leader.kill();
-    other.cutPower(seededRandom(1), 0);
-    // All that is of the second term rots on the other one: its terms are a guess now.
-    for (const place of provenRecords(other.disk, stage.cluster.plan.limits)) {
-      if (place.to >= common) other.disk.flipBit(place.file, (place.offset + place.bytes - 1) * 8);
-    }
-    // The leader is elected by the third one, which goes again before it hears more.
-    leader.start();
-    away.start();
-    await stage.until("it leads", () => leader.process?.member?.core.role === "leader");
-    away.kill();
-    other.start();
-    await stage.until("it is a member", () => other.process?.member instanceof Member);
-    const { log } = stage.member(other.id);
-    expect(stage.member(other.id).core.status().mute).toMatch(/^entries were damaged here/);
-    await stage.until("what was guessed is truncated", () => log.lastIndex < held, 20);
-    leader.kill();
-    await stage.pass(3);
-    // No damage is left, and not all that it acknowledged.
-    expect([log.damage, log.lastIndex < held]).toEqual([[], true]);
-    other.kill();
-    other.start();
-    away.start();
-    await stage.pass(20);
-    expect(stage.member(other.id).core.status().mute).toMatch(/no vote before index \d+/);
-    expect(stage.leader()?.running ?? false).toBe(false);
-    leader.start();
-    await stage.until("it votes again", () => stage.member(other.id).core.status().mute === null);
-    await sendSome(4, 4);
-    await stage.pass(4);
-    expect(stage.entries(other.id).slice(3)).toEqual([...[1, 2, 3].map(large), "entry 4"]);
-    other.kill();
-    expect(other.disk.exists(DAMAGE_FILE)).toBe(false);
   });
 
   it("that rots keeps a failed read for its node: whoever looks at the rot uses up none", async () => {

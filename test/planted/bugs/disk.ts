@@ -157,6 +157,16 @@ const rows: readonly Row[] = [
     unit: DAMAGE,
   },
   {
+    name: "damage-forgotten-by-commit-index",
+    knownBug: "own",
+    file: "src/storage/log-store.ts",
+    find: "if (this.syncedIndex < this.damagedTo) return;",
+    replace: "if (Math.max(this.syncedIndex, this.committedIndex) < this.damagedTo) return;",
+    sentence:
+      "The note of damage goes when what is missing here is known committed, before it is durable.",
+    unit: ["test/sim/scenarios-damage.test.ts"],
+  },
+  {
     name: "healed-without-chain",
     knownBug: "own",
     file: "src/storage/heal.ts",
@@ -338,7 +348,7 @@ const rows: readonly Row[] = [
     replace: "if (isDamaged || noted === null)",
     sentence:
       "A node whose damaged entries were truncated votes again after a restart, without them.",
-    unit: ["test/storage/damage-note.test.ts", "test/sim/scenarios-disk.test.ts"],
+    unit: ["test/storage/damage-note.test.ts", "test/sim/scenarios-damage.test.ts"],
   },
   {
     name: "heads-that-contradict-believed",
