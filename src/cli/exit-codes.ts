@@ -10,7 +10,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
   1: "a bug in raft",
   2: "typed wrongly",
   3: "nobody answers",
-  4: "not done, safe to do again (no leader, not founded, not committed)",
+  4: "not done by this command, safe to repeat it (no leader, not founded, not committed)",
   5: "outcome unknown (send prints the --request-id that repeats it safely; send - needs yours)",
   6: "degraded: a voter is missing (status --check)",
   7: "storage damaged",

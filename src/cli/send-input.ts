@@ -22,6 +22,7 @@ const PROGRESS_EVERY_MS = 200;
 const LOOK_AT_ENTRIES = 20;
 /** What is under way at Ctrl-C may take this long to be settled. */
 const INTERRUPTED_MS = 600;
+const NONE_ACKNOWLEDGED = "No line is acknowledged.";
 
 /** What sending needs of a session. */
 export type InputSession = Pick<ClientSession, "hints" | "timeoutMs" | "explain"> & {
@@ -116,19 +117,24 @@ class InputSending {
     });
   }
 
+  /** Under an id an earlier command may have added what this one did not send. */
   #interruptedText(): string {
     const { entries } = this.#tally;
-    if (this.#linesSent > entries)
-      return `interrupted. ${this.#openLines(entries + 1, "; what follows is not")}`;
-    const rest = entries === 0 ? "" : " What follows is not in it.";
-    return `interrupted. ${this.#soFar()}${rest}`;
+    const isNamed = this.#requestId !== undefined;
+    if (this.#linesSent > entries) {
+      const rest = isNamed ? "; what follows was not sent" : "; what follows is not";
+      return `interrupted. ${this.#openLines(entries + 1, rest)}`;
+    }
+    const rest = isNamed
+      ? `What follows was not sent. ${this.#afterwards()}`
+      : "What follows is not in it.";
+    return `interrupted. ${this.#soFar()}${entries === 0 ? "" : ` ${rest}`}`;
   }
 
   /** What is acknowledged, which lines were sent and have no answer, and what to do about them.
    *  `more`: what else there is to say of the input. */
   #openLines(firstLine: number, more = ""): string {
-    const { entries } = this.#tally;
-    const acknowledged = entries === 0 ? "No line is acknowledged." : this.#soFar();
+    const acknowledged = this.#tally.entries === 0 ? NONE_ACKNOWLEDGED : this.#soFar();
     const which =
       firstLine === this.#linesSent
         ? `Line ${firstLine}`
@@ -138,19 +144,16 @@ class InputSending {
 
   /** Under an id of their own the batches can be sent again; otherwise a person must look. */
   #afterwards(): string {
-    if (this.#requestId !== undefined)
-      return this.#repeat("To finish it without adding a line twice");
+    if (this.#requestId !== undefined) {
+      const typed = `send - --request-id ${shellQuote(this.#requestId)}`;
+      return `To finish it without adding a line twice, with the same input:\n${this.#session.hints.command(typed)}`;
+    }
     const { entries, lastIndex } = this.#tally;
     const where =
       entries === 0
         ? `-n ${Math.max(LOOK_AT_ENTRIES, this.#linesSent)}`
         : `--from ${lastIndex + 1}`;
     return `See ${this.#session.hints.command(`log ${where}`)}`;
-  }
-
-  #repeat(purpose: string): string {
-    const typed = `send - --request-id ${shellQuote(this.#requestId ?? "")}`;
-    return `${purpose}, with the same input:\n${this.#session.hints.command(typed)}`;
   }
 
   async #readAll(): Promise<LineTooLong | null> {
@@ -272,14 +275,17 @@ class InputSending {
       const before = line === 1 ? "" : `${this.#soFar()} `;
       return `${before}From line ${line} on this command added nothing.`;
     }
-    const rest = `${this.#soFar()} Line ${line} and those after it are not in it`;
-    if (this.#requestId === undefined) return `${rest} and may be sent again.`;
-    return `${rest}. ${this.#repeat("To add them")}`;
+    const rest = `${this.#soFar()} Line ${line} and those after it`;
+    if (this.#requestId === undefined) return `${rest} are not in it and may be sent again.`;
+    return `${rest} were not added by this command; an earlier one under this id may have added them. ${this.#afterwards()}`;
   }
 
   #soFar(): string {
     const { entries, firstIndex, lastIndex } = this.#tally;
-    if (entries === 0) return "No line of the input is in the log.";
+    if (entries === 0)
+      return this.#requestId === undefined
+        ? "No line of the input is in the log."
+        : NONE_ACKNOWLEDGED;
     const span = entries === 1 ? `at ${firstIndex}` : `at ${firstIndex} to ${lastIndex}`;
     return `In the log: the first ${entriesText(entries)} of the input, ${span}.`;
   }

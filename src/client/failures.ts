@@ -16,6 +16,7 @@ const LATELY_MS = 1_000;
 /** The network is asked once a second: who waits less has hardly asked, and was hasty. */
 export const HASTY_MS = 950;
 const SAFE = "Safe to send again.";
+const SAFE_NAMED = "Safe to repeat under the same id: an earlier call may have added it.";
 
 export interface Circumstances {
   readonly key: ClusterKey;
@@ -27,7 +28,10 @@ export interface Circumstances {
 }
 
 /** Exit code 3, with what was tried and heard in it. */
-export function nobodyAnswers({ key, finder, waitedMs }: Circumstances): RaftError {
+export function nobodyAnswers(
+  { key, finder, waitedMs }: Circumstances,
+  name: string | null = null,
+): RaftError {
   const { interfaces, ways, heard } = finder.report();
   const nobody = {
     cluster: key.cluster,
@@ -36,17 +40,28 @@ export function nobodyAnswers({ key, finder, waitedMs }: Circumstances): RaftErr
     seconds: waitedMs / 1_000,
     heard: heardClusters(heard, key),
   };
-  return new RaftError(`nobody answers for cluster ${key.cluster}`, 3, { nobody });
+  return new RaftError(`nobody answers for cluster ${key.cluster}`, 3, {
+    nobody,
+    ...named(name),
+  });
 }
 
-/** Exit code 4: an entry that certainly was not added. */
-export function notAdded(why: string): RaftError {
-  return new RaftError(`not added: ${why}. ${SAFE}`, 4);
+/** Exit code 4: an entry that certainly was not added by this call. `name`: under which its caller
+ *  sent it; nothing is known here of the copies of earlier calls under it. */
+export function notAdded(why: string, name: string | null): RaftError {
+  const advice = name === null ? SAFE : SAFE_NAMED;
+  return new RaftError(`${notAddedBy(name)}: ${why}. ${advice}`, 4, named(name));
 }
 
-/** Why entries were not acknowledged. `result` null: no copy was ever sent. */
+function notAddedBy(name: string | null): string {
+  return name === null ? "not added" : "not added by this call";
+}
+
+/** Why entries were not acknowledged. `result` null: no copy was ever sent. `name`: under which the
+ *  caller sent them; `requestId`: under which they can be repeated. */
 export function sendFailure(
   result: CallResult | null,
+  name: string | null,
   requestId: string | null,
   around: Circumstances,
 ): RaftError {
@@ -56,14 +71,15 @@ export function sendFailure(
       return unknown("the entry", result?.lastTo ?? null, requestId, around.waitedMs);
     }
     if (conflict !== null) return conflict;
-    if (answering(around).length === 0) return nobodyAnswers(around);
-    return notAdded(whyNot(result?.type === "timeout" ? result.lastRefusal : null, around));
+    if (answering(around).length === 0) return nobodyAnswers(around, name);
+    return notAdded(whyNot(result?.type === "timeout" ? result.lastRefusal : null, around), name);
   }
   if (result.type === "answered")
     return new RaftError("not understood: the node answered something else", 5, named(requestId));
   return refusedSend(
     result.refusal,
     result.verdict,
+    name,
     requestId,
     around,
     result.from.remote.identity.id,
@@ -73,6 +89,7 @@ export function sendFailure(
 function refusedSend(
   refusal: Refusal,
   verdict: Verdict,
+  name: string | null,
   requestId: string | null,
   around: Circumstances,
   from: NodeId,
@@ -95,7 +112,11 @@ function refusedSend(
     }
     default:
       if (verdict === "unknown") return unknown("the entry", from, requestId, around.waitedMs);
-      return new RaftError(`not added: ${refusal.text === "" ? refusal.code : refusal.text}`, 8);
+      return new RaftError(
+        `${notAddedBy(name)}: ${refusal.text === "" ? refusal.code : refusal.text}`,
+        8,
+        named(name),
+      );
   }
 }
 

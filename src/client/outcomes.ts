@@ -8,8 +8,7 @@
 import type { LogIndex } from "../base/types.ts";
 import type { RefusalCode, Response } from "../transport/requests.ts";
 
-/** safe: it is not in the log, and no copy of it can enter it any more (exit code 4); unknown:
- *  5. */
+/** safe: none of its copies is in the log or can enter it any more (exit code 4); unknown: 5. */
 export type Verdict = "safe" | "unknown";
 
 export type Refusal = Extract<Response, { type: "refused" }>;

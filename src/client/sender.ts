@@ -105,7 +105,8 @@ export class Sender {
       settled: false,
     };
     const { room } = this.#options;
-    if (!room.enter(submission)) throw notAdded(`${room.entries} entries wait already`);
+    if (!room.enter(submission))
+      throw notAdded(`${room.entries} entries wait already`, submission.name);
     this.#queue.push(submission);
     this.#wake();
     return submission;
@@ -348,7 +349,7 @@ export class Sender {
     if (submission.settled) return;
     this.#settle(submission);
     const { calls, finder, clock, key } = this.#options;
-    let requestId = flight === null ? null : submission.name;
+    let requestId = submission.name;
     if (flight !== null && requestId === null) {
       const before = flight.submissions.slice(0, flight.submissions.indexOf(submission));
       const skipped = before.reduce((sum, { payloads }) => sum + payloads.length, 0);
@@ -360,7 +361,7 @@ export class Sender {
     const nowMs = clock.monotonicMs();
     const waitedMs = nowMs - submission.startedMs;
     submission.reject(
-      sendFailure(result, requestId, {
+      sendFailure(result, submission.name, requestId, {
         key,
         waitedMs,
         nowMs,

@@ -227,6 +227,8 @@ export class Workload {
       if (outcome === null) throw error;
       const { requestId: named, lastIndex: lastUser } =
         error instanceof RaftError ? error : { requestId: null, lastIndex: null };
+      if (name !== null && error instanceof RaftError && SAFE_ANEW.test(error.message))
+        this.contradictions.push(`of a call under an id: ${error.message}`);
       tell({ outcome, index: null, term: null, lastUser });
       return { outcome, requestId: named };
     }
@@ -315,10 +317,15 @@ export class Workload {
 /** What a reader must never be told. */
 const CONTRADICTION = /has a hole|arrived damaged|does not follow|cannot be read/;
 
-/** null: a failure that is no answer. A request that was forgotten may have been added before. */
+/** What nobody must be told of a call under an id, for it knows nothing of earlier ones. */
+const SAFE_ANEW = /^not added: .*Safe to send again/;
+
+/** Of this call alone; null: a failure that is no answer. A request that was forgotten may have
+ *  been added before. */
 function outcomeOf(error: unknown): Outcome | null {
   if (!(error instanceof RaftError)) return null;
   if (error.exitCode === 5 || error.exitCode === 7) return "unknown";
-  if (error.exitCode === 8 && !error.message.startsWith("not added: ")) return "unknown";
+  if (error.exitCode === 8 && !/^not added(?: by this call)?: /.test(error.message))
+    return "unknown";
   return "refused";
 }

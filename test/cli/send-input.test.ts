@@ -139,7 +139,11 @@ describe("a long input", () => {
 describe("an input that is interrupted", () => {
   /** Ctrl-C as soon as the batch with number `at` is handed to the cluster; the batch with number
    *  `silent` is never answered. */
-  async function interrupted(at: number, silent: number): Promise<readonly string[]> {
+  async function interrupted(
+    at: number,
+    silent: number,
+    requestId?: string,
+  ): Promise<readonly string[]> {
     const { session, sent } = fakeLog();
     const controller = new AbortController();
     const { context, said } = contextOf([numbers.join("")], controller.signal);
@@ -152,7 +156,7 @@ describe("an input that is interrupted", () => {
       { ...session, client: { send } },
       { _: [], quiet: true },
       context,
-      undefined,
+      requestId,
     );
     expect(code).toBe(130);
     return said;
@@ -167,6 +171,17 @@ describe("an input that is interrupted", () => {
   it("says which lines nobody knows of", async () => {
     expect(await interrupted(1, 1)).toEqual([
       "interrupted. No line is acknowledged. Lines 1 to 2048 may or may not be in the log; what follows is not. See ./raft log -n 2048",
+    ]);
+  });
+
+  it("says under an id only what this command did", async () => {
+    const again =
+      "To finish it without adding a line twice, with the same input:\n./raft send - --request-id abc";
+    expect(await interrupted(1, Infinity, "abc")).toEqual([
+      `interrupted. In the log: the first 2048 entries of the input, at 1 to 2048. What follows was not sent. ${again}`,
+    ]);
+    expect(await interrupted(1, 1, "abc")).toEqual([
+      `interrupted. No line is acknowledged. Lines 1 to 2048 may or may not be in the log; what follows was not sent. ${again}`,
     ]);
   });
 });
@@ -204,10 +219,11 @@ describe("an input that fails in the middle", () => {
     expect(unknown.message).toBe(
       `${silent.message}\nNo line is acknowledged. Lines 1 to 3 may or may not be in the log. To finish it without adding a line twice, ${again}`,
     );
-    const safe = await failure(new RaftError("not added: busy", 4), 1, "a b");
+    const busy = new RaftError("not added by this call: busy", 4, { requestId: "a b/1" });
+    const safe = await failure(busy, 1, "a b");
     expect(safe.exitCode).toBe(4);
     expect(safe.message).toBe(
-      `not added: busy\nNo line of the input is in the log. Line 1 and those after it are not in it. To add them, ${again}`,
+      `${busy.message}\nNo line is acknowledged. Line 1 and those after it were not added by this command; an earlier one under this id may have added them. To finish it without adding a line twice, ${again}`,
     );
   });
 

@@ -48,6 +48,34 @@ describe("a name of the user's own", () => {
     expect(cluster.committed()).toEqual(["x"]);
   });
 
+  it.each([
+    ["a name", true],
+    ["a printed id", false],
+  ])(
+    "that was not sent again is not called absent: an earlier call may have added it (%s)",
+    async (_, isOwn) => {
+      const { cluster, client } = await connected();
+      cluster.commitMs = 2_000;
+      const first = { ...(isOwn && NAME), timeoutMs: 300 };
+      const { requestId } = await failure(cluster, client.send("x", first));
+      const options = { requestId: requestId ?? "", timeoutMs: 300 };
+      cluster.noLeader();
+      const other = await RaftClient.connect({ key: KEY }, cluster.world);
+      const error = await failure(cluster, other.send("x", options));
+      expect([error.exitCode, error.requestId]).toEqual([4, requestId]);
+      expect(error.message).toMatch(
+        /^not added by this call: .*no leader.*\. Safe to repeat under the same id: an earlier call may have added it\.$/,
+      );
+      for (const node of cluster.nodes.values()) node.alive = false;
+      const alone = await failure(cluster, other.send("x", { ...options, timeoutMs: 3_000 }));
+      expect([alone.exitCode, alone.requestId]).toEqual([3, requestId]);
+      for (const node of cluster.nodes.values()) node.alive = true;
+      cluster.elect(2);
+      await cluster.time.run(5_000);
+      expect(cluster.committed()).toEqual(["x"]);
+    },
+  );
+
   it("never enters again by a late copy of one call, when it was forgotten meanwhile (C36)", async () => {
     const { cluster, client } = await connected();
     cluster.commitMs = 60_000;
