@@ -1,6 +1,7 @@
 /** `raft send -`: entries of any number from standard input, in order, in batches, a few under
  *  way at a time where that keeps the order. */
 
+import { withoutAdvice } from "../client/failures.ts";
 import { RaftError, type Receipt } from "../client/types.ts";
 import type { CommandArguments, CommandContext } from "./command.ts";
 import { Batcher, LineSplitter, LineTooLong } from "./entry-lines.ts";
@@ -41,9 +42,14 @@ export async function sendInput(
   return new InputSending(session, context, show, requestId).run();
 }
 
-interface Failure {
-  /** Of the first line that was not acknowledged, from 1. */
-  readonly line: number;
+/** Lines that were sent together, counted from 1. */
+interface Batch {
+  readonly firstLine: number;
+  readonly lastLine: number;
+}
+
+/** Of the first batch that was not acknowledged. */
+interface Failure extends Batch {
   readonly error: unknown;
 }
 
@@ -61,8 +67,11 @@ class InputSending {
   #batches = 0;
   #linesSent = 0;
   #failure: Failure | null = null;
-  /** Something behind the failed batch was acknowledged, or nobody knows. */
+  /** Ends what is under way behind a failure: the log is not to hold the input with a hole. */
+  readonly #rest = new AbortController();
+  /** Nobody knows of the failed batch or of one behind it, or one behind it was acknowledged. */
   #isUnknown = false;
+  #isAcknowledgedBehind = false;
   #progressAtMs = 0;
 
   constructor(
@@ -134,12 +143,21 @@ class InputSending {
   /** What is acknowledged, which lines were sent and have no answer, and what to do about them.
    *  `more`: what else there is to say of the input. */
   #openLines(firstLine: number, more = ""): string {
-    const acknowledged = this.#tally.entries === 0 ? NONE_ACKNOWLEDGED : this.#soFar();
-    const which =
-      firstLine === this.#linesSent
-        ? `Line ${firstLine}`
-        : `Lines ${firstLine} to ${this.#linesSent}`;
-    return `${acknowledged} ${which} may or may not be in the log${more}. ${this.#afterwards()}`;
+    const which = linesText("Line", firstLine, this.#linesSent);
+    return `${this.#acknowledged()}${which} may or may not be in the log${more}. ${this.#afterwards()}`;
+  }
+
+  /** The same where the failed batch is certainly not in the log. */
+  #openBehind({ firstLine, lastLine }: Batch): string {
+    const absent = linesText("Line", firstLine, lastLine);
+    const are = firstLine === lastLine ? "is" : "are";
+    const open = linesText("line", lastLine + 1, this.#linesSent);
+    return `${this.#acknowledged()}${absent} ${are} not in the log; ${open} may or may not be. ${this.#afterwards()}`;
+  }
+
+  #acknowledged(): string {
+    if (this.#tally.entries > 0) return `${this.#soFar()} `;
+    return this.#isAcknowledgedBehind ? "" : `${NONE_ACKNOWLEDGED} `;
   }
 
   /** Under an id of their own the batches can be sent again; otherwise a person must look. */
@@ -187,30 +205,36 @@ class InputSending {
     const entries = this.#batcher.takeBatch();
     const firstLine = this.#linesSent + 1;
     this.#linesSent += entries.length;
+    const batch = { firstLine, lastLine: this.#linesSent };
     this.#batches += 1;
     this.#underWay += 1;
     const requestId =
       this.#requestId === undefined ? {} : { requestId: `${this.#requestId}/${this.#batches}` };
     const sent = this.#session.client
-      .send(entries, { timeoutMs: this.#session.timeoutMs, ...requestId })
+      .send(entries, {
+        timeoutMs: this.#session.timeoutMs,
+        signal: this.#rest.signal,
+        ...requestId,
+      })
       .then(
         (receipt) => ({ receipt }),
         (error: unknown) => ({ error }),
       );
-    this.#settled = this.#settled.then(async () => this.#settle(await sent, firstLine));
+    this.#settled = this.#settled.then(async () => this.#settle(await sent, batch));
   }
 
   async #settle(
     outcome: { readonly receipt: Receipt } | { readonly error: unknown },
-    firstLine: number,
+    batch: Batch,
   ): Promise<void> {
     this.#underWay -= 1;
     if ("error" in outcome) {
-      this.#failure ??= { line: firstLine, error: outcome.error };
-      if (outcome.error instanceof RaftError && outcome.error.exitCode === 5)
-        this.#isUnknown = true;
+      this.#failure ??= { ...batch, error: outcome.error };
+      this.#rest.abort();
+      if (isUnknown(outcome.error)) this.#isUnknown = true;
     } else if (this.#failure !== null) {
       this.#isUnknown = true;
+      this.#isAcknowledgedBehind = true;
     } else {
       this.#count(outcome.receipt);
       await this.#print(outcome.receipt);
@@ -253,19 +277,20 @@ class InputSending {
   }
 
   /** Which lines are in the log, which are not, which nobody knows of. */
-  #explain({ line, error }: Failure): unknown {
-    const failure = this.#session.explain(error);
+  #explain(failed: Failure): unknown {
+    const failure = this.#session.explain(failed.error);
     if (!(failure instanceof CommandError)) return failure;
-    const account = this.#isUnknown
-      ? this.#openLines(line)
-      : this.#notAdded(line, failure.exitCode);
+    const { exitCode, message, details } = failure;
+    const isAbsent = exitCode === 3 || exitCode === 4;
+    const account = !this.#isUnknown
+      ? this.#notAdded(failed.firstLine, exitCode)
+      : isAbsent
+        ? this.#openBehind(failed)
+        : this.#openLines(failed.firstLine);
     return new CommandError(
-      `${failure.message}\n${account}`,
-      this.#isUnknown ? 5 : failure.exitCode,
-      {
-        ...failure.details,
-        entries: this.#tally.entries,
-      },
+      `${withoutAdvice(message)}\n${account}`,
+      this.#isUnknown ? 5 : exitCode,
+      { ...details, entries: this.#tally.entries },
     );
   }
 
@@ -289,4 +314,13 @@ class InputSending {
     const span = entries === 1 ? `at ${firstIndex}` : `at ${firstIndex} to ${lastIndex}`;
     return `In the log: the first ${entriesText(entries)} of the input, ${span}.`;
   }
+}
+
+/** "line 4", "Lines 4 to 7" */
+function linesText(word: "line" | "Line", first: number, last: number): string {
+  return first === last ? `${word} ${first}` : `${word}s ${first} to ${last}`;
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof RaftError && error.exitCode === 5;
 }

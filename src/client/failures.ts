@@ -53,6 +53,12 @@ export function notAdded(why: string, name: string | null): RaftError {
   return new RaftError(`${notAddedBy(name)}: ${why}. ${advice}`, 4, named(name));
 }
 
+/** The same without advice: it would be about one of several calls. */
+export function withoutAdvice(message: string): string {
+  const advice = [SAFE, SAFE_NAMED].find((text) => message.endsWith(` ${text}`));
+  return advice === undefined ? message : message.slice(0, -advice.length - 1);
+}
+
 function notAddedBy(name: string | null): string {
   return name === null ? "not added" : "not added by this call";
 }

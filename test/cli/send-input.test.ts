@@ -209,7 +209,7 @@ describe("an input that fails in the middle", () => {
     const error = await failure(silent, 1);
     expect(error.exitCode).toBe(5);
     expect(error.message).toMatch(
-      /^unknown: .*\nNo line is acknowledged\. Lines 1 to \d may or may not be in the log\. See \.\/raft log -n 20$/,
+      /^unknown: .*\nLines 1 to \d may or may not be in the log\. See \.\/raft log -n 20$/,
     );
   });
 
@@ -241,6 +241,50 @@ describe("an input that fails in the middle", () => {
     expect(error.message).toMatch(
       /Lines? 2( to \d)? may or may not be in the log\. See \.\/raft log --from 2$/,
     );
+  });
+
+  describe("without an answer, while more is under way", () => {
+    const busy = new RaftError("not added: busy. Safe to send again.", 4);
+
+    /** The first line was not added; of those behind it `behind` is said when they are given up,
+     *  null: they are acknowledged before that. */
+    async function failureBefore(behind: RaftError | null): Promise<CommandError> {
+      const { session, log } = fakeLog(1, busy);
+      const send: InputSession["client"]["send"] = (entries, options) => {
+        if (log.length === 0 || behind === null) return session.client.send(entries, options);
+        return new Promise((_, reject) => {
+          options?.signal?.addEventListener("abort", () => reject(behind));
+        });
+      };
+      const running = sendInput(
+        { ...session, client: { send } },
+        { _: [], quiet: true },
+        contextOf(["a\n", "b\n", "c\n"]).context,
+        undefined,
+      );
+      const error = await running.catch((thrown: unknown) => thrown);
+      if (error instanceof CommandError) return error;
+      throw new Error("it did not fail");
+    }
+
+    it("gives up the rest, and says of all that it may be sent again", async () => {
+      const error = await failureBefore(busy);
+      expect(error.exitCode).toBe(4);
+      expect(error.message).toBe(
+        "not added: busy.\nNo line of the input is in the log. Line 1 and those after it are not in it and may be sent again.",
+      );
+    });
+
+    it.each([
+      ["nobody knows of the rest", silent, "No line is acknowledged. "],
+      ["the rest is there", null, ""],
+    ])("never calls it safe to send again when %s", async (_, behind, acknowledged) => {
+      const error = await failureBefore(behind);
+      expect(error.exitCode).toBe(5);
+      expect(error.message).toBe(
+        `not added: busy.\n${acknowledged}Line 1 is not in the log; lines 2 to 3 may or may not be. See ./raft log -n 20`,
+      );
+    });
   });
 
   it("says that a line is too long after everything before it was sent", async () => {
