@@ -34,6 +34,8 @@ export class Finder {
   #denied: { readonly id: NodeId; readonly term: number; readonly untilMs: MonotonicMs } | null =
     null;
   #commitIndex: LogIndex | null = null;
+  /** The cluster that all this was heard of. */
+  #clusterId: ClusterId | null = null;
   /** Addresses of this machine. */
   #ownHosts: ReadonlySet<string> = new Set();
   #conflict: RaftError | null = null;
@@ -60,7 +62,7 @@ export class Finder {
     return this.#leaderSinceMs;
   }
 
-  /** The highest commitIndex heard from any node. */
+  /** The highest commitIndex heard from any node of the cluster. */
   get commitIndex(): LogIndex | null {
     return this.#commitIndex;
   }
@@ -174,12 +176,26 @@ export class Finder {
       if (clusterId !== null && !firsts.has(clusterId)) firsts.set(clusterId, node);
     }
     const [one, two] = [...firsts.values()];
-    if (one === undefined || two === undefined) return null;
+    if (one === undefined) return null;
+    if (two === undefined) {
+      this.#enter(one.remote.hello.clusterId);
+      return null;
+    }
     return new RaftError(
       `two clusters are named ${this.#key.cluster}: ${describe(one)} and ${describe(two)}. ` +
         "Nothing was asked of either: give one of them another name, or a key of its own.",
       8,
     );
+  }
+
+  /** One that was founded anew under the same name has terms and indexes of its own. */
+  #enter(clusterId: ClusterId | null): void {
+    if (this.#clusterId !== null && this.#clusterId !== clusterId) {
+      this.#leader = null;
+      this.#denied = null;
+      this.#commitIndex = null;
+    }
+    this.#clusterId = clusterId;
   }
 }
 

@@ -75,3 +75,30 @@ describe("a client whose leader has died", () => {
     await client.close();
   });
 });
+
+describe("a client whose cluster was founded anew under the same name", () => {
+  it("believes neither the old one's leader nor how far its log went", async () => {
+    const cluster = new FakeCluster(3);
+    for (let term = 1; term <= 9; term++) cluster.elect(1);
+    const client = await connect(cluster);
+    await cluster.time.settled(client.send("before"));
+    const { host } = cluster;
+    cluster.kill(1);
+    cluster.met = [];
+    Object.assign(host, { commitIndex: 0, term: 0 });
+    host.truncate(1);
+    for (const node of [cluster.node(2), cluster.node(3)]) {
+      cluster.kill(node.id);
+      Object.assign(node, { alive: true, clusterId: "77".repeat(16) });
+    }
+    cluster.elect(2);
+    expect(await cluster.time.settled(client.leader({ wait: true }))).toMatchObject({ id: 2 });
+    const sent = client.send("after", { requestId: "order 67" });
+    const { index } = await cluster.time.settled(sent);
+    expect(cluster.committed()).toEqual(["after"]);
+    const born = cluster.requests.flatMap(({ request }) =>
+      request.type === "append" ? [request.bornAt] : [],
+    );
+    expect(born.at(-1)).toBe(index - 1);
+  });
+});
