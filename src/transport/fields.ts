@@ -71,6 +71,12 @@ export class FieldReader {
     return "";
   }
 
+  /** What else may stand in the field reads as null, too. */
+  textOrNull(charactersMax: number): string | null {
+    const value = this.#next();
+    return typeof value === "string" && value.length <= charactersMax ? value : null;
+  }
+
   /** Aliases the datagram. */
   bytes(bytesMax: number): Uint8Array {
     const value = this.#next();

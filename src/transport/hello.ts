@@ -120,7 +120,7 @@ export function readHello(parent: FieldReader): NodeHello {
     receiveWindowBytes: reader.u32(),
     userHost: reader.text(USER_HOST_CHARACTERS_MAX),
     uptimeMs: reader.count(),
-    dataDir: reader.isNull() ? null : readDirectory(reader),
+    dataDir: readDirectory(reader),
   }));
 }
 
@@ -129,10 +129,10 @@ function isTellable(directory: string): boolean {
   return Buffer.byteLength(directory) <= DIRECTORY_BYTES_MAX && !/\p{C}/u.test(directory);
 }
 
-function readDirectory(reader: FieldReader): string {
-  const directory = reader.text(DIRECTORY_BYTES_MAX);
-  if (!isTellable(directory)) reader.refuse("not a directory's path");
-  return directory;
+/** Only people read it: what cannot be shown is none, and no reason to drop the rest. */
+function readDirectory(reader: FieldReader): string | null {
+  const directory = reader.textOrNull(DIRECTORY_BYTES_MAX);
+  return directory !== null && isTellable(directory) ? directory : null;
 }
 
 function versionProblem(wireMin: number, wireMax: number, features: number): string | null {

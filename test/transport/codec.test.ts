@@ -232,6 +232,19 @@ describe("every frame", () => {
   });
 });
 
+it.each([["d\nd"], ["d".repeat(129)], [7], [["d"]], ["\u202ed"]])(
+  "a directory that cannot be shown is none, and the greeting stands: %j",
+  (directory) => {
+    const [said] = fc.sample(hello, { numRuns: 1, seed: 1 });
+    if (said === undefined) throw new Error("no hello");
+    const fields = encodeHello({ ...said, dataDir: null });
+    if (!Array.isArray(fields)) throw new Error("no array");
+    const reader = new FieldReader([[...fields.slice(0, -1), directory]], "hello");
+    expect(readHello(reader)).toEqual({ ...said, dataDir: null });
+    expect(reader.end()).toBe(null);
+  },
+);
+
 describe("hostile bytes (KNOWN-BUGS G71)", () => {
   const random = seeded(3);
   const randomBytes = (length: number) =>
