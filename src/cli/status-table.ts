@@ -20,10 +20,6 @@ import {
   numberWord,
 } from "./wording.ts";
 
-/** Several heartbeats: a voter that the leader heard so lately is there, even if it does not answer
- *  this machine. */
-const ALIVE_MS = 400;
-
 /** The five things that can be said of a cluster; the fifth is that nobody answers (errors.ts). */
 export type Verdict = "healthy" | "degraded" | "no leader" | "not founded";
 
@@ -40,11 +36,11 @@ function hasQuorum(status: ClusterStatus): boolean {
 }
 
 /** The voters that answer, or that the leader heard just now. */
-export function votersThere({ rows }: ClusterStatus): readonly StatusRow[] {
+export function votersThere({ rows, aliveMs }: ClusterStatus): readonly StatusRow[] {
   return rows.filter(
     ({ member, role, stopped, lastContactMs }) =>
       member === "voter" &&
-      (role !== "unreachable" || (!stopped && (lastContactMs ?? Infinity) < ALIVE_MS)),
+      (role !== "unreachable" || (!stopped && (lastContactMs ?? Infinity) < aliveMs)),
   );
 }
 

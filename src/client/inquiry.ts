@@ -59,7 +59,8 @@ export class Inquiry {
           (answer) => {
             if (answer.type !== "status") return;
             firstMs ??= this.#host.clock.monotonicMs();
-            heard.set(id, { report: answer.report, rttMs: node.rttMs });
+            const { heartbeatMs } = node.remote.hello.timings;
+            heard.set(id, { report: answer.report, rttMs: node.rttMs, heartbeatMs });
             for (const { address } of answer.report.peers)
               if (address !== null) this.#host.finder.greet(address);
           },
@@ -90,7 +91,7 @@ export class Inquiry {
         this.#host.ask({ type: "status", of: id }, report.id, STATUS_GRACE_MS).then(
           (answer) => {
             if (answer.type !== "status" || answer.report.id !== id || heard.has(id)) return;
-            heard.set(id, { report: answer.report, rttMs: null });
+            heard.set(id, { report: answer.report, rttMs: null, heartbeatMs: null });
           },
           () => undefined,
         );

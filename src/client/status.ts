@@ -16,10 +16,12 @@ import type { ClusterStatus, StatusRow } from "./types.ts";
 export interface Heard {
   readonly report: NodeReport;
   readonly rttMs: number | null;
+  /** Between its heartbeats, when it leads; null: it was asked through another node. */
+  readonly heartbeatMs: number | null;
 }
 
-/** Several heartbeats: a leader heard so lately will answer. */
-const ALIVE_MS = 400;
+/** Whoever the leader heard so lately will answer; so many of the default are 400 ms. */
+const ALIVE_HEARTBEATS = 8;
 /** Heard within this time: there, if only as others see it. */
 const CONTACT_MS = 2_000;
 /** Whoever waits outside says little: a keep-alive, and some patience. */
@@ -71,11 +73,16 @@ export function mergeStatus(heard: readonly Heard[], key: ClusterKey): ClusterSt
       rows.some((row) => row.id === id && row.role === "unheard"),
     ),
     disagreement: disagreementText(said),
+    aliveMs: aliveMs(heard),
     lost: isLost ? renewed.map(({ id }) => id) : [],
     rows,
     reports,
     peersOfLeader: leader?.peers ?? [],
   };
+}
+
+function aliveMs(heard: readonly Heard[]): number {
+  return ALIVE_HEARTBEATS * Math.max(0, ...heard.map(({ heartbeatMs }) => heartbeatMs ?? 0));
 }
 
 interface Context {
@@ -290,6 +297,6 @@ export function isComplete(heard: readonly Heard[]): boolean {
     if (reports.some((report) => report.id === id)) return true;
     const seen = lastSeen(id, leader === null ? reports : [leader]);
     if (seen === null || seen.lastContactMs === null || seen.stopped) return true;
-    return seen.lastContactMs >= ALIVE_MS;
+    return seen.lastContactMs >= aliveMs(heard);
   });
 }

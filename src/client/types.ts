@@ -124,6 +124,9 @@ export interface ClusterStatus {
   readonly waitingFor: readonly NodeId[];
   /** Before founding, a sentence: who was told to found with whom; null when they agree. */
   readonly disagreement: string | null;
+  /** Who was heard so lately is there, even if it does not answer this client: several of the
+   *  cluster's heartbeats. */
+  readonly aliveMs: number;
   /** Voters whose processes came back without their data, where the others are no majority. */
   readonly lost: readonly NodeId[];
   readonly rows: readonly StatusRow[];

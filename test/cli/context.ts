@@ -105,6 +105,7 @@ export function status(
     canLose: 1,
     waitingFor: [],
     disagreement: null,
+    aliveMs: 400,
     lost: [],
     rows,
     reports: [],

@@ -149,7 +149,10 @@ describe("raft status", () => {
       );
       expect(checkExitCode(alone(gone))).toBe(4);
     }
-    expect(rendered(alone({}))).toContain("degraded: cluster raft (open), 1 of 3 voters, leader 1");
+    const some = "degraded: cluster raft (open), 1 of 3 voters, leader 1";
+    expect(rendered(alone({}))).toContain(some);
+    const slow = { ...alone({ lastContactMs: 900 }), aliveMs: 8_000 };
+    expect(rendered(slow)).toContain(some);
   });
 
   it("with one that was stopped in order, and where its data is", () => {

@@ -67,7 +67,7 @@ function peer(id: number, fields: Partial<PeerReport> = {}): PeerReport {
 
 const merge = (...reports: NodeReport[]) =>
   mergeStatus(
-    reports.map((one) => ({ report: one, rttMs: 1 })),
+    reports.map((one) => ({ report: one, rttMs: 1, heartbeatMs: 50 })),
     KEY,
   );
 const short = (...reports: NodeReport[]) =>
@@ -87,8 +87,18 @@ it("a member that said goodbye is shown as stopped, with its place, and not wait
   const seen = { ...leader, peers: [gone, peer(3)] };
   const row = merge(seen, report(3)).rows.find(({ id }) => id === 2);
   expect(row).toMatchObject({ role: "unreachable", stopped: true, dataDir: "/srv/d2" });
-  const heard = [seen, report(3)].map((one) => ({ report: one, rttMs: 1 }));
+  const heard = [seen, report(3)].map((one) => ({ report: one, rttMs: 1, heartbeatMs: 50 }));
   expect(isComplete(heard)).toBe(true);
+});
+
+it.each([
+  [50, 400, true],
+  [1_000, 8_000, false],
+])("a heartbeat of %d ms makes a voter alive for %d ms", (heartbeatMs, aliveMs, isAway) => {
+  const seen = { ...leader, peers: [peer(2, { lastContactMs: 600 }), peer(3)] };
+  const heard = [seen, report(3)].map((one) => ({ report: one, rttMs: 1, heartbeatMs }));
+  expect(mergeStatus(heard, KEY).aliveMs).toBe(aliveMs);
+  expect(isComplete(heard)).toBe(isAway);
 });
 
 describe("another process under a member's id", () => {
@@ -110,7 +120,8 @@ describe("another process under a member's id", () => {
   });
 
   it("is waited for", () => {
-    const heard = (...reports: NodeReport[]) => reports.map((one) => ({ report: one, rttMs: 1 }));
+    const heard = (...reports: NodeReport[]) =>
+      reports.map((one) => ({ report: one, rttMs: 1, heartbeatMs: 50 }));
     expect(isComplete(heard(leader, report(3)))).toBe(true);
     expect(isComplete(heard(seenByLeader, report(3)))).toBe(false);
     expect(isComplete(heard(seenByLeader, report(3), wiped))).toBe(true);
@@ -303,7 +314,7 @@ describe("status", () => {
 
   it("waits for nobody that the leader has not heard lately", () => {
     const heard = (...reports: NodeReport[]) =>
-      isComplete(reports.map((one) => ({ report: one, rttMs: null })));
+      isComplete(reports.map((one) => ({ report: one, rttMs: null, heartbeatMs: 50 })));
     expect(heard()).toBe(false);
     expect(heard(leader)).toBe(false);
     expect(heard(leader, report(3))).toBe(true);
