@@ -211,9 +211,28 @@ function syncDirectoryAt(directory: string): void {
 // ---------------------------------------------------------------------------------------------
 // For the commands.
 
-/** Makes a directory and what is above it; the new ones are private (0700). */
+/** Makes a directory and what is above it; the new ones are private (0700). Throws DiskFailure. */
 export function makeDirectory(directory: string): void {
-  guarded(directory, () => fs.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE }));
+  try {
+    fs.mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+  } catch (thrown) {
+    const file = fileOnTheWay(directory);
+    if (file === null) throw toDiskError(thrown, directory);
+    const what = file === directory ? "it" : file;
+    throw new DiskFailure("ENOTDIR", `${directory}: ${what} is a file, not a directory`);
+  }
+}
+
+/** The file that stands where a directory was to be, or above it; null: none. */
+function fileOnTheWay(path: string): string | null {
+  for (let at = path; at !== dirname(at); at = dirname(at)) {
+    try {
+      return fs.statSync(at).isDirectory() ? null : at;
+    } catch {
+      // Not there: what is above it may be in the way.
+    }
+  }
+  return null;
 }
 
 /** True when `path` is an existing directory. Throws DiskFailure when nobody can tell. */

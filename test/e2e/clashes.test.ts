@@ -1,5 +1,6 @@
 /** Two of what there may be only one of: an id, a data directory, a name. Both sides say who the
  *  other is, and nothing that was acknowledged is harmed. */
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { golden, goldenLines } from "./golden.ts";
@@ -119,6 +120,26 @@ describe("a data directory", () => {
     expect(result.stderr).toMatch(/\/proc\/raft/);
     expect(result.stderr).not.toMatch(/a bug in raft/);
     expect([2, 7, 8]).toContain(result.code);
+  });
+});
+
+describe("a data directory that is a file", () => {
+  it.each(["taken", "taken/1"])("is said to be one: %s", async (directory) => {
+    const made = world();
+    const file = join(made.directory, "work", "taken");
+    writeFileSync(file, "precious");
+    for (const more of [[], ["-d"]]) {
+      const result = await made.run(["up", "--id", "1", "--data-dir", directory, ...more]);
+      expect(result).toMatchObject({ stdout: "", timedOut: false });
+      expect([2, 8]).toContain(result.code);
+      expect(result.stderr).toMatch(/work\/taken.* is a file, not a directory/);
+      expect(result.stderr).not.toMatch(/\bE[A-Z]{4,}|a bug in raft/);
+    }
+    const plain = await made.run(["up", "--id", "1", "--data-dir", directory]);
+    expect(plain.stderr).toMatch(
+      /^cannot use the data directory .*\. Name another: --data-dir DIR$/m,
+    );
+    expect(readFileSync(file, "utf8")).toBe("precious");
   });
 });
 
