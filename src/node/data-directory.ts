@@ -66,7 +66,7 @@ export function openDataDirectory(options: DataDirectoryOptions): DataDirectory 
   const holder: Holder = { user, host, address: "", sinceMs };
   const taken = refusing(path, () => ground.lock(path, holder));
   if (!taken.ok) {
-    const owner = ownerOf(ground.openDisk(path)) ?? options;
+    const owner = refusing(path, () => ownerOf(ground.openDisk(path))) ?? options;
     throw new StartError(heldSentence(taken.holder, options, owner), 8);
   }
   try {
