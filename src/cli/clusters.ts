@@ -1,5 +1,6 @@
 /** `raft clusters`: what else is on this network. */
 
+import { addressText } from "../base/hosts.ts";
 import type { HeardCluster } from "../client/types.ts";
 import type { CommandArguments, CommandContext, RaftCommand } from "./command.ts";
 import { CommandError, type ExitCode } from "./exit-codes.ts";
@@ -29,12 +30,11 @@ async function show(
   { terminal }: CommandContext,
 ): Promise<ExitCode> {
   const heard = await client.clusters();
-  if (args["json"] === true) {
-    await terminal.out(heard.map((cluster) => `${JSON.stringify(cluster)}\n`).join(""));
-    return 0;
-  }
-  if (heard.length === 0) throw new CommandError("no cluster is heard on this network", 3);
-  await terminal.out(`${renderClusters(heard, terminal.paintOut)}\n`);
+  if (heard.length === 0)
+    throw new CommandError("no cluster is heard on this network", 3, { clusters: [] });
+  const text =
+    args["json"] === true ? clustersJson(heard) : renderClusters(heard, terminal.paintOut);
+  await terminal.out(`${text}\n`);
   return 0;
 }
 
@@ -65,4 +65,13 @@ export function renderClusters(heard: readonly HeardCluster[], paint: Paint = pl
     heard.toSorted((a, b) => (a.cluster < b.cluster ? -1 : 1)),
     paint,
   );
+}
+
+/** One object, as of every command that shows a table; addresses as they are shown elsewhere. */
+export function clustersJson(heard: readonly HeardCluster[]): string {
+  const clusters = heard.map((cluster) => ({
+    ...cluster,
+    nodes: cluster.nodes.map((node) => ({ ...node, address: addressText(node.address) })),
+  }));
+  return JSON.stringify({ clusters });
 }

@@ -31,9 +31,36 @@ describe("clusters on one machine", () => {
     await Promise.all(["one", "two"].map((name) => alone(made, name)));
     const listed = await made.must(["clusters"], unnamed);
     expect(listed).toMatch(/^one .*\n.*^two /ms);
+    const { clusters } = JSON.parse(await made.must(["clusters", "--json"], unnamed));
+    expect(clusters).toMatchObject(
+      ["one", "two"].map((cluster) => ({
+        cluster,
+        auth: "open",
+        nodes: [{ id: 1, address: expect.stringMatching(/^127\.0\.0\.1:\d+$/) }],
+      })),
+    );
     const asked = await made.run(["leader"], unnamed);
     expect(asked).toMatchObject({ code: 2, stdout: "" });
     expect(asked.stderr).toMatch(/which one is meant\? {2}--cluster one {2}or {2}--cluster two/);
+  });
+});
+
+describe("a program", () => {
+  it("gets one object of which raft this is, and one that says that no cluster is heard", async () => {
+    const made = world();
+    const shown = await made.must(["version"]);
+    const { version, commit, platform, arch, bun } = JSON.parse(
+      await made.must(["version", "--json"]),
+    );
+    expect(shown).toBe(`raft ${version} (commit ${commit}, ${platform} ${arch}, Bun ${bun})\n`);
+    expect(await made.must(["--version", "--json"])).toBe(await made.must(["version", "--json"]));
+    const alone = { env: { ...unnamed.env, RAFT_MULTICAST_PORT: "7999" } };
+    const none = await made.run(["clusters", "--json"], alone);
+    expect(none).toMatchObject({ code: 3, stderr: "" });
+    expect(JSON.parse(none.stdout)).toEqual({
+      error: "no cluster is heard on this network",
+      clusters: [],
+    });
   });
 });
 
