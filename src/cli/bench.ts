@@ -55,7 +55,7 @@ export const benchCommand: RaftCommand = {
   exits: [3, 4, 5, 7, 8, 130],
   async run(args, context) {
     const wish = readWish(args, context);
-    return withClient("bench", args, context, (session) => bench(session, wish, args, context), {
+    return withClient(args, context, (session) => bench(session, wish, args, context), {
       usualTimeoutMs: BENCH.entryTimeoutMs,
     });
   },

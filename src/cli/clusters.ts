@@ -18,7 +18,7 @@ export const clustersCommand: RaftCommand = {
   examples: [["clusters", "names, leaders, nodes"]],
   exits: [3, 130],
   async run(args, context) {
-    return withClient("clusters", args, context, (session) => show(session, args, context), {
+    return withClient(args, context, (session) => show(session, args, context), {
       ofAllClusters: true,
     });
   },

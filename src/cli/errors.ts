@@ -9,6 +9,8 @@ import { shellQuote, dayAndTime, entriesText, listOf, nodesText } from "./wordin
 
 /** What most commands wait unless told otherwise. */
 const PATIENT_SECONDS = CLIENT_TIMEOUT_MS / 1_000;
+/** Characters of a word that is repeated in a hint. */
+const WORD_SHOWN_MAX = 200;
 
 /** A node of the wanted cluster whose data lies on this machine. */
 export interface LocalNode {
@@ -21,12 +23,12 @@ export interface LocalNode {
   readonly lastUsedMs: WallMs | null;
 }
 
-/** The fifth state: nobody answers (exit 3). `command` is what was typed after the executable:
- *  "status"; `wanted` the node that it is about. */
+/** The fifth state: nobody answers (exit 3). `typed` is what was typed after the executable, word by
+ *  word; `wanted` the node that it is about. */
 export function nobodyAnswersText(
   nobody: NobodyAnswers,
   here: readonly LocalNode[],
-  command: string,
+  typed: readonly string[],
   hints: Hints,
   wanted: NodeId | null = null,
 ): string {
@@ -41,7 +43,7 @@ export function nobodyAnswersText(
   );
   if (others.length > 0) lines.push(field("heard", others.map(heardText).join(", ")));
   lines.push(...here.map((node) => field("here", localNodeText(node, nobody.cluster))));
-  lines.push(field("next", nextSteps(nobody, here, command, hints, wanted).join("     ")));
+  lines.push(field("next", nextSteps(nobody, here, typed, hints, wanted).join("     ")));
   return lines.join("\n");
 }
 
@@ -75,7 +77,7 @@ function localNodeText(node: LocalNode, cluster: string): string {
 function nextSteps(
   nobody: NobodyAnswers,
   here: readonly LocalNode[],
-  command: string,
+  typed: readonly string[],
   hints: Hints,
   wanted: NodeId | null,
 ): readonly string[] {
@@ -83,8 +85,10 @@ function nextSteps(
   const steps: string[] = [];
   const isHasty = nobody.seconds * 1_000 < HASTY_MS;
   // Whoever was not waited for may well run.
-  if (isHasty)
-    steps.push(`more time: ${hints.command(`${command} --timeout ${PATIENT_SECONDS}s`)}`);
+  if (isHasty) {
+    const { flags, words } = typedAgain(typed, "--timeout");
+    steps.push(`more time: ${hints.command(`${flags} --timeout ${PATIENT_SECONDS}s`, words)}`);
+  }
   if (stopped !== undefined) steps.push(`start it: ${startText(stopped, hints)}`);
   else if (!isHasty && wanted !== null && !here.some((node) => node.id === wanted))
     steps.push(`start it, on its machine: ${hints.up(wanted)}`);
@@ -94,10 +98,37 @@ function nextSteps(
     (heard) => heard.cluster === nobody.cluster && heard.keyDiffers,
   );
   if (sameName !== undefined) steps.push("its key differs: copy the same raft.key to both");
-  if (other !== undefined)
-    steps.push(`another name: ${hints.executable} ${command} --cluster ${other.cluster}`);
-  steps.push(`an address: ${hints.executable} ${command}${hints.clusterFlag} --peers HOST`);
+  if (other !== undefined) {
+    const { flags, words } = typedAgain(typed, "--cluster");
+    steps.push(
+      `another name: ${hints.executable} ${flags} --cluster ${shellQuote(other.cluster)}${words}`,
+    );
+  }
+  const { flags, words } = typedAgain(typed, "--peers");
+  steps.push(`an address: ${hints.executable} ${flags}${hints.clusterFlag} --peers HOST${words}`);
   return steps;
+}
+
+/** What was typed, to be typed again with that flag and the cluster's set anew: they go between the
+ *  two parts. */
+function typedAgain(
+  typed: readonly string[],
+  flag: "--timeout" | "--cluster" | "--peers",
+): { readonly flags: string; readonly words: string } {
+  const end = typed.includes("--") ? typed.indexOf("--") : typed.length;
+  const kept: string[] = [];
+  for (let at = 0; at < end; at += 1) {
+    const word = typed[at] ?? "";
+    if (word === flag || word === "--cluster") at += 1;
+    else if (!word.startsWith(`${flag}=`) && !word.startsWith("--cluster=")) kept.push(word);
+  }
+  const shown = (words: readonly string[]): string => words.map(wordAgain).join(" ");
+  return { flags: shown(kept), words: end < typed.length ? ` ${shown(typed.slice(end))}` : "" };
+}
+
+/** Only an entry can be so long that it would bury the hint. */
+function wordAgain(word: string): string {
+  return word.length > WORD_SHOWN_MAX ? "ENTRY" : shellQuote(word);
 }
 
 function startText({ id, directory }: LocalNode, hints: Hints): string {

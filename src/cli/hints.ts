@@ -105,9 +105,9 @@ export class Hints {
     return `${this.executable} wipe ${id}${this.#flags.data}${this.#dataFlag(id, place)}`;
   }
 
-  /** Any other command: "status", "members add 4". */
-  command(rest: string): string {
-    return `${this.executable} ${rest}${this.#flags.client}`;
+  /** Any other command: "status", "members add 4". `words`: what follows all flags. */
+  command(rest: string, words = ""): string {
+    return `${this.executable} ${rest}${this.#flags.client}${words}`;
   }
 
   #dataFlag(id: NodeId, place: DataPlace | null): string {

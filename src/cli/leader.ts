@@ -20,7 +20,7 @@ export const leaderCommand: RaftCommand = {
   ],
   exits: [3, 4, 130],
   async run(args, context) {
-    return withClient("leader", args, context, async (session) => {
+    return withClient(args, context, async (session) => {
       const leader =
         args["wait"] === true
           ? await waitForLeader(session, context)

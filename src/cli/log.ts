@@ -46,7 +46,7 @@ export const logCommand: RaftCommand = {
     reader.check();
     const show = (session: ClientSession): Promise<ExitCode> =>
       showLog(session, options, args, context);
-    return withClient("log", args, context, show, { wanted: options.node ?? null });
+    return withClient(args, context, show, { wanted: options.node ?? null });
   },
 };
 

@@ -44,7 +44,7 @@ export const membersCommand: RaftCommand = {
     if (args["learner"] === true && action !== "add")
       reader.problems.push("--learner goes with add");
     reader.check();
-    return withClient("members", args, context, async (session) => {
+    return withClient(args, context, async (session) => {
       if (action !== undefined && id !== null)
         await change(session, action as Action, id, args["learner"] === true);
       const status = await session.client.status();

@@ -77,7 +77,6 @@ export const sendCommand: RaftCommand = {
       ...(requestId === undefined ? {} : { requestId }),
     };
     return withClient(
-      "send",
       args,
       context,
       (session) =>

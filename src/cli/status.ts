@@ -28,7 +28,7 @@ export const statusCommand: RaftCommand = {
   ],
   exits: [3, 4, 6, 130],
   async run(args, context) {
-    return withClient("status", args, context, async (session) => {
+    return withClient(args, context, async (session) => {
       const showJson = args["json"] === true;
       if (args["watch"] === true) return watch(session, context, showJson);
       const status = await session.client.status();

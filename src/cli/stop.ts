@@ -49,8 +49,7 @@ export const stopCommand: RaftCommand = {
       if (left?.takesMajority === true) context.terminal.say(majorityText(before, id, left, hints));
       return 0;
     };
-    const command = typed === null ? "stop" : `stop ${typed}`;
-    return withClient(command, args, context, stop, { wanted: idOrNull(typed) });
+    return withClient(args, context, stop, { wanted: idOrNull(typed) });
   },
 };
 

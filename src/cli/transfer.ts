@@ -19,7 +19,7 @@ export const transferCommand: RaftCommand = {
     const reader = new SettingsReader(args, context.machine.environment);
     const to = reader.word(args._[0], parseNodeId, null);
     reader.check();
-    return withClient("transfer", args, context, async ({ client }) => {
+    return withClient(args, context, async ({ client }) => {
       const leader = await client.transfer(to);
       await context.terminal.out(`${renderLeader(leader)}\n`);
       return 0;

@@ -42,9 +42,8 @@ interface ClientUse {
 }
 
 /** Opens a client as the flags say, lets `use` work with it, closes it. A failure of the cluster
- *  becomes a CommandError. `command`: what was typed after the executable, for hints. */
+ *  becomes a CommandError. */
 export async function withClient(
-  command: string,
   args: CommandArguments,
   context: CommandContext,
   use: (session: ClientSession) => Promise<ExitCode>,
@@ -70,8 +69,7 @@ export async function withClient(
     loopbackOnly: reader.loopbackOnly(),
     userHost: userAtHost(),
   });
-  const explain = (error: unknown): unknown =>
-    explained(error, command, context, target.hints, wanted);
+  const explain = (error: unknown): unknown => explained(error, context, target.hints, wanted);
   const timeoutGiven = reader.text("timeout") !== null;
   try {
     return await use({
@@ -91,7 +89,6 @@ export async function withClient(
 
 function explained(
   error: unknown,
-  command: string,
   context: CommandContext,
   hints: Hints,
   wanted: NodeId | null,
@@ -109,7 +106,7 @@ function explained(
       return { id, running: held !== null, directory: elsewhere, entries, lastUsedMs };
     });
   return new CommandError(
-    nobodyAnswersText(error.nobody, here, command, hints, wanted),
+    nobodyAnswersText(error.nobody, here, context.typed, hints, wanted),
     error.exitCode,
     nobodyAnswersJson(error.nobody),
   );
