@@ -154,6 +154,7 @@ describe("no cluster at all", () => {
   ])("raft %j ends within its timeout (3)", async (words) => {
     const result = await world().run([...words, "--timeout", "700ms"], { timeoutMs: 6_000 });
     expectSentence(result, 3, /nobody answers for cluster[^]*asked [^]*for 0\.\d s[^]*next /);
+    expect(result.stderr).toContain(`more time: ${executable} ${words.join(" ")} --timeout 2s`);
     expect(result.elapsedMs).toBeLessThan(2_500);
   });
 
