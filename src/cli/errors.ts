@@ -132,7 +132,7 @@ function wordAgain(word: string): string {
 }
 
 function startText({ id, directory }: LocalNode, hints: Hints): string {
-  return hints.up(id, directory === null ? "" : ` --data-dir ${directory}`);
+  return hints.up(id, directory === null ? {} : { more: ` --data-dir ${directory}` });
 }
 
 /** The same for programs. */

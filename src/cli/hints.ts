@@ -50,6 +50,14 @@ const USUAL_PLACES: TypedPlaces = {
 /** What a person fills in. */
 const UNKNOWN_DIRECTORY = "DIR";
 
+/** What is known of a start besides the node's id. */
+interface StartHint {
+  /** Further flags, as they are typed: " --peers 10.0.0.7". */
+  readonly more?: string;
+  /** Where its data is, as far as that is known. */
+  readonly place?: DataPlace | null;
+}
+
 export class Hints {
   /** "./raft" */
   readonly executable: string;
@@ -85,8 +93,8 @@ export class Hints {
     return new Hints(this.executable, this.clusterFlag, this.local, this.#flags, places);
   }
 
-  /** How node `id` is started; `place`: where its data is, as far as that is known. */
-  up(id: NodeId, more = "", place: DataPlace | null = null): string {
+  /** How node `id` is started. */
+  up(id: NodeId, { more = "", place = null }: StartHint = {}): string {
     if (this.local !== null) {
       const { localDirectory, typed } = this.#places;
       const where = localDirectory === null ? "" : ` --data-dir ${typed(localDirectory)}`;

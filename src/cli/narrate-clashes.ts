@@ -158,7 +158,7 @@ function notFounderLines(founders: readonly NodeId[], memory: Memory): readonly 
   return [
     `node ${self} is not a founder of ${clusterText(memory)} (founders: ${founders.join(", ")}). ` +
       `When they have founded it, let it in with ${hints.command(`members add ${self}`)}.`,
-    `To found with these machines instead, on each of them with its own --id:    ${hints.up(self, ` --voters ${mine.join(",")}`)}`,
+    `To found with these machines instead, on each of them with its own --id:    ${hints.up(self, { more: ` --voters ${mine.join(",")}` })}`,
   ];
 }
 
@@ -235,7 +235,7 @@ function lostDataLines(event: EventOf<"lost data">, memory: Memory): readonly st
       `${who === "this node" ? "This" : "That"} node stops voting and appending and keeps every file`,
     columns(
       `To let it back in, ${peer === null ? "here" : onHost(peer)}:`,
-      `Ctrl-C, ${hints.wipe(id, place)}, then ${hints.up(id, "", place)}`,
+      `Ctrl-C, ${hints.wipe(id, place)}, then ${hints.up(id, { place })}`,
       LET_IN_COLUMNS,
     ),
     columns(
@@ -270,7 +270,7 @@ function twoFoundingLines(event: EventOf<"two foundings">, memory: Memory): read
       ? "Who is no member holds no entry and may be wiped:"
       : "A node that says so holds no entry and may be wiped:",
     ...wiped.map(({ id, host, place }) => {
-      const renew = `Ctrl-C, ${hints.wipe(id, place)}, then ${hints.up(id, "", place)}`;
+      const renew = `Ctrl-C, ${hints.wipe(id, place)}, then ${hints.up(id, { place })}`;
       return columns(`  ${host}:`, renew, 30);
     }),
   ];

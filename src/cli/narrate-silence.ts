@@ -30,10 +30,10 @@ function firewallLines(
   if (hints.local !== null)
     return [`${silent} If ${it}, a firewall is in between: allow UDP 7400-7499 on loopback`];
   const first = ids[0] ?? 0;
-  const here = hints.up(self, ` --peers ${ids.map((id) => `HOST-OF-${id}`).join(",")}`);
+  const here = hints.up(self, { more: ` --peers ${ids.map((id) => `HOST-OF-${id}`).join(",")}` });
   return [
     `${silent} If ${it}, a firewall is in between: allow UDP 7400-7499, or name the machines on both sides,`,
-    `here ${here}, there ${hints.up(first, ` --peers ${ownHost}`)}`,
+    `here ${here}, there ${hints.up(first, { more: ` --peers ${ownHost}` })}`,
   ];
 }
 

@@ -232,7 +232,7 @@ function lostLines(event: EventOf<"leadership lost">, { hints }: Memory): readon
   const are = ids.length === 1 ? "is" : "are";
   const left = `${event.votersLeft} of ${event.voters} voters left`;
   const starts = event.unreachable.map(
-    (peer) => `${onHost(peer)} ${hints.up(peer.id, "", dataPlaceOf(peer))}`,
+    (peer) => `${onHost(peer)} ${hints.up(peer.id, { place: dataPlaceOf(peer) })}`,
   );
   return [
     `this node no longer leads: ${nodesText(ids)} ${are} unreachable, ${left}. Nothing is lost and nothing can be added until ${back}:`,
@@ -252,7 +252,7 @@ function peerLine(
       const gone = event.stopped ? "has stopped" : `is unreachable${since}`;
       const left = `${event.votersLeft} of ${event.voters} voters left, ${numberWord(Math.max(0, event.spare))} to spare`;
       const place = memory.hints.local === null ? `${capital(onHost(peer))}: ` : "";
-      const start = memory.hints.up(peer.id, "", dataPlaceOf(peer));
+      const start = memory.hints.up(peer.id, { place: dataPlaceOf(peer) });
       return `node ${peer.id} ${gone}: ${left}. ${place}${start}`;
     }
     case "peer back":

@@ -249,7 +249,7 @@ function lostLines({ lost, voters, rows }: ClusterStatus, hints: Hints): string[
 function muteLines(row: StatusRow, mute: string, hints: Hints): readonly string[] {
   const line = `  node ${row.id} does not vote: ${mute}`;
   if (!row.lostData) return [line];
-  const renew = `${hints.wipe(row.id, row)}, then ${hints.up(row.id, "", row)}`;
+  const renew = `${hints.wipe(row.id, row)}, then ${hints.up(row.id, { place: row })}`;
   return [
     line,
     `    ${placeText(row)}  Ctrl-C, ${renew}`,
@@ -268,7 +268,7 @@ function missingLine(row: StatusRow, hints: Hints, nowMs: WallMs): string {
 /** How a member is brought back, and where. `hints`: as `localHints` has them. */
 export function startText(row: StatusRow, hints: Hints): string {
   if (hints.local !== null) return `${hints.up(row.id)} starts those that are missing`;
-  return `${placeText(row)}  ${hints.up(row.id, "", row)}`;
+  return `${placeText(row)}  ${hints.up(row.id, { place: row })}`;
 }
 
 /** "on lab-08 (10.0.0.8)" */

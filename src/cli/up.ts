@@ -60,7 +60,7 @@ function sayOtherData({ node, hints }: NodeSettings, { terminal, machine }: Comm
   );
   if (other === undefined) return;
   const typed = typedPath(machine, other.directory);
-  const start = hints.up(id, ` --data-dir ${typed}`);
+  const start = hints.up(id, { more: ` --data-dir ${typed}` });
   terminal.say(
     `${typed} holds data of node ${id} of cluster ${key.cluster}, and this start makes a new, empty one. Was that one meant? Ctrl-C, then ${start}`,
   );

@@ -161,22 +161,22 @@ describe("a hint names the directory", () => {
     ["not of a new node", hints.up(4), "./raft up --id 4"],
     [
       "of a node on this machine",
-      hints.up(2, "", { dataDir: "/home/ana/d2", host: "lab-07" }),
+      hints.up(2, { place: { dataDir: "/home/ana/d2", host: "lab-07" } }),
       "./raft up --id 2 --data-dir d2",
     ],
     [
       "of a node on another machine, in full",
-      hints.up(2, "", { dataDir: "/home/ana/d2", host: "lab-08" }),
+      hints.up(2, { place: { dataDir: "/home/ana/d2", host: "lab-08" } }),
       "./raft up --id 2 --data-dir /home/ana/d2",
     ],
     [
       "not of one in the usual place",
-      hints.up(2, "", { dataDir: null, host: "lab-08" }),
+      hints.up(2, { place: { dataDir: null, host: "lab-08" } }),
       "./raft up --id 2",
     ],
     [
       "that a person fills in, of one that nobody knows",
-      hints.up(2, "", { dataDir: null, host: null }),
+      hints.up(2, { place: { dataDir: null, host: null } }),
       "./raft up --id 2 --data-dir DIR",
     ],
     [
