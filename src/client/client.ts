@@ -175,18 +175,19 @@ export class RaftClient {
   }
 
   /** Stops the process that leads now; never its successor. */
-  stopLeader(
-    options: { readonly kill?: boolean; readonly timeoutMs?: number } = {},
-  ): Promise<LeaderAnswer> {
-    return this.#operator.stopLeader(options.kill === true, this.#timeoutMs(options.timeoutMs));
+  stopLeader({
+    kill = false,
+    timeoutMs,
+  }: { readonly kill?: boolean; readonly timeoutMs?: number } = {}): Promise<LeaderAnswer> {
+    return this.#operator.stopLeader({ kill, timeoutMs: this.#timeoutMs(timeoutMs) });
   }
 
   /** Stops the process that runs as node `id` now. */
   stop(
     id: NodeId,
-    options: { readonly kill?: boolean; readonly timeoutMs?: number } = {},
+    { kill = false, timeoutMs }: { readonly kill?: boolean; readonly timeoutMs?: number } = {},
   ): Promise<void> {
-    return this.#operator.stop(id, options.kill === true, this.#timeoutMs(options.timeoutMs));
+    return this.#operator.stop(id, { kill, timeoutMs: this.#timeoutMs(timeoutMs) });
   }
 
   /** Hands leadership to a voter (null: the best one); resolves when another node leads. */

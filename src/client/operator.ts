@@ -29,6 +29,14 @@ export interface OperatorOptions {
   readonly userHost: string;
 }
 
+interface StopOrder {
+  /** At once, as a crash would. */
+  readonly kill: boolean;
+  readonly timeoutMs: number;
+  /** It was meant as the leader: the node says so where it is stopped. */
+  readonly asLeader?: boolean;
+}
+
 export class Operator {
   readonly #options: OperatorOptions;
 
@@ -36,14 +44,18 @@ export class Operator {
     this.#options = options;
   }
 
-  async stopLeader(kill: boolean, timeoutMs: number): Promise<LeaderAnswer> {
-    const deadlineMs = this.#now() + timeoutMs;
-    const leader = await this.#options.leader(timeoutMs);
-    await this.stop(leader.id, kill, deadlineMs - this.#now(), true);
+  async stopLeader(order: StopOrder): Promise<LeaderAnswer> {
+    const deadlineMs = this.#now() + order.timeoutMs;
+    const leader = await this.#options.leader(order.timeoutMs);
+    await this.stop(leader.id, {
+      ...order,
+      timeoutMs: deadlineMs - this.#now(),
+      asLeader: true,
+    });
     return leader;
   }
 
-  async stop(id: NodeId, kill: boolean, timeoutMs: number, asLeader = false): Promise<void> {
+  async stop(id: NodeId, { kill, timeoutMs, asLeader = false }: StopOrder): Promise<void> {
     const deadlineMs = this.#now() + timeoutMs;
     const { bootId } = await this.#options.hello(id, timeoutMs);
     const by = this.#options.userHost;
