@@ -13,18 +13,20 @@ export interface WordsExpected {
   readonly hint: string;
   readonly min: number;
   readonly max: number;
-  /** The first word must be one of these. */
-  readonly firstOf?: readonly string[];
-  /** What other programs call those: not taken, but understood. */
-  readonly otherNames?: Readonly<Record<string, string>>;
+  /** The first word must be one of these; each with what other programs call it, which is
+   *  understood and not taken. */
+  readonly firstOf?: Readonly<Record<string, readonly string[]>>;
   /** What a word too many was probably meant as. */
   readonly meantBy?: (word: string) => string | null;
-  /** Words may be any text: a word that begins with - is probably meant as one. */
-  readonly freeText?: boolean;
-  /** A flag that stands for all of them. */
-  readonly insteadOf?: string;
-  /** Said when there are too few of them: what else could have been meant. */
-  readonly missing?: string;
+  /** Words may be any text: one that begins with - is probably meant as one. */
+  readonly freeText?: FreeText;
+}
+
+interface FreeText {
+  /** A flag that stands for all words. */
+  readonly insteadOf: string;
+  /** Said when there are too few words: what else could have been meant. */
+  readonly missing: string;
 }
 
 export type CheckedArguments =
@@ -202,7 +204,7 @@ function unknownFlagProblems(
       name,
       [...flags.keys(), "--help"].filter((known) => known.startsWith("--")),
     );
-    const more = expected.freeText === true ? ` ${asText}` : "";
+    const more = expected.freeText !== undefined ? ` ${asText}` : "";
     if (near !== null) return `there is no flag ${name}; did you mean ${near}?${more}`;
     if (more === "") return `there is no flag ${shellQuote(name)}`;
     return `there is no flag ${shellQuote(token)}.${more}`;
@@ -214,20 +216,20 @@ function wordProblems(
   expected: WordsExpected,
   typed: string,
 ): readonly string[] {
-  const first = words[0];
-  if (expected.firstOf !== undefined && first !== undefined && !expected.firstOf.includes(first)) {
-    const others = expected.otherNames ?? {};
-    const known = Object.hasOwn(others, first) ? others[first] : undefined;
-    const near = known ?? nearestWord(first, expected.firstOf);
-    const choice =
-      near === null ? `one of ${expected.firstOf.join(", ")}` : `did you mean ${near}?`;
+  const [first] = words;
+  const { firstOf, freeText } = expected;
+  if (firstOf !== undefined && first !== undefined && !Object.hasOwn(firstOf, first)) {
+    const names = Object.keys(firstOf);
+    const known = names.find((name) => firstOf[name]?.includes(first));
+    const near = known ?? nearestWord(first, names);
+    const choice = near === null ? `one of ${names.join(", ")}` : `did you mean ${near}?`;
     return [`there is no ${shellQuote(first)} here; ${choice}`];
   }
-  const isReplaced = expected.insteadOf !== undefined && flags.has(expected.insteadOf);
-  if (isReplaced && words.length > 0)
-    return [`--${expected.insteadOf} or ${shellQuote(words[0] ?? "")}, not both`];
+  const isReplaced = freeText !== undefined && flags.has(freeText.insteadOf);
+  if (isReplaced && first !== undefined)
+    return [`--${freeText.insteadOf} or ${shellQuote(first)}, not both`];
   if (words.length < expected.min && !isReplaced) {
-    const more = expected.missing === undefined ? "" : `     ${expected.missing}`;
+    const more = freeText === undefined ? "" : `     ${freeText.missing}`;
     return [`something is missing:  ${typed} ${expected.hint}${more}`];
   }
   const extra = words[expected.max];

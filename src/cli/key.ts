@@ -12,7 +12,7 @@ import { absolutePath } from "./places.ts";
 import { parseClusterName, SettingsReader } from "./settings.ts";
 import { TARGET_FLAGS } from "./target.ts";
 
-const ACTIONS = ["new", "show"] as const;
+const ACTIONS = { new: [], show: [] } as const;
 
 export const keyCommand: RaftCommand = {
   name: "key",

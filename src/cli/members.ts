@@ -9,9 +9,14 @@ import { renderTable, type Column } from "./table.ts";
 import { plain, type Paint } from "./terminal.ts";
 import { CLIENT_FLAGS, withClient, type ClientSession } from "./with-client.ts";
 
-const ACTIONS = ["add", "promote", "remove", "replace"] as const;
-type Action = (typeof ACTIONS)[number];
-const OTHER_NAMES = { rm: "remove", del: "remove", delete: "remove", join: "add", new: "add" };
+/** With what other programs call them. */
+const ACTIONS = {
+  add: ["join", "new"],
+  promote: [],
+  remove: ["rm", "del", "delete"],
+  replace: [],
+} as const;
+type Action = keyof typeof ACTIONS;
 
 export const membersCommand: RaftCommand = {
   name: "members",
@@ -25,7 +30,6 @@ export const membersCommand: RaftCommand = {
     min: 0,
     max: 2,
     firstOf: ACTIONS,
-    otherNames: OTHER_NAMES,
   },
   args: { learner: FLAGS.learner, json: FLAGS.json, ...CLIENT_FLAGS },
   examples: [

@@ -29,9 +29,7 @@ export const sendCommand: RaftCommand = {
     hint: "ENTRY... | - | --file FILE",
     min: 1,
     max: Number.POSITIVE_INFINITY,
-    freeText: true,
-    insteadOf: "file",
-    missing: "(- reads standard input, one entry a line)",
+    freeText: { insteadOf: "file", missing: "(- reads standard input, one entry a line)" },
   },
   args: {
     file: FLAGS.file,

@@ -96,13 +96,23 @@ describe("what was typed", () => {
     [["status", "again"], nothing, "one word too many: status"],
     [
       ["ad", "4"],
-      { hint: "", min: 0, max: 2, firstOf: ["add", "remove"] },
+      { hint: "", min: 0, max: 2, firstOf: { add: ["join"], remove: ["rm"] } },
       "there is no ad here; did you mean add?",
     ],
     [
       ["xyz"],
-      { hint: "", min: 0, max: 2, firstOf: ["add", "remove"] },
+      { hint: "", min: 0, max: 2, firstOf: { add: ["join"], remove: ["rm"] } },
       "there is no xyz here; one of add, remove",
+    ],
+    [
+      ["rm"],
+      { hint: "", min: 0, max: 2, firstOf: { add: ["join"], remove: ["rm"] } },
+      "there is no rm here; did you mean remove?",
+    ],
+    [
+      ["toString"],
+      { hint: "", min: 0, max: 2, firstOf: { add: ["join"], remove: ["rm"] } },
+      "there is no toString here; one of add, remove",
     ],
   ])("%o has a word that nobody knows", (typed, words, problem) =>
     expect(problems(typed, words)).toEqual([problem]),
