@@ -17,17 +17,24 @@ function freePort(): Promise<number> {
   });
 }
 
+/** How long leadership may take to move, on a busy machine and all tries together. */
+const HAND_OVER_MS = 20_000;
+
 /** On a busy machine it may be that no other voter answers just then, or that another leads
- *  already: then once more. */
+ *  already: then once more. Fails with the reason of the last try. */
 async function handOver(client: RaftClient): Promise<void> {
-  for (let isMoved = false; !isMoved;) {
-    isMoved = await client.transfer().then(
-      () => true,
-      (error: unknown) => {
-        if (!(error instanceof RaftError)) throw error;
-        return false;
-      },
-    );
+  const endMs = performance.now() + HAND_OVER_MS;
+  for (;;) {
+    try {
+      await client.transfer(null, { timeoutMs: Math.max(1, endMs - performance.now()) });
+      return;
+    } catch (error) {
+      if (!(error instanceof RaftError)) throw error;
+      if (performance.now() >= endMs)
+        throw new Error(`leadership did not move within ${HAND_OVER_MS} ms: ${error.message}`, {
+          cause: error,
+        });
+    }
   }
 }
 
