@@ -56,18 +56,20 @@ export function nodesHere(machine: Machine): readonly NodeHere[] {
     );
 }
 
-/** Those, and the ones whose data people keep where they work: in a directory below the working
- *  directory, or one further down, as `--local N --data-dir DIR` has them. */
+/** Those, and the ones whose data people keep where they work: in the working directory, in one
+ *  below it, or one further down, as `--local N --data-dir DIR` has them. */
 export function nodesNear(machine: Machine): readonly NodeHere[] {
   const { join } = pathRules(machine);
   const usual = nodesHere(machine);
-  const found = listDirectories(machine.workingDirectory)
+  const { workingDirectory } = machine;
+  const below = listDirectories(workingDirectory)
     .slice(0, LOOKED_INTO_MAX)
-    .map((name) => join(machine.workingDirectory, name))
-    .flatMap((below) => {
-      const numbered = listDirectories(below).filter((name) => parseNodeId(name).ok);
-      return [below, ...numbered.map((name) => join(below, name))];
-    })
+    .map((name) => join(workingDirectory, name))
+    .flatMap((directory) => {
+      const numbered = listDirectories(directory).filter((name) => parseNodeId(name).ok);
+      return [directory, ...numbered.map((name) => join(directory, name))];
+    });
+  const found = [workingDirectory, ...below]
     .filter((directory) => !usual.some((node) => node.directory === directory))
     .flatMap((directory) => {
       const identity = identityOf(directory);
