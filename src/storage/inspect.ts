@@ -2,7 +2,7 @@
  *  verify`. Nothing is written. */
 
 import { batchSeed } from "./batch.ts";
-import { StorageDamage, toDiskError } from "./disk-error.ts";
+import { DiskFailure, StorageDamage, toDiskError } from "./disk-error.ts";
 import { clusterIdOf } from "./founding.ts";
 import { HARD_STATE_FILE, ONE_SLOT, readableSlots, readHardState } from "./hard-state.ts";
 import { readIdentity } from "./identity.ts";
@@ -15,6 +15,9 @@ import { reachedSegments, settleLast, surveySegments } from "./survey.ts";
 import type { WallMs } from "../base/types.ts";
 import type { HardState } from "../raft/types.ts";
 import type { Disk, Identity, IdentityProblem } from "./types.ts";
+
+/** How often a directory is looked at whose files go away meanwhile. */
+const LOOKS_MAX = 10;
 
 /** What a person is told about a directory before touching it. */
 export interface Inspection {
@@ -96,26 +99,35 @@ interface Listed {
   readonly blank: boolean;
 }
 
+/** Every segment, opened. A running node may delete one between the list and the opening: then the
+ *  directory is looked at again. Throws DiskFailure. */
 function segmentsOf(disk: Disk, identity: Identity): readonly Listed[] {
-  const clusterId = identity.founding === null ? "" : clusterIdOf(identity.founding);
-  const creations = disk.list().flatMap((name) => creationOf(name) ?? []);
-  return creations.map((creation) => {
-    const name = segmentName(creation);
-    const file = disk.open(name, false);
-    const head = readSegmentHead(file);
-    if (typeof head !== "string") {
-      const seed = batchSeed(clusterId, identity.incarnation, creation);
-      return {
-        name,
-        file: new SegmentFile(disk, head, seed, file, false),
-        reason: "",
-        blank: false,
-      };
+  for (let look = 1; ; look += 1) {
+    const listed: Listed[] = [];
+    try {
+      for (const creation of disk.list().flatMap((name) => creationOf(name) ?? []))
+        listed.push(openListed(disk, identity, creation));
+      return listed;
+    } catch (thrown) {
+      for (const { file } of listed) file?.close();
+      const isGone = thrown instanceof DiskFailure && thrown.code === "ENOENT";
+      if (!isGone || look === LOOKS_MAX) throw thrown;
     }
-    const blank = file.readSync(0, file.size()).every((byte) => byte === 0);
-    file.close();
-    return { name, file: null, reason: head, blank };
-  });
+  }
+}
+
+function openListed(disk: Disk, identity: Identity, creation: number): Listed {
+  const clusterId = identity.founding === null ? "" : clusterIdOf(identity.founding);
+  const name = segmentName(creation);
+  const file = disk.open(name, false);
+  const head = readSegmentHead(file);
+  if (typeof head !== "string") {
+    const seed = batchSeed(clusterId, identity.incarnation, creation);
+    return { name, file: new SegmentFile(disk, head, seed, file, false), reason: "", blank: false };
+  }
+  const blank = file.readSync(0, file.size()).every((byte) => byte === 0);
+  file.close();
+  return { name, file: null, reason: head, blank };
 }
 
 /** One line of `raft verify`. */
@@ -148,7 +160,8 @@ export function verifyDirectory(directory: string, isRunning = false): Directory
   return isRunning ? verifyRunning(disk) : verifyDisk(disk);
 }
 
-function verifyRunning(disk: Disk): DirectoryReport {
+/** The same of a running node, through an open disk. */
+export function verifyRunning(disk: Disk): DirectoryReport {
   const read = readIdentity(disk);
   const identity = read?.ok === true ? read.identity : null;
   const files = identity === null ? [] : verifySegments(disk, identity, true);
