@@ -10,6 +10,7 @@ import type {
   LogIndex,
   MonotonicMs,
   NodeId,
+  WallMs,
 } from "../base/types.ts";
 import type { DiscoveryReport } from "../discovery/types.ts";
 import { majorityOf } from "../raft/membership.ts";
@@ -91,7 +92,8 @@ export class Founding {
     if (named?.incarnation === incarnation) {
       this.#isInside();
       const { founding } = hello;
-      if (hello.member && founding !== null && formation.admits(founding)) this.#admit(founding);
+      if (hello.member && founding !== null && formation.admits(founding))
+        this.#admit(founding, hello.foundedMs);
       return;
     }
     member?.core.reportLeftOut(index);
@@ -187,9 +189,10 @@ export class Founding {
     }
   }
 
-  #admit(record: FoundingRecord): void {
+  /** `foundedMs`: when the cluster was founded, as the member has it that admits this node. */
+  #admit(record: FoundingRecord, foundedMs: WallMs | null): void {
     const { formation, directory, clock, endpoint, startMember, emit } = this.#options;
-    directory.writeFounding(record, clock.wallMs());
+    directory.writeFounding(record, foundedMs ?? clock.wallMs());
     directory.becomeMember(record);
     formation.admitted(record);
     emit({ type: "admitted", role: "learner" });

@@ -26,10 +26,12 @@ function setUp(own: Configuration | null): {
   look: (nowMs: number) => void;
   events: NodeEvent[];
   admitted: string[];
+  foundedMs: number[];
 } {
   const core = { configuration: own, reportLeftOut: () => undefined };
   const events: NodeEvent[] = [];
   const admitted: string[] = [];
+  const foundedMs: number[] = [];
   const time = { nowMs: 0 };
   const options = {
     options: { id: 4, key: openKey("raft") },
@@ -44,7 +46,7 @@ function setUp(own: Configuration | null): {
     directory: {
       clusterId: "A",
       identity: { foundedMs: 0 },
-      writeFounding: () => undefined,
+      writeFounding: (_: unknown, atMs: number) => void foundedMs.push(atMs),
       becomeMember: () => undefined,
     },
     endpoint: { connections: () => [], helloChanged: () => undefined },
@@ -61,8 +63,9 @@ function setUp(own: Configuration | null): {
     core,
     events,
     admitted,
+    foundedMs,
     show: (clusterId, shown) => {
-      const hello = { clusterId, member: true, founding: { cluster: clusterId }, foundedMs: 0 };
+      const hello = { clusterId, member: true, founding: { cluster: clusterId }, foundedMs: 42 };
       founding.takeFence(hello as unknown as NodeHello, {
         type: "fence",
         clusterId,
@@ -87,6 +90,13 @@ describe("a shown configuration", () => {
     expect(admitted).toEqual([]);
     show("B", configuration(8, [1, 2, 3, 4]));
     expect([admitted, founding.isOutside]).toEqual([["B"], false]);
+  });
+
+  it("that lets this node in gives it the time of the founding, which was before", () => {
+    const { show, foundedMs, look } = setUp(null);
+    look(5_000);
+    show("B", configuration(8, [1, 2, 3, 4]));
+    expect(foundedMs).toEqual([42]);
   });
 
   it("that removed this node is over when its log names it again, and a second removal is told", () => {
