@@ -38,6 +38,12 @@ export function isLoopback(host: string): boolean {
   return host.startsWith("127.");
 }
 
+/** Where others than this machine find a node that was met at `met`: two nodes of one machine meet
+ *  over loopback or not, as it comes. `own`: what the node says, the most useful first. */
+export function outerAddress(met: Address, own: readonly Address[]): Address {
+  return isLoopback(met.host) ? (own[0] ?? met) : met;
+}
+
 /** The parts of "ana@lab-07". A user's name may hold an @ itself, a machine's may not. */
 export function userAndHost(userHost: string): { readonly user: string; readonly host: string } {
   const at = userHost.lastIndexOf("@");

@@ -1,6 +1,7 @@
 /** What was heard, how often strangers are answered, and whether this machine hears itself.
  *  Pure: tables with limits; time is an argument. */
 
+import { outerAddress } from "../base/hosts.ts";
 import type { MonotonicMs } from "../base/types.ts";
 import type { Hint } from "./types.ts";
 
@@ -16,9 +17,11 @@ export class HeardTable {
   add(hint: Hint): void {
     const { cluster, keyTag, id, bootId } = hint.beacon;
     const key = `${cluster} ${keyTag} ${id} ${bootId}`;
+    const before = this.#hints.get(key);
     this.#hints.delete(key);
     if (hint.beacon.bye) return;
-    this.#hints.set(key, hint);
+    const known = before === undefined ? [] : [before.address];
+    this.#hints.set(key, { ...hint, address: outerAddress(hint.address, known) });
     const oldest = this.#hints.keys().next();
     if (this.#hints.size > HEARD_MAX && !oldest.done) this.#hints.delete(oldest.value);
   }

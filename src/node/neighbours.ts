@@ -1,6 +1,6 @@
 /** Whom this node knows: where they were met, what they last said, and who of them leads. */
 
-import { type Address, isLoopback } from "../base/hosts.ts";
+import { type Address, isLoopback, outerAddress } from "../base/hosts.ts";
 import type {
   FoundingRecord,
   Incarnation,
@@ -147,7 +147,7 @@ export class Neighbours {
     const core = this.#member()?.core;
     if (core === undefined || core.leader === null) return null;
     const own = core.leader === this.#parts.options.id;
-    const address = own ? this.ownAddress() : (this.leaderConnection()?.remote.address ?? null);
+    const address = own ? this.ownAddress() : this.#addressMet(core.leader);
     return { id: core.leader, term: core.term, address };
   }
 
@@ -169,19 +169,25 @@ export class Neighbours {
     }
     const remote = this.#endpoint().nodeConnection(id)?.remote;
     if (remote?.kind === "node") {
-      // Two nodes of one machine meet over loopback; people know the machine by its other address.
-      const address = isLoopback(remote.address.host) ? remote.hello.addresses[0] : null;
       const { userHost, dataDir } = remote.hello;
-      return { id, userHost, address: address ?? remote.address, dataDir };
+      return { id, userHost, address: this.#addressMet(id), dataDir };
     }
     const memory = this.memories.get(id);
     const hello = memory?.hello ?? this.#formation.metAs(id)[0]?.hello;
+    const address =
+      memory === undefined ? null : outerAddress(memory.address, memory.hello.addresses);
     return {
       id,
       userHost: hello?.userHost ?? null,
-      address: memory?.address ?? hello?.addresses[0] ?? null,
+      address: address ?? hello?.addresses[0] ?? null,
       dataDir: hello?.dataDir ?? null,
     };
+  }
+
+  /** Of the node that is met under that id; null: nobody is. */
+  #addressMet(id: NodeId): Address | null {
+    const remote = this.#endpoint().nodeConnection(id)?.remote;
+    return remote?.kind === "node" ? outerAddress(remote.address, remote.hello.addresses) : null;
   }
 
   /** The lowest id that no founder has and no other node is known to have. */

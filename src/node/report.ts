@@ -1,5 +1,6 @@
 /** A node's own view of itself and of the others, as `raft status` and GET /status show it. */
 
+import { outerAddress } from "../base/hosts.ts";
 import type { Incarnation, LogIndex, MonotonicMs, NodeId, WallMs } from "../base/types.ts";
 import type { CoreStatus } from "../raft/status.ts";
 import type { Configuration, Role } from "../raft/types.ts";
@@ -92,7 +93,7 @@ export function peerReports(
       id,
       incarnation: named?.incarnation ?? memory?.hello.incarnation ?? null,
       userHost: memory?.hello.userHost ?? null,
-      address: memory?.address ?? null,
+      address: memory === undefined ? null : outerAddress(memory.address, memory.hello.addresses),
       rttMs: connection?.rttMs ?? null,
       lastContactMs: lastHeardMs === null ? null : Math.max(0, nowMs - lastHeardMs),
       lastHeardWallMs: memory?.lastHeardWallMs ?? null,
@@ -126,7 +127,7 @@ function impostors(
         id,
         incarnation,
         userHost: remote.hello.userHost,
-        address: remote.address,
+        address: outerAddress(remote.address, remote.hello.addresses),
         rttMs,
         lastContactMs: Math.max(0, nowMs - lastHeardMs),
         lastHeardWallMs: null,

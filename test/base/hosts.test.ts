@@ -3,9 +3,11 @@
 import * as fc from "fast-check";
 import { expect, it } from "vitest";
 import {
+  type Address,
   addressText,
   isIpv4,
   isLoopback,
+  outerAddress,
   parseAddress,
   userAndHost,
 } from "../../src/base/hosts.ts";
@@ -53,4 +55,14 @@ it("an address is read back from its text, and nothing else is one", () => {
   );
   for (const text of ["", "10.0.0.8", "10.0.0.8:", "10.0.0.8:0", "10.0.0.8:65536", "lab:7401"])
     expect([text, parseAddress(text)]).toEqual([text, null]);
+});
+
+it("a node that was met over loopback is known to others by its own first address", () => {
+  const [near, far, other] = ["127.0.0.1", "10.0.0.8", "172.17.0.1"].map((host) => ({
+    host,
+    port: 7_402,
+  })) as [Address, Address, Address];
+  expect(outerAddress(near, [far, other, near])).toEqual(far);
+  expect(outerAddress(other, [far])).toEqual(other);
+  expect(outerAddress(near, [])).toEqual(near);
 });

@@ -24,6 +24,17 @@ describe("what was heard", () => {
     expect(table.list(4).map(({ heardMs }) => heardMs)).toEqual([2, 3]);
   });
 
+  it("keeps the address that others than this machine reach, however the voice comes", () => {
+    const table = new HeardTable();
+    const hosts = ["127.0.0.1", "10.0.0.8", "127.0.0.1", "10.0.0.9", "127.0.0.1"].map(
+      (host, at) => {
+        table.add({ ...hint(beaconOf(1), at), address: { host, port: 7_401 } });
+        return table.list(at)[0]?.address.host;
+      },
+    );
+    expect(hosts).toEqual(["127.0.0.1", "10.0.0.8", "10.0.0.8", "10.0.0.9", "10.0.0.9"]);
+  });
+
   it("is forgotten after a BYE and after two minutes of silence", () => {
     const table = new HeardTable();
     table.add(hint(beaconOf(1), 0));

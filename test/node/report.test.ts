@@ -47,3 +47,14 @@ it("tells a member from another process under its id, each with its own contact"
     [3, "3a", true, 10],
   ]);
 });
+
+it("names a peer of the same machine by one address, however it was met", () => {
+  const near = { host: "127.0.0.1", port: 7_402 };
+  const heard = { lastHeardMs: 1_000, lastHeardWallMs: 5, stopped: false };
+  const hello = { ...helloOf({ id: 2, incarnation: "2a" }), addresses: [address, near] };
+  const shown = [near, address].map((met) => {
+    const rows = peerReports(1, status, [1, 2, 3], known([], { hello, address: met, ...heard }), 2);
+    return rows.find(({ id }) => id === 2)?.address;
+  });
+  expect(shown).toEqual([address, address]);
+});
