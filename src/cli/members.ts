@@ -85,13 +85,15 @@ async function change(
   }
 }
 
-const COLUMNS: readonly Column<StatusRow>[] = [
+/** Before founding nobody is a member; founders may not even run yet. */
+function memberText({ member, role }: StatusRow, founded: boolean): string {
+  if (member !== "none") return member;
+  return founded || role === "outside" ? "waits outside" : "founder";
+}
+
+const columns = (founded: boolean): readonly Column<StatusRow>[] => [
   { title: "ID", align: "right", cell: (row) => String(row.id) },
-  {
-    title: "MEMBER",
-    align: "left",
-    cell: (row) => (row.member === "none" ? "waits outside" : row.member),
-  },
+  { title: "MEMBER", align: "left", cell: (row) => memberText(row, founded) },
   { title: "ROLE", align: "left", cell: (row) => (row.stopped ? "stopped" : row.role) },
   {
     title: "LAST",
@@ -108,7 +110,7 @@ const COLUMNS: readonly Column<StatusRow>[] = [
 
 /** Members first, then those who wait outside. */
 export function renderMembers(status: ClusterStatus, paint: Paint = plain): string {
-  return renderTable(COLUMNS, sorted(status), paint);
+  return renderTable(columns(status.founded), sorted(status), paint);
 }
 
 function sorted(status: ClusterStatus): readonly StatusRow[] {
