@@ -297,6 +297,13 @@ export function isComplete(heard: readonly Heard[]): boolean {
     if (reports.some((report) => report.id === id)) return true;
     const seen = lastSeen(id, leader === null ? reports : [leader]);
     if (seen === null || seen.lastContactMs === null || seen.stopped) return true;
-    return seen.lastContactMs >= aliveMs(heard);
+    return seen.lastContactMs >= (isNew(seen, configuration) ? STRANGER_MS : aliveMs(heard));
   });
+}
+
+/** A learner that has acknowledged nothing: the leader knows it from when it waited outside, where
+ *  it said little. */
+function isNew(seen: PeerReport, configuration: NodeReport["configuration"]): boolean {
+  const member = configuration?.members.find(({ id }) => id === seen.id);
+  return member?.role === "learner" && (seen.matchIndex ?? 0) === 0;
 }

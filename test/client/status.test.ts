@@ -312,6 +312,21 @@ describe("status", () => {
     ]);
   });
 
+  it("waits for a learner that was let in just now, which is heard seldom outside, and not for long", () => {
+    const learner = { id: 4, incarnation: incarnation(4), role: "learner" as const };
+    const configuration = { index: 9, members: [...MEMBERS.members, learner] };
+    const complete = (fields: Partial<PeerReport>, ...more: NodeReport[]): boolean => {
+      const seen = { ...leader, configuration, peers: [...leader.peers, peer(4, fields)] };
+      const heard = { rttMs: null, heartbeatMs: 50 };
+      return isComplete([seen, report(3), ...more].map((one) => ({ report: one, ...heard })));
+    };
+    expect(complete({ matchIndex: 0, lastContactMs: 4_000 })).toBe(false);
+    expect(complete({ matchIndex: null, lastContactMs: 4_000 })).toBe(false);
+    expect(complete({ matchIndex: 0, lastContactMs: 4_000 }, report(4))).toBe(true);
+    expect(complete({ matchIndex: 0, lastContactMs: 60_000 })).toBe(true);
+    expect(complete({ matchIndex: 57, lastContactMs: 4_000 })).toBe(true);
+  });
+
   it("waits for nobody that the leader has not heard lately", () => {
     const heard = (...reports: NodeReport[]) =>
       isComplete(reports.map((one) => ({ report: one, rttMs: null, heartbeatMs: 50 })));

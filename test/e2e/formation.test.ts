@@ -129,6 +129,22 @@ describe("the members", () => {
     });
   });
 
+  it("show a node that was let in as a learner as one that is there, at once", async () => {
+    const { world: made } = await cluster(3);
+    const fourth = made.up(4);
+    await fourth.waitForLine(/node 4 is not a(?: member| founder)/);
+    await until("node 4 is heard seldom", async () => {
+      const row = (await statusOf(made)).nodes.find(({ id }) => id === 4);
+      return (row?.lastContactMs ?? 0) > 500;
+    });
+    const added = await made.must(["members", "add", "4", "--learner"]);
+    expect(added).toMatch(/^ *4 +learner +(follower|outside) /m);
+    await fourth.waitForLine(/this node is a learner now/);
+    expect((await statusOf(made)).nodes).toContainEqual(
+      expect.objectContaining({ id: 4, member: "learner", role: "follower" }),
+    );
+  });
+
   it("refuse a change in a node that no longer runs, and wiping a node that does", async () => {
     const { world: made } = await cluster(3);
     const refused = await made.run(["wipe", "1", "--yes"]);
