@@ -31,6 +31,7 @@ export interface StatusJson {
     member: string;
     role: string;
     commitIndex: number | null;
+    lastContactMs: number | null;
     address: string;
   }[];
 }
