@@ -23,8 +23,8 @@ export interface LocalNode {
   readonly lastUsedMs: WallMs | null;
 }
 
-/** The fifth state: nobody answers (exit 3). `typed` is what was typed after the executable, word by
- *  word; `wanted` the node that it is about. */
+/** The fifth state: nobody answers (exit 3). `typed`: the words after the executable; `wanted`: the
+ *  node that they are about. */
 export function nobodyAnswersText(
   nobody: NobodyAnswers,
   here: readonly LocalNode[],

@@ -1,4 +1,4 @@
-/** `raft verify` of a node that runs: all but the newest segment, and whatever goes away meanwhile. */
+/** `raft verify` of a node that runs: all but the newest segment, and what goes away meanwhile. */
 
 import { describe, expect, it } from "vitest";
 import { openIdentity, writeIdentity } from "../../src/storage/identity.ts";
