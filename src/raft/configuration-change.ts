@@ -6,6 +6,7 @@ import { createProgress } from "./progress.ts";
 import { hasOwnTermCommit } from "./state.ts";
 import type { CoreState, Leadership } from "./state.ts";
 import type { Configuration, ConfigurationResult, MembershipChange } from "./types.ts";
+import { renderMs } from "./words.ts";
 
 /** A learner may lag this many entries behind the leader when it is promoted (thesis §4.2.1). */
 export const PROMOTE_LAG_ENTRIES_MAX = 1024;
@@ -52,11 +53,15 @@ function problemWith(
   return change.type === "promote" ? catchUpProblem(state, leadership, change.id) : null;
 }
 
-/** A voter that holds little of the log would only add to the majority that must be waited for. */
+/** A voter that is silent or holds little of the log would only add to the majority that must be
+ *  waited for, and with others dead it could be what takes the majority away. */
 function catchUpProblem(state: CoreState, leadership: Leadership, id: NodeId): string | null {
   const peer = leadership.peers.get(id);
   if (peer === undefined || memberOf(state.configurations.inForce, id)?.role !== "learner")
     return null;
+  const silentMs = state.nowMs - peer.lastContactMs;
+  if (silentMs >= state.timings.electionMaxMs)
+    return `node ${id} has not answered for ${renderMs(silentMs)}`;
   const lag = state.log.lastIndex - peer.matchIndex;
   const isCaughtUp = peer.state === "replicate" && lag <= PROMOTE_LAG_ENTRIES_MAX;
   if (isCaughtUp && peer.matchIndex >= state.configurations.inForce.index) return null;

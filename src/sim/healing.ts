@@ -30,7 +30,8 @@ export interface Liveness {
 }
 
 export interface Healing {
-  /** Null: what the faults have left is no quorum, or the cluster was not founded yet. */
+  /** Null: what the faults and an operator's last order have left is no quorum, or the cluster was
+   *  not founded yet. */
   readonly liveness: Liveness | null;
   readonly problems: readonly string[];
 }
@@ -71,13 +72,22 @@ export class Healer {
     const inForce = committed.tip?.configuration;
     if (inForce === null || inForce === undefined) return null;
     const eligible = shuffled(this.#random, this.#wholeVoters(inForce));
-    const maybeInForce = [inForce, ...this.#laterConfigurations(eligible)];
+    const maybeInForce = this.#maybeInForce(inForce, eligible);
     for (let size = 1; size <= eligible.length; size++) {
       const chosen = eligible.slice(0, size);
       if (maybeInForce.every((configuration) => this.#isMajority(chosen, configuration)))
         return chosen;
     }
     return null;
+  }
+
+  /** False once an operator's order that was on its way when they were chosen has made one more a
+   *  voter, so that they are a majority no longer. */
+  #isStillQuorum(machines: readonly Machine[]): boolean {
+    const inForce = this.#evidence.committed.tip?.configuration ?? null;
+    if (inForce === null) return true;
+    const maybeInForce = this.#maybeInForce(inForce, machines);
+    return maybeInForce.every((configuration) => this.#isMajority(machines, configuration));
   }
 
   #wholeVoters(configuration: Configuration): readonly Machine[] {
@@ -89,12 +99,14 @@ export class Healer {
     });
   }
 
-  #laterConfigurations(machines: readonly Machine[]): readonly Configuration[] {
-    return machines.flatMap((machine) => {
+  /** What is committed, and what one of `machines` holds beyond it. */
+  #maybeInForce(committed: Configuration, machines: readonly Machine[]): readonly Configuration[] {
+    const later = machines.flatMap((machine) => {
       const configuration = this.#evidence.platters.of(machine).log.tip?.configuration;
       const inCore = machine.process?.member?.core.configuration;
       return [configuration ?? [], inCore ?? []].flat();
     });
+    return [committed, ...later];
   }
 
   #isMajority(machines: readonly Machine[], configuration: Configuration): boolean {
@@ -108,7 +120,8 @@ export class Healer {
     return counted.length >= majorityOf(voters.length);
   }
 
-  async #healQuorum(quorum: readonly Machine[], problems: string[]): Promise<Liveness> {
+  /** Null: nothing was owed in the end. */
+  async #healQuorum(quorum: readonly Machine[], problems: string[]): Promise<Liveness | null> {
     const cluster = this.#cluster;
     this.#calmNetwork();
     for (const machine of [...cluster.machines.values(), ...cluster.strangers])
@@ -125,6 +138,7 @@ export class Healer {
       sent &&
       (await this.#until(() => this.#areEqual(this.#stillIn(quorum)), startedMs, EQUAL_WITHIN));
     const ok = equal || this.#stop();
+    if (!ok && !this.#isStillQuorum(quorum)) return null;
     if (!ok) {
       const what =
         electedAfterMs === null

@@ -127,6 +127,29 @@ describe("§6 membership changes in the log", () => {
     expect(solo.core.proposeConfiguration({ type: "promote", id: 4 }, 0).ok).toBe(true);
   });
 
+  it("a learner that has fallen silent is not promoted, however much it holds", () => {
+    const solo = new Solo({ learners: [4] }).lead();
+    solo.ack(2, 1);
+    solo.ack(4, 1);
+    for (let ms = 0; ms < TIMINGS.electionMaxMs; ms += 50) {
+      solo.pass(50);
+      solo.step(2, {
+        type: "heartbeatReply",
+        term: 1,
+        round: solo.lastRound(),
+        durableIndex: 1,
+        commitIndex: 1,
+      });
+    }
+    expect(solo.core.proposeConfiguration({ type: "promote", id: 4 }, 0)).toMatchObject({
+      ok: false,
+      kind: "later",
+      reason: `node 4 has not answered for ${TIMINGS.electionMaxMs} ms`,
+    });
+    solo.ack(4, 1);
+    expect(solo.core.proposeConfiguration({ type: "promote", id: 4 }, 0).ok).toBe(true);
+  });
+
   it("a leader that was removed goes on until the entry commits, not counting itself, then hands over", () => {
     const cluster = new Cluster({ voters: [1, 2, 3] });
     cluster.elect(1);

@@ -9,7 +9,7 @@ import { RECORD_KIND } from "../../src/storage/types.ts";
 import { Cluster } from "../../src/sim/cluster.ts";
 import { FAST_DISK } from "../../src/sim/disk.ts";
 import { INVARIANTS } from "../../src/sim/invariants/index.ts";
-import type { Invariant } from "../../src/sim/invariants/types.ts";
+import type { Evidence, Invariant } from "../../src/sim/invariants/types.ts";
 import type { Machine, ProcessEnd } from "../../src/sim/machine.ts";
 import { CALM } from "../../src/sim/network.ts";
 import { timingsOf, type Plan } from "../../src/sim/plan.ts";
@@ -49,6 +49,7 @@ const PATIENCE_ELECTIONS = 60;
 
 export class Stage {
   readonly cluster: Cluster;
+  readonly evidence: Evidence;
   readonly violations: string[] = [];
   /** How processes ended by themselves, strangers' too: "2 id in use ...". */
   readonly ends: string[] = [];
@@ -73,6 +74,7 @@ export class Stage {
     const watch = new Watch(this.cluster, invariants, (name, sentence) => {
       this.violations.push(`${name}: ${sentence}`);
     });
+    this.evidence = watch.evidence;
   }
 
   /** All founders started at once, founded, and one leads. */
