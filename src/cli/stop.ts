@@ -28,7 +28,7 @@ export const stopCommand: RaftCommand = {
     ["stop 2", "node 2, wherever it is"],
     ["stop leader --kill", "crash the leader and watch another take over"],
   ],
-  exits: [3, 4, 8, 130],
+  exits: [3, 4, 5, 8, 130],
   async run(args, context) {
     const reader = new SettingsReader(args, context.machine.environment);
     const typed = reader.word(args._[0], parseStopTarget, null);

@@ -14,7 +14,7 @@ export const transferCommand: RaftCommand = {
     ["transfer", "to whoever is best caught up, before maintenance"],
     ["transfer 3", "to node 3"],
   ],
-  exits: [3, 4, 8, 130],
+  exits: [3, 4, 5, 8, 130],
   async run(args, context) {
     const reader = new SettingsReader(args, context.machine.environment);
     const to = reader.word(args._[0], parseNodeId, null);

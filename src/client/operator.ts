@@ -2,7 +2,7 @@
  *  was meant for (a boot id, a term, a configuration's index), so a repeated one never hits the
  *  next leader. */
 
-import type { MonotonicMs, NodeId } from "../base/types.ts";
+import type { MonotonicMs, NodeId, Term } from "../base/types.ts";
 import type { Configuration, MembershipChange } from "../raft/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { NodeReport, Request } from "../transport/requests.ts";
@@ -15,6 +15,8 @@ const CATCH_UP_MS = 60_000;
 const LOOK_EVERY_MS = 50;
 /** A hand-over lasts about 20 ms: whoever ordered one is told of it soon. */
 const LOOK_FOR_LEADER_MS = 5;
+/** A copy of an order that is under way changes nothing. */
+const ORDER_AGAIN_MS = 250;
 /** A new leader has no entry of its term committed yet, or another change is under way. */
 const NOT_READY_MS = 300;
 /** A single request of a longer operation. */
@@ -69,35 +71,45 @@ export class Operator {
     }
   }
 
+  /** Ordered again while nobody has taken over, because a leader gives up after an election timeout;
+   *  the term keeps every copy from moving the next leader. */
   async transfer(to: NodeId | null, timeoutMs: number): Promise<LeaderAnswer> {
     const deadlineMs = this.#now() + timeoutMs;
     const before = await this.#options.leader(timeoutMs);
     if (before.id === to) return before;
-    try {
-      await this.#options.ask(
-        { type: "transfer", term: before.term, to },
-        "leader",
-        deadlineMs - this.#now(),
-      );
-    } catch (error) {
-      // "outdated": an earlier copy may have done it, and its answer was lost.
-      if (!(error instanceof RefusedError && error.refusal.code === "outdated")) throw error;
-      const now = await this.#options.leader(deadlineMs - this.#now());
-      const isDone = to === null ? now.id !== before.id : now.id === to;
-      if (now.term > before.term && isDone) return now;
-      throw error;
-    }
-    for (;;) {
+    const refusal = await this.#orderTransfer(before.term, to, deadlineMs);
+    if (refusal !== null) throw refusal;
+    let why = "no other voter could take over in time";
+    for (let againMs = this.#now() + ORDER_AGAIN_MS; ;) {
       const leftMs = deadlineMs - this.#now();
-      if (leftMs <= 0)
-        throw new RaftError(
-          `node ${before.id} still leads: no other voter could take over in time`,
-          4,
-        );
+      if (leftMs <= 0) throw new RaftError(`node ${before.id} still leads: ${why}`, 4);
       const now = await this.#options.leader(leftMs);
-      if (now.term > before.term) return now;
+      if (now.term > before.term) {
+        if (to === null ? now.id !== before.id : now.id === to) return now;
+        throw new RaftError(`not done: node ${now.id} leads, in term ${now.term}`, 4);
+      }
+      if (this.#now() >= againMs) {
+        why = (await this.#orderTransfer(before.term, to, deadlineMs))?.refusal.text ?? why;
+        againMs = this.#now() + ORDER_AGAIN_MS;
+      }
       await this.#pause(LOOK_FOR_LEADER_MS);
     }
+  }
+
+  /** Null when it was taken, or that term is over: an earlier copy may have done it. */
+  async #orderTransfer(
+    term: Term,
+    to: NodeId | null,
+    deadlineMs: MonotonicMs,
+  ): Promise<RefusedError | null> {
+    try {
+      const leftMs = Math.max(1, deadlineMs - this.#now());
+      await this.#options.ask({ type: "transfer", term, to }, "leader", leftMs);
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      if (error.refusal.code !== "outdated") return error;
+    }
+    return null;
   }
 
   async members(timeoutMs: number): Promise<Configuration> {

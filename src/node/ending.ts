@@ -21,7 +21,7 @@ export async function handOver(
   hopeless: () => boolean,
 ): Promise<NodeId | null> {
   const startedMs = clock.monotonicMs();
-  if (!core.transferLeadership(null, startedMs).ok) return null;
+  if (core.transferLeadership(null, startedMs).to === null) return null;
   wake();
   while (clock.monotonicMs() - startedMs < HAND_OVER_MS && !hopeless()) {
     if (core.role !== "leader" && core.leader !== null) return core.leader;

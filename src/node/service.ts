@@ -185,8 +185,10 @@ export class Service {
   #transfer(member: Member, term: number, to: NodeId | null, nowMs: MonotonicMs): Response {
     if (term !== member.core.term) return this.#refusal("outdated", "the leader changed meanwhile");
     const ordered = member.core.transferLeadership(to, nowMs);
-    if (!ordered.ok) return this.#refusal("bad request", ordered.reason);
-    return { type: "done", text: `node ${ordered.to ?? 0} takes over`, configuration: null };
+    // It may be under way by an earlier copy.
+    const isMeant = ordered.to !== null && (to === null || to === ordered.to);
+    if (!isMeant) return this.#refusal("bad request", ordered.reason);
+    return { type: "done", text: `node ${ordered.to} takes over`, configuration: null };
   }
 
   #members(

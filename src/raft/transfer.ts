@@ -10,6 +10,7 @@ import type { CoreState, Leadership } from "./state.ts";
 export interface TransferResult {
   readonly ok: boolean;
   readonly reason: string;
+  /** Who takes over, by this order or by an earlier one that is under way. */
   readonly to: NodeId | null;
 }
 

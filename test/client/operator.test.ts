@@ -112,13 +112,43 @@ describe("an operator", () => {
     expect(cluster.time.nowMs - doneMs).toBeLessThan(10);
   });
 
-  it("a transfer whose term is over is not done (exit code 4)", async () => {
+  it("a transfer that another election overtook is not done (exit code 4)", async () => {
     const { cluster, client } = await setUp();
-    cluster.node(1).script = (request) =>
-      request.type === "transfer" ? refused("outdated", "the leader changed meanwhile") : undefined;
+    cluster.node(1).script = (request) => {
+      if (request.type !== "transfer") return undefined;
+      cluster.elect(3);
+      return refused("outdated", "the leader changed meanwhile");
+    };
     await expect(cluster.time.settled(client.transfer(2))).rejects.toMatchObject({
       exitCode: 4,
-      message: "not done: the leader changed meanwhile",
+      message: "not done: node 3 leads, in term 3",
+    });
+  });
+
+  it("a transfer that the leader gave up is ordered again, for the same term", async () => {
+    const { cluster, client } = await setUp();
+    const terms: number[] = [];
+    cluster.node(1).script = (request) => {
+      if (request.type !== "transfer") return undefined;
+      if (terms.push(request.term) === 3) cluster.elect(2);
+      return { type: "done", text: "node 2 takes over", configuration: null };
+    };
+    expect(await cluster.time.settled(client.transfer(2))).toMatchObject({ id: 2, term: 3 });
+    expect(terms).toEqual([2, 2, 2]);
+  });
+
+  it("a transfer that comes to nothing says why the last order was refused (exit code 4)", async () => {
+    const { cluster, client } = await setUp();
+    let orders = 0;
+    cluster.node(1).script = (request) => {
+      if (request.type !== "transfer") return undefined;
+      return (orders += 1) === 1
+        ? { type: "done", text: "node 2 takes over", configuration: null }
+        : refused("bad request", "node 2 does not answer, or cannot take over now");
+    };
+    await expect(cluster.time.settled(client.transfer(2))).rejects.toMatchObject({
+      exitCode: 4,
+      message: "node 1 still leads: node 2 does not answer, or cannot take over now",
     });
   });
 

@@ -1,5 +1,6 @@
 /** What clients are told of a new leader, how far a request is passed on, and what the leader
- *  answers to a change of members that names itself, or a node with the data that it always had. */
+ *  answers to a copy of an order to hand over, and to a change of members that names itself, or a
+ *  node with the data that it always had. */
 
 import { describe, expect, it } from "vitest";
 import type { Member } from "../../src/node/member.ts";
@@ -79,6 +80,31 @@ describe("a request for the leader", () => {
     const [answer] = answers;
     if (answer?.type === "response")
       expect(decodeResponse(answer.body)).toMatchObject({ code: "not leader", leader: { id: 3 } });
+  });
+});
+
+describe("a transfer", () => {
+  it.each([
+    [null, "done"],
+    [2, "done"],
+    [3, "refused"],
+  ])("to %s while node 2 takes over is %s: it may be a copy", (to, type) => {
+    const answers: Frame[] = [];
+    const underWay = { ok: false, reason: "leadership is being handed to node 2 already", to: 2 };
+    const core = { role: "leader", term: 7, transferLeadership: () => underWay };
+    const host = {
+      endpoint: { send: (_: Connection, frame: Frame) => void answers.push(frame) },
+      member: () => ({ core }),
+      mayOperate: () => true,
+      stopping: () => false,
+      leaderHint: () => null,
+    };
+    const service = new Service(host as unknown as ServiceHost & { member: () => Member });
+    const body = encodeRequest({ type: "transfer", term: 7, to });
+    service.take({} as Connection, { type: "request", requestId: 1, hops: 0, body }, 0);
+    const [answer] = answers;
+    if (answer?.type !== "response") throw new Error("no answer");
+    expect(decodeResponse(answer.body)).toMatchObject({ type });
   });
 });
 
