@@ -43,7 +43,12 @@ export function newKey(cluster: string): ClusterKey {
 export type StartOptions = Pick<NodeOptions, "id" | "key" | "dataDir"> & Partial<NodeOptions>;
 
 /** Starts a node in this process. Throws StartError when the directory, the port or the id cannot
- *  be had. */
+ *  be had.
+ *
+ *  The directory is locked and read without a pause, and whatever else runs in this process stands
+ *  still meanwhile, another node of it too: while its log is read; for 0.3 s where somebody holds
+ *  it; for at most 6 s where a program that was looking at it has been suspended. `raft up` gives
+ *  each node a process of its own. */
 export function startNode(options: StartOptions): Promise<RunningNode> {
   return start({ ...DEFAULTS, ...options });
 }

@@ -3,7 +3,11 @@
  *  To read, seal and send them takes the leader a fifth of a millisecond for each datagram, and
  *  nobody waits for them. So they are fulfilled when everything else of the turn has left and the
  *  write has begun, a bounded number of bytes in one turn: then whatever arrived meanwhile has its
- *  turn first. The gain: src/node/SPEED.md, "Large entries and old ones". */
+ *  turn first. The gain: src/node/SPEED.md, "Large entries and old ones".
+ *
+ *  A heartbeat that the same turn asks for later (a read came in) leaves before them, and bears a
+ *  later round: its answer makes them count as lost, so they may be sent once more
+ *  (src/raft/inflight.ts). That costs one datagram and breaks nothing. */
 
 import type { SendOrder } from "../raft/types.ts";
 

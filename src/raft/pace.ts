@@ -3,10 +3,11 @@
  *  Old records cost the leader what clients' new ones need: unchecked, a follower that catches up
  *  takes three quarters of it. So while entries are being committed, a follower is sent what is
  *  committed already out of an allowance (a token bucket that may go below zero): it grows by a
- *  fixed number of bytes a millisecond (what is not used soon is lost) and by every byte that the
- *  log itself grows, and every byte that is sent to the follower comes out of it. So it always
- *  gains on the log, however fast that grows; and when nothing is committed, or commitment waits
- *  for this very follower, there is no bound.
+ *  fixed number of bytes a millisecond and by every byte that the log itself grows, and every byte
+ *  that is sent to the follower comes out of it. So it always gains on the log, however fast that
+ *  grows; and when nothing is committed, or commitment waits for this very follower, there is no
+ *  bound. What is not used soon is lost: else a follower whose disk was slow for an hour would be
+ *  sent what that hour brought without a bound.
  *
  *  Nothing depends on it but speed: an order that has to wait is not given, so no timer of an order
  *  runs meanwhile. */
@@ -16,6 +17,8 @@ import type { MonotonicMs } from "../base/types.ts";
 /** What was not used, and what was sent too much, counts for so long. */
 const UNUSED_MS = 64;
 const OWED_MS = 100;
+/** What the log grew by and was not used melts away within this time. */
+const GROWN_MS = 1_000;
 
 export class CatchUpPace {
   /** What may be sent now; below 0: what has to be made up for first. */
@@ -43,9 +46,12 @@ export class CatchUpPace {
   }
 
   #fill(bytesPerMs: number, grownBytes: number, nowMs: MonotonicMs): void {
-    const filled = this.#allowedBytes + (nowMs - this.#atMs) * bytesPerMs;
-    const kept = Math.max(this.#allowedBytes, Math.min(filled, UNUSED_MS * bytesPerMs));
-    this.#allowedBytes = kept + grownBytes - this.#grownBytes;
+    const passedMs = nowMs - this.#atMs;
+    const mostBytes = UNUSED_MS * bytesPerMs;
+    const filled = Math.min(this.#allowedBytes + passedMs * bytesPerMs, mostBytes);
+    const unusedBytes = Math.max(0, this.#allowedBytes - mostBytes);
+    const keptBytes = unusedBytes * Math.max(0, 1 - passedMs / GROWN_MS);
+    this.#allowedBytes = filled + keptBytes + grownBytes - this.#grownBytes;
     this.#atMs = nowMs;
     this.#grownBytes = grownBytes;
   }

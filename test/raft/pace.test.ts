@@ -5,6 +5,7 @@ import { CatchUpPace } from "../../src/raft/pace.ts";
 import { conflict, Solo } from "./solo.ts";
 
 const ENTRY_BYTES = 100;
+const UNUSED_MS = 64;
 const OLD_ENTRIES = 2_000;
 const LIMITS = {
   inflightBytesMax: 1_000_000,
@@ -130,15 +131,33 @@ describe("a follower that is behind", () => {
 });
 
 describe("an allowance", () => {
-  it("what is not used within 64 ms is lost, the log's growth is not", () => {
+  it("what is not used within 64 ms is lost, what the log grew by within a second", () => {
     const pace = new CatchUpPace();
     pace.begin(0, 0);
     expect(pace.readyAtMs(10, 0, 1_000)).toBe(1_000);
     pace.sent(641, 10, 0, 1_000);
     expect(pace.readyAtMs(10, 0, 1_000)).toBeCloseTo(1_000.1);
-    expect(pace.readyAtMs(10, 5_000, 1_000)).toBe(1_000);
-    pace.sent(5_000, 10, 5_000, 2_000);
-    expect(pace.readyAtMs(10, 5_000, 2_000)).toBeCloseTo(2_000.1);
+    expect(pace.readyAtMs(10, 5_640, 1_000)).toBe(1_000);
+    pace.sent(5_000, 10, 5_640, 1_010);
+    expect(pace.readyAtMs(10, 5_640, 1_010)).toBe(1_010);
+    expect(pace.readyAtMs(10, 10_640, 1_010)).toBe(1_010);
+    pace.sent(5_000, 10, 10_640, 2_010);
+    expect(pace.readyAtMs(10, 10_640, 2_010)).toBeGreaterThan(2_050);
+  });
+
+  it("a follower that could take little for a minute is not sent all of it at once then", () => {
+    const grownAMs = 100_000;
+    const pace = new CatchUpPace();
+    pace.begin(0, 0);
+    const minuteMs = 60_000;
+    for (let ms = 1; ms <= minuteMs; ms++) pace.sent(grownAMs / 2, 65_536, grownAMs * ms, ms);
+    let bytes = 0;
+    while (pace.readyAtMs(65_536, grownAMs * minuteMs, minuteMs) <= minuteMs) {
+      pace.sent(60_000, 65_536, grownAMs * minuteMs, minuteMs);
+      bytes += 60_000;
+    }
+    expect(bytes).toBeGreaterThan(UNUSED_MS * 65_536);
+    expect(bytes).toBeLessThan(UNUSED_MS * 65_536 + 1_000 * grownAMs);
   });
 
   it("what was sent while there was no bound is made up for within 100 ms", () => {
