@@ -71,8 +71,8 @@ export class Operator {
     }
   }
 
-  /** Ordered again while nobody has taken over, because a leader gives up after an election timeout;
-   *  the term keeps every copy from moving the next leader. */
+  /** Ordered again while nobody has taken over, because a leader gives up after an election
+   *  timeout; the term keeps every copy from moving the next leader. */
   async transfer(to: NodeId | null, timeoutMs: number): Promise<LeaderAnswer> {
     const deadlineMs = this.#now() + timeoutMs;
     const before = await this.#options.leader(timeoutMs);
