@@ -125,6 +125,16 @@ const rows: readonly Row[] = [
     unit: CHANGES,
   },
   {
+    name: "promoted-while-silent",
+    knownBug: "own",
+    file: "src/raft/configuration-change.ts",
+    find: "  if (silentMs >= state.timings.electionMaxMs)\n",
+    replace: "  if (silentMs < 0)\n",
+    sentence:
+      "A learner that died holding everything becomes a voter: it may take the majority away.",
+    unit: CHANGES,
+  },
+  {
     name: "removed-leader-stays",
     knownBug: "44",
     file: "src/raft/commit.ts",

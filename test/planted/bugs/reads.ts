@@ -385,6 +385,17 @@ const rows: readonly Row[] = [
     random: NONE,
   },
   {
+    name: "transfer-copy-refused",
+    knownBug: "own",
+    file: "src/node/service.ts",
+    find: "const isMeant = ordered.to !== null && (to === null || to === ordered.to);",
+    replace: "const isMeant = ordered.ok;",
+    sentence:
+      "An operator whose answer was lost is told that the order was refused, for it is under way.",
+    unit: ["test/node/service.test.ts"],
+    random: NONE,
+  },
+  {
     name: "transfer-never-expires",
     knownBug: "39",
     file: "src/raft/transfer.ts",
