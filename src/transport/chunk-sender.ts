@@ -5,7 +5,8 @@
  *  what its acknowledgements allow, for others send to the same buffer. A part is sent again when
  *  one sent clearly later has arrived (as in RACK, RFC 8985), or after a retry time; while nothing
  *  at all comes back, few parts are sent, ever more rarely. A stream that has to wait asks with one
- *  part now and then, and those behind it wait with it. */
+ *  part now and then, and those behind it wait with it. So do those behind the first few: the other
+ *  side keeps no more unfinished. */
 
 import type { MonotonicMs } from "../base/types.ts";
 import {
@@ -123,7 +124,7 @@ export class ChunkSender {
       giveBackWireMemory(bytes);
       return true;
     }
-    if (this.#streams.size >= STREAMS_MAX || this.#queuedBytes + bytes.length > STREAM_BYTES_MAX) {
+    if (this.#queuedBytes + bytes.length > STREAM_BYTES_MAX) {
       giveBackWireMemory(bytes);
       return false;
     }
@@ -179,7 +180,9 @@ export class ChunkSender {
     copies: Chunk[],
   ): void {
     this.#askAgainMs = Number.POSITIVE_INFINITY;
+    let unfinished = 0;
     for (const stream of this.#streams.values()) {
+      if (++unfinished > STREAMS_MAX) return;
       if (nowMs < stream.waitsUntilMs) {
         this.#askAgainMs = stream.waitsUntilMs;
         return;

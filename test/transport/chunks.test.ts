@@ -155,6 +155,26 @@ describe("a chunk stream", () => {
     expect(pump(300)).toEqual(["1:0", "1:1", "1:2"]);
   });
 
+  it("waits its turn behind as many as the other side keeps unfinished, and is not refused", () => {
+    const sender = new ChunkSender();
+    const receiver = receiverFor(intake());
+    const whole: number[] = [];
+    for (let i = 0; i < 100; i++)
+      expect(sender.add(new Uint8Array(150).fill(i), null, 100, 0)).toBe(true);
+    for (let nowMs = 1; nowMs <= 7; nowMs++) {
+      const chunks: Chunk[] = [];
+      sender.pump(nowMs, 20, WINDOW_BYTES, (chunk) => chunks.push(chunk));
+      expect(new Set(chunks.map(({ stream }) => stream)).size).toBeLessThanOrEqual(16);
+      for (const chunk of chunks) {
+        const result = receiver.accept(chunk, nowMs);
+        if (result !== null) whole.push(Number(result[0]));
+      }
+      receiver.takeAcks((ack) => sender.handleAck(ack, nowMs, 0.5));
+    }
+    expect(whole).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    expect(sender.busy).toBe(false);
+  });
+
   it("has no more in flight than its acknowledgements allow", () => {
     const shared = intake(64 * 1_048_576, () => 0);
     const pairs = [1, 2, 3].map(() => [new ChunkSender(1_000), receiverFor(shared)] as const);
