@@ -45,6 +45,8 @@ export interface Progress {
   stepBackRound: number;
   /** The highest round that a reply of this leadership echoed. */
   ackedRound: number;
+  /** The round in which it was asked what arrived; Infinity: it was not, since the last retry. */
+  askedRound: number;
   lastContactMs: MonotonicMs;
   /** The commit index last told to this peer. */
   commitTold: LogIndex;
@@ -87,6 +89,7 @@ export function createProgress(
     probePrevIndex: null,
     stepBackRound: 0,
     ackedRound: 0,
+    askedRound: Infinity,
     lastContactMs: nowMs,
     commitTold: 0,
     retryAtMs: Infinity,

@@ -150,13 +150,20 @@ export function retryAppends(state: CoreState, leadership: Leadership): void {
 }
 
 /** The acknowledgement may be all that was lost, and what was sent may be large: the answer to a
- *  heartbeat repeats the one and tells what is missing of the other. */
+ *  heartbeat repeats the one and tells what is missing of the other. A peer that has answered and
+ *  told of nothing has nothing. */
 function retryInPlace(state: CoreState, peer: Progress): void {
   peer.order = null;
   peer.retryAtMs = state.nowMs + askMs(peer);
   if (peer.timed !== null) peer.timed.isRepeated = true;
-  if ((peer.inflight.firstUnknownBytes ?? Infinity) <= ASK_BYTES_MIN) peer.inflight.retryFirst();
-  else sendHeartbeat(state, peer, nextRound(state));
+  const unknownBytes = peer.inflight.firstUnknownBytes;
+  const hasAnswered = peer.retries > 1 && peer.ackedRound >= peer.askedRound;
+  if (unknownBytes !== null && (unknownBytes <= ASK_BYTES_MIN || hasAnswered)) {
+    peer.askedRound = Infinity;
+    return peer.inflight.retryFirst();
+  }
+  peer.askedRound = nextRound(state);
+  sendHeartbeat(state, peer, peer.askedRound);
 }
 
 /** A new process of that member: what was under way to the old one is lost. matchIndex stays, for

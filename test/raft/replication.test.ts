@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { Cluster } from "./cluster.ts";
 import { TIMINGS } from "./test-node.ts";
-import { append, heartbeat, Solo } from "./solo.ts";
+import { append, heartbeat, leading, Solo } from "./solo.ts";
 
 describe("§5.3 the follower", () => {
   it("refuses an append when it has no entry at prevIndex with prevTerm", () => {
@@ -158,6 +158,23 @@ describe("§5.3 the leader", () => {
     while (solo.sends.length > 0) solo.sendAll();
     solo.pass(250);
     expect(solo.sends.filter((send) => send.to === 2)).toMatchObject([{ fromIndex: 2 }]);
+  });
+
+  it("asks first where much was sent, and sends it again when the answer tells of nothing", () => {
+    const solo = leading(1);
+    solo.sendAll(2_000);
+    solo.pass(5);
+    expect(solo.sends).toEqual([]);
+    const { round } = solo.lastTo(2, "heartbeat") ?? { round: 0 };
+    solo.pass(10);
+    expect(solo.sends).toEqual([]);
+    expect(solo.lastTo(2, "heartbeat")?.round).toBeGreaterThan(round);
+    const reply = { type: "heartbeatReply", term: 1, durableIndex: 1, commitIndex: 1 } as const;
+    solo.step(2, { ...reply, round: solo.lastRound() });
+    expect(solo.sends).toEqual([]);
+    solo.pass(20);
+    expect(solo.sends).toMatchObject([{ to: 2, fromIndex: 2 }]);
+    expect(solo.core.status().peers[0]).toMatchObject({ state: "replicate" });
   });
 
   it("asks again for an order that the node never reported", () => {

@@ -160,6 +160,28 @@ const rows: readonly Row[] = [
     random: NONE,
   },
   {
+    name: "many-large-frames-refused",
+    knownBug: "own",
+    file: "src/transport/chunk-sender.ts",
+    find: "    if (this.#queuedBytes + bytes.length > STREAM_BYTES_MAX) {\n",
+    replace: "    if (this.#streams.size >= STREAMS_MAX) {\n",
+    sentence:
+      "A leader that sends more large frames than may be under way loses those behind them.",
+    unit: CHUNKS,
+    random: NONE,
+  },
+  {
+    name: "answer-that-tells-nothing-unheard",
+    knownBug: "own",
+    file: "src/raft/replication.ts",
+    find: "(unknownBytes <= ASK_BYTES_MIN || hasAnswered)",
+    replace: "unknownBytes <= ASK_BYTES_MIN",
+    sentence:
+      "A follower that answers and has nothing of what was sent is asked until it is probed.",
+    unit: ["test/raft/replication.test.ts"],
+    random: NONE,
+  },
+  {
     name: "waiting-request-sent-again",
     knownBug: "own",
     file: "src/client/calls.ts",
