@@ -33,8 +33,13 @@ export class Platter {
     this.incarnation = incarnation;
     this.earlier = earlier;
     this.log = new DurableLog(disk, tree);
-    if (incarnation !== null) this.log.readAll(incarnation);
+    this.named();
+  }
+
+  /** Names became durable, and with them what was in the files. */
+  named(): void {
     this.readHardState();
+    if (this.incarnation !== null) this.log.readAll(this.incarnation);
   }
 
   readHardState(): void {
@@ -68,7 +73,7 @@ export class Platters {
       const incarnation = incarnationOn(machine.disk);
       if (incarnation !== null && incarnation !== platter.incarnation)
         this.#put(machine, incarnation, platter.incarnation === null ? platter.earlier : platter);
-      else platter.readHardState();
+      else platter.named();
     } else if (path.startsWith(HARD_STATE_FILE)) platter.readHardState();
     else if (platter.incarnation !== null) platter.log.synced(path, platter.incarnation);
   }

@@ -29,7 +29,12 @@ interface Inode {
 type DirectoryChange =
   | { readonly type: "create"; readonly path: string; readonly inode: Inode }
   | { readonly type: "remove"; readonly path: string }
-  | { readonly type: "rename"; readonly from: string; readonly to: string };
+  | {
+      readonly type: "rename";
+      readonly from: string;
+      readonly to: string;
+      readonly inode: Inode;
+    };
 
 /** How asynchronous completions are delivered; the default is a microtask, a simulator gives
  *  virtual time. */
@@ -94,7 +99,7 @@ export class MemoryDisk implements Disk {
     if (inode === undefined) throw new DiskFailure("ENOENT", `${from}: no such file`);
     this.names.delete(from);
     this.names.set(to, inode);
-    this.changes.push({ type: "rename", from, to });
+    this.changes.push({ type: "rename", from, to, inode });
   }
 
   syncDirectory(): void {
@@ -138,10 +143,10 @@ export class MemoryDisk implements Disk {
       if (change.type === "create") names.set(change.path, change.inode);
       else if (change.type === "remove") names.delete(change.path);
       else {
-        const inode = names.get(change.from);
-        if (inode === undefined) continue;
+        // Without the change that gave the file its first name there is nothing to move.
+        if (names.get(change.from) !== change.inode) continue;
         names.delete(change.from);
-        names.set(change.to, inode);
+        names.set(change.to, change.inode);
       }
     }
     for (const inode of new Set(names.values())) cutInode(inode, random, keep);
@@ -197,6 +202,35 @@ export class MemoryDisk implements Disk {
    *  tell it from the disk it was taken of. */
   image(): MemoryDisk {
     return this.twin((twin, inode) => ({ ...twin.newInode(), number: inode.number }));
+  }
+
+  /** The same at this moment, with all that is not durable yet: to try what becomes of it more than
+   *  once. Syncs under way are none of it. */
+  fork(): MemoryDisk {
+    const fork = new MemoryDisk({ schedule: this.schedule, capacityBytes: this.capacityBytes });
+    const inodes = new Map<Inode, Inode>();
+    const inodeOf = (inode: Inode): Inode => {
+      const known = inodes.get(inode);
+      if (known !== undefined) return known;
+      const { seen, durable, pending } = inode;
+      const made = {
+        ...inode,
+        seen: seen.slice(),
+        durable: durable.slice(),
+        pending: [...pending],
+      };
+      inodes.set(inode, made);
+      return made;
+    };
+    const namesOf = (names: ReadonlyMap<string, Inode>): Map<string, Inode> =>
+      new Map([...names].map(([path, inode]) => [path, inodeOf(inode)]));
+    fork.inodeCount = this.inodeCount;
+    fork.names = namesOf(this.names);
+    fork.durableNames = namesOf(this.durableNames);
+    fork.changes = this.changes.map((change) =>
+      change.type === "remove" ? change : { ...change, inode: inodeOf(change.inode) },
+    );
+    return fork;
   }
 
   private twin(inodeFor: (twin: MemoryDisk, inode: Inode) => Inode): MemoryDisk {

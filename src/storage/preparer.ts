@@ -186,16 +186,26 @@ export class Preparer {
   }
 }
 
-/** The same, blocking: the first segment of a directory and the one that recovery begins. Throws
- *  DiskError. */
-export function prepareNow(disk: Disk, creation: number, bytes: number): PreparedSegment {
-  const file = disk.open(preparingName(creation), true);
+/** A segment full of zeros that has no name yet, blocking: the first one of a directory and the one
+ *  that recovery begins. Throws DiskError. */
+export function fillNow(disk: Disk, creation: number, bytes: number): PreparedSegment {
+  const name = preparingName(creation);
+  if (disk.exists(name)) {
+    disk.remove(name);
+    disk.syncDirectory();
+  }
+  const file = disk.open(name, true);
   for (let from = 0; from < bytes; from += CHUNK_BYTES) {
     file.writeSync(from, ZEROS.subarray(0, Math.min(CHUNK_BYTES, bytes - from)));
   }
-  file.syncNow();
+  return { creation, bytes, file };
+}
+
+/** Names what `fillNow` made, after its head and first batch were written and synced: a segment
+ *  that is there and empty says that the one before it was begun for good. Throws DiskError. */
+export function nameNow(disk: Disk, { creation, file }: PreparedSegment): DiskFile {
   file.close();
   disk.rename(preparingName(creation), segmentName(creation));
   disk.syncDirectory();
-  return { creation, bytes, file: disk.open(segmentName(creation), false) };
+  return disk.open(segmentName(creation), false);
 }

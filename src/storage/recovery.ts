@@ -9,10 +9,10 @@ import { DamageNote } from "./damage-note.ts";
 import { StorageDamage } from "./disk-error.ts";
 import { DiskLog } from "./log-store.ts";
 import type { LogLimits } from "./limits.ts";
-import { prepareNow } from "./preparer.ts";
+import { fillNow, nameNow } from "./preparer.ts";
 import type { PreparedSegment } from "./preparer.ts";
 import { membersAt } from "./record.ts";
-import { creationOf, encodeSegmentHead } from "./segment-head.ts";
+import { creationOf, encodeSegmentHead, segmentName } from "./segment-head.ts";
 import type { SegmentHead } from "./segment-head.ts";
 import { SegmentFile } from "./segment-file.ts";
 import { toldFrom } from "./segment-list.ts";
@@ -39,6 +39,9 @@ export interface RecoveredLog {
   readonly notes: readonly string[];
 }
 
+/** The segment that a directory begins with: it gets its name after all of it is durable. */
+const FIRST_CREATION = 1;
+
 /** Opens the log of a directory. Throws StorageDamage, or DiskError. */
 export function recoverLog(options: LogOptions): RecoveredLog {
   const notes: string[] = [];
@@ -58,9 +61,9 @@ export function recoverLog(options: LogOptions): RecoveredLog {
     notes.push(`damage: entries ${hole.from} to ${hole.to} (${hole.reason})`);
   const end = { lastIndex: scan.lastIndex, lastChain: scan.lastChain };
   // A seal says that what is before it was synced. One that begins a segment may be in the page
-  // cache only, and the head with it: the sync of both may have failed. A founding is finished
-  // elsewhere.
-  const unproven = scan.lastBatch?.head.first === true && last.head.previous !== 0;
+  // cache only, and the head with it: the sync of both may have failed. The first segment of all is
+  // finished elsewhere.
+  const unproven = scan.lastBatch?.head.first === true && last.head.creation !== FIRST_CREATION;
   const sealed = scan.lastBatch?.head.length === 0 && !unproven;
   const asIs = sealed && scan.torn === null && last.holes.length === 0 && scan.notes.length === 0;
   const begun = survey.torn.some((name) => (creationOf(name) ?? 0) > last.head.creation);
@@ -206,7 +209,6 @@ function beginAnew(
   const prepared = takeSegment(options, survey, least);
   const head = { ...fields, segmentBytes: prepared.bytes, creation: prepared.creation, headBytes };
   const seed = batchSeed(options.clusterId, options.incarnation, prepared.creation);
-  const segment = new SegmentFile(options.disk, head, seed, prepared.file, true);
   const { length } = batch.head;
   const copy = { first: true, length, number: fields.firstBatch, firstIndex, chainBefore };
   prepared.file.writeSync(0, encodeSegmentHead(head));
@@ -216,6 +218,8 @@ function beginAnew(
     prepared.file.writeSync(headBytes + BATCH_HEAD_BYTES, records);
   }
   prepared.file.syncNow();
+  const file = prepared === survey.blank ? prepared.file : nameNow(options.disk, prepared);
+  const segment = new SegmentFile(options.disk, head, seed, file, true);
   segment.scan();
   held.at(-1)?.endBefore(firstIndex, chainBefore);
   for (const old of segments) old.close();
@@ -227,16 +231,15 @@ function beginAnew(
   };
 }
 
-/** The prepared segment if it is large enough: a full disk must not keep a node from recovering. */
+/** The prepared segment if it is large enough: a full disk must not keep a node from recovering.
+ *  One that is too small gives its number away, as with the preparer. */
 function takeSegment(options: LogOptions, survey: Survey, least: number): PreparedSegment {
-  const blank = survey.blank;
+  const { disk, limits } = options;
+  const { blank } = survey;
   if (blank !== null && blank.bytes >= least) return blank;
   blank?.file.close();
-  return prepareNow(
-    options.disk,
-    survey.creationMax + 1,
-    Math.max(least, options.limits.segmentBytesMin),
-  );
+  if (blank !== null) disk.remove(segmentName(blank.creation));
+  return fillNow(disk, survey.usedMax + 1, Math.max(least, limits.segmentBytesMin));
 }
 
 /** Removes what is replaced, torn, or was being prepared; only once what counts is durable. */
@@ -262,10 +265,10 @@ export function createLog(
   chainSeed: number,
 ): void {
   const { disk, clusterId, incarnation } = options;
-  const prepared = prepareNow(disk, 1, options.limits.segmentBytesMin);
+  const prepared = fillNow(disk, FIRST_CREATION, options.limits.segmentBytesMin);
   const head = encodeSegmentHead({
     segmentBytes: prepared.bytes,
-    creation: 1,
+    creation: FIRST_CREATION,
     clusterId,
     firstIndex: 1,
     termBefore: 0,
@@ -275,10 +278,10 @@ export function createLog(
     previous: 0,
     derived: founding,
   });
-  const seed = batchSeed(clusterId, incarnation, 1);
+  const seed = batchSeed(clusterId, incarnation, FIRST_CREATION);
   const batch = { first: true, length: 0, number: 1, firstIndex: 1, chainBefore: chainSeed };
   prepared.file.writeSync(0, head);
   prepared.file.writeSync(head.length, encodeBatchHead(batch, seed));
   prepared.file.syncNow();
-  prepared.file.close();
+  nameNow(disk, prepared).close();
 }

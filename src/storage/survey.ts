@@ -29,7 +29,8 @@ export interface Survey {
   readonly bad: Map<number, StorageDamage>;
   /** A prepared segment that can be used as it is, with the highest number of all. */
   readonly blank: PreparedSegment | null;
-  readonly creationMax: number;
+  /** The highest number of those that were used. */
+  readonly usedMax: number;
 }
 
 /** Reads every head. Throws StorageDamage, or DiskError. */
@@ -63,7 +64,7 @@ export function surveySegments(options: SurveyOptions): Survey {
     if (use === "torn") torn.push(name);
     if (use instanceof StorageDamage) bad.set(creation, use);
   }
-  const first = blanks.find((creation) => creation > usedMax);
+  const [first] = blanks.filter((creation) => creation > usedMax);
   if (first !== undefined && first > usedMax + 1) {
     throw new StorageDamage(
       "the file is missing, one that was prepared later is there",
@@ -72,7 +73,7 @@ export function surveySegments(options: SurveyOptions): Survey {
     );
   }
   const blank = first === undefined ? null : openBlank(disk, first);
-  return { segments, torn, bad, blank, creationMax: Math.max(usedMax, first ?? 0) };
+  return { segments, torn, bad, blank, usedMax };
 }
 
 function openBlank(disk: Disk, creation: number): PreparedSegment {
