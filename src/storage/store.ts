@@ -17,7 +17,7 @@ import type { LogLimits } from "./limits.ts";
 import { chainSeed } from "./record.ts";
 import { createLog, recoverLog } from "./recovery.ts";
 import { creationOf } from "./segment-head.ts";
-import { surveySegments } from "./survey.ts";
+import { checkBehind, surveySegments } from "./survey.ts";
 import type { Disk, DiskError, Recovered } from "./types.ts";
 
 export interface StoreOptions {
@@ -76,7 +76,8 @@ export function createStore(options: StoreOptions): StoreProblem | { readonly ok
 /** A log without hard state was being created, or the hard state is gone; only the first holds
  *  nothing. The write that begins a log may have been cut off anywhere. */
 function checkEmpty(options: StoreOptions): void {
-  const { segments, bad, blank } = surveySegments(logOptions(options));
+  const survey = surveySegments(logOptions(options));
+  const { segments, bad, blank } = survey;
   blank?.file.close();
   const used = segments.filter((segment) => {
     const { lastIndex, holes } = segment.scan();
@@ -86,6 +87,7 @@ function checkEmpty(options: StoreOptions): void {
   for (const damage of bad.values()) throw damage;
   for (const { name } of used)
     throw new StorageDamage("a log with entries but without a hard state", name, 0);
+  checkBehind(survey, segments.at(-1)?.head.creation ?? 0);
 }
 
 /** Opens the directory, recovering from whatever stop there was. Blocks while it reads and

@@ -27,7 +27,9 @@ export interface Survey {
   readonly torn: string[];
   /** Heads that were good once: these stop the node if they belong to the log. */
   readonly bad: Map<number, StorageDamage>;
-  /** A prepared segment that can be used as it is, with the highest number of all. */
+  /** Full of zeros. */
+  readonly blanks: readonly number[];
+  /** The one of them that can be used as it is, being newer than all that were used. */
   readonly blank: PreparedSegment | null;
   /** The highest number of those that were used. */
   readonly usedMax: number;
@@ -64,16 +66,9 @@ export function surveySegments(options: SurveyOptions): Survey {
     if (use === "torn") torn.push(name);
     if (use instanceof StorageDamage) bad.set(creation, use);
   }
-  const [first] = blanks.filter((creation) => creation > usedMax);
-  if (first !== undefined && first > usedMax + 1) {
-    throw new StorageDamage(
-      "the file is missing, one that was prepared later is there",
-      segmentName(usedMax + 1),
-      0,
-    );
-  }
+  const first = blanks.find((creation) => creation > usedMax);
   const blank = first === undefined ? null : openBlank(disk, first);
-  return { segments, torn, bad, blank, usedMax };
+  return { segments, torn, bad, blanks, blank, usedMax };
 }
 
 function openBlank(disk: Disk, creation: number): PreparedSegment {
@@ -111,8 +106,8 @@ function headlessUse(
   return bytes.every((byte) => byte === 0) ? "blank" : "torn";
 }
 
-/** The last segment whose first batch is good. One behind it with a head and nothing else was being
- *  begun when the node died; what it was to replace still counts. */
+/** The last segment whose first batch is good. The one behind it, without a batch or a head, was
+ *  being begun when the node died; what it was to replace still counts. */
 export function settleLast(
   survey: Survey,
   notes: string[],
@@ -127,6 +122,7 @@ export function settleLast(
     if (size < last.head.segmentBytes) throw new StorageDamage("the file was cut", last.name, size);
     const scan = last.scan();
     if (scan.lastBatch !== null || scan.holes.length > 0) {
+      checkBehind(survey, last.head.creation);
       // All but an installed snapshot was begun after everything before it was durable.
       if (begun !== null && begun.head.previous !== 0 && scan.lastIndex < begun.firstIndex - 1) {
         const durable = begun.firstIndex - 1;
@@ -137,7 +133,7 @@ export function settleLast(
         notes.push(`${name}: its first write was cut off, nothing in it was acknowledged`);
       return { last, scan };
     }
-    if (begun !== null)
+    if (notBegun(survey, last.head.creation).length > 0)
       throw new StorageDamage("no valid batch behind the head", last.name, last.head.headBytes);
     begun = last;
     survey.torn.push(last.name);
@@ -145,6 +141,30 @@ export function settleLast(
     last.close();
   }
 }
+
+/** Prepared or torn, and newer than `creation`; sorted. */
+function notBegun({ blanks, torn }: Survey, creation: number): readonly number[] {
+  const all = [...blanks, ...torn.flatMap((name) => creationOf(name) ?? [])];
+  return all.filter((newer) => newer > creation).sort((a, b) => a - b);
+}
+
+/** A segment gets its name after the first write to the one before it was synced, so only one of
+ *  those behind the last that was begun can be without its own: the next one. Throws
+ *  StorageDamage. */
+export function checkBehind(survey: Survey, last: number): void {
+  const [first, second] = notBegun(survey, last);
+  if (first === undefined || (first === last + 1 && second === undefined)) return;
+  const lost = segmentName(last + 1);
+  const what =
+    first > last + 1
+      ? "the file is missing"
+      : survey.blanks.includes(first)
+        ? ZEROS
+        : "its head is missing";
+  throw new StorageDamage(`${what}, a later one is there`, lost, 0);
+}
+
+const ZEROS = "all of it reads as zeros";
 
 /** The log is what the last segment reaches through the numbers of the ones before. From its first
  *  index on a segment replaces what the one before holds. Whatever is not reached was replaced or
@@ -156,9 +176,9 @@ export function reachedSegments(survey: Survey, last: SegmentFile): SegmentFile[
     const segment = survey.segments.find((candidate) => candidate.head.creation === previous);
     const name = segmentName(previous);
     if (segment === undefined) {
+      const what = survey.blanks.includes(previous) ? ZEROS : "the file is missing";
       throw (
-        survey.bad.get(previous) ??
-        new StorageDamage(`the file is missing, ${next.name} needs it`, name, 0)
+        survey.bad.get(previous) ?? new StorageDamage(`${what}, ${next.name} needs it`, name, 0)
       );
     }
     segment.endBefore(next.firstIndex, next.head.chainBefore);

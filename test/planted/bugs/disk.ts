@@ -6,6 +6,7 @@ const DAMAGE = ["test/storage/damage.test.ts"];
 const KNOWN = ["test/storage/known-bugs.test.ts"];
 const HARD_STATE = ["test/storage/hard-state.test.ts"];
 const TRUNCATION = ["test/storage/truncation.test.ts"];
+const LOST_HEAD = ["test/storage/lost-head.test.ts"];
 const CORE = ["test/raft/random.test.ts"];
 
 const rows: readonly Row[] = [
@@ -256,10 +257,39 @@ const rows: readonly Row[] = [
     name: "missing-segment-accepted",
     knownBug: "52",
     file: "src/storage/survey.ts",
-    find: "    if (segment === undefined) {\n      throw (",
-    replace: "    if (segment === undefined) break;\n    if (segment === null) {\n      throw (",
+    find: "    if (segment === undefined) {\n      const what",
+    replace: "    if (segment === undefined) break;\n    if (segment === null) {\n      const what",
     sentence: "A log whose beginning is missing is opened as if it had begun there.",
     unit: DAMAGE,
+  },
+  {
+    name: "lost-head-taken-for-torn",
+    knownBug: "own",
+    file: "src/storage/survey.ts",
+    find: "      checkBehind(survey, last.head.creation);\n",
+    replace: "",
+    sentence:
+      "A segment in use that reads as zeros is taken for a prepared one: its entries are gone.",
+    unit: LOST_HEAD,
+  },
+  {
+    name: "only-batch-taken-for-torn",
+    knownBug: "own",
+    file: "src/storage/survey.ts",
+    find: "    if (notBegun(survey, last.head.creation).length > 0)\n",
+    replace: "    if (begun !== null)\n",
+    sentence: "Rot in the only batch of the segment in use makes its entries disappear.",
+    unit: LOST_HEAD,
+  },
+  {
+    name: "first-seal-trusted",
+    knownBug: "own",
+    file: "src/storage/recovery.ts",
+    find: "last.head.creation !== FIRST_CREATION;\n",
+    replace: "last.head.previous !== 0;\n",
+    sentence:
+      "A start trusts an installed snapshot from the page cache, and removes the log it replaces.",
+    unit: ["test/storage/crash-points.test.ts"],
   },
   {
     name: "flush-forgets-install",
