@@ -122,15 +122,21 @@ export function renderReport(
 }
 
 /** The same of a node that runs, as far as it can be checked. */
-function renderRunning(node: NodeHere, { files, ok }: DirectoryReport, executable: string): string {
+export function renderRunning(
+  node: NodeHere,
+  { files, ok, problem }: DirectoryReport,
+  executable: string,
+): string {
   const { id, cluster, directory } = node;
   const head = `node ${id} of cluster ${cluster} runs, ${directory}`;
   const isRead = files.some(({ verdict }) => verdict !== "in use" && verdict !== "prepared");
   if (!isRead) return `${head}: not checked, as all of it is in use`;
-  const log = hintsOf(cluster, executable).command(`log --node ${id}`);
+  const hints = hintsOf(cluster, executable);
   const verdict = ok
     ? "sound, as far as it is not in use"
-    : `damaged: another member's copy repairs these entries when they are read: ${log}`;
+    : problem === null
+      ? `damaged: another member's copy repairs these entries when they are read: ${hints.command(`log --node ${id}`)}`
+      : `damaged: no start takes this identity. The node writes it anew when it stops in order: ${hints.command(`stop ${id}`)}`;
   return [head, renderTable(COLUMNS, files, plain), ...reasonLines(files), verdict].join("\n");
 }
 

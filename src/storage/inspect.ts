@@ -11,7 +11,7 @@ import { isDirectory, openRealDisk } from "./real-disk.ts";
 import { creationOf, segmentName } from "./segment-head.ts";
 import { readSegmentHead, SegmentFile } from "./segment-file.ts";
 import type { Scan } from "./segment-scan.ts";
-import { reachedSegments, settleLast, surveySegments } from "./survey.ts";
+import { reachedSegments, settleLast, surveySegments, ZEROS } from "./survey.ts";
 import type { WallMs } from "../base/types.ts";
 import type { HardState } from "../raft/types.ts";
 import type { Disk, Identity, IdentityProblem } from "./types.ts";
@@ -127,7 +127,7 @@ function openListed(disk: Disk, identity: Identity, creation: number): Listed {
   }
   const blank = file.readSync(0, file.size()).every((byte) => byte === 0);
   file.close();
-  return { name, file: null, reason: head, blank };
+  return { name, file: null, reason: blank ? ZEROS : head, blank };
 }
 
 /** One line of `raft verify`. */
@@ -162,11 +162,23 @@ export function verifyDirectory(directory: string, isRunning = false): Directory
 
 /** The same of a running node, through an open disk. */
 export function verifyRunning(disk: Disk): DirectoryReport {
-  const read = readIdentity(disk);
-  const identity = read?.ok === true ? read.identity : null;
+  // Where a node replaces its identity between the read and the look at the file, it looks like a
+  // copy.
+  const first = readIdentity(disk);
+  const read = first?.ok === false ? readIdentity(disk) : first;
+  if (read?.ok === false) {
+    const { problem, reason } = read;
+    const files = [report("identity", "damaged", reason, 0)];
+    return { identity: null, problem, files, ok: false };
+  }
+  const identity = read?.identity ?? null;
   const files = identity === null ? [] : verifySegments(disk, identity, true);
-  const problem = read?.ok === false ? read.problem : null;
-  return { identity, problem, files, ok: files.every((file) => file.verdict !== "damaged") };
+  return {
+    identity,
+    problem: null,
+    files,
+    ok: files.every((file) => file.verdict !== "damaged"),
+  };
 }
 
 /** The same through an open disk, of a node that does not run. */
@@ -249,7 +261,7 @@ function verifySegments(disk: Disk, identity: Identity, isRunning = false): read
   for (const listed of [...segmentsOf(disk, identity)].reverse()) {
     const { name, file } = listed;
     if (file === null) {
-      reports.unshift(headlessReport(listed, next === null, isRunning));
+      reports.unshift(headlessReport(listed, next === null, reports.length === 0, isRunning));
       continue;
     }
     if (next === null && isRunning) {
@@ -268,13 +280,17 @@ function verifySegments(disk: Disk, identity: Identity, isRunning = false): read
   return reports;
 }
 
-/** A file without a head. `isNewest`: nothing newer has one, so it may still be on its way. */
+/** A file without a head. `isNewest`: nothing newer has one, so it may still be on its way.
+ *  `isLast`: nothing newer is there. */
 function headlessReport(
   { name, reason, blank }: Listed,
   isNewest: boolean,
+  isLast: boolean,
   isRunning: boolean,
 ): FileReport {
-  if (isNewest && isRunning) return report(name, "in use");
+  // A start removes what was never begun, and a running node names the next file when all before it
+  // have heads. Of a stopped one, `addStartDamage` says what its start would miss.
+  if (isRunning) return isLast ? report(name, "in use") : report(name, "damaged", reason, 0);
   if (blank) return report(name, "prepared");
   return report(name, isNewest ? "torn" : "damaged", reason, 0);
 }

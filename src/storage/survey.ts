@@ -164,7 +164,8 @@ export function checkBehind(survey: Survey, last: number): void {
   throw new StorageDamage(`${what}, a later one is there`, lost, 0);
 }
 
-const ZEROS = "all of it reads as zeros";
+/** Why a segment that should be there is damaged. */
+export const ZEROS = "all of it reads as zeros";
 
 /** The log is what the last segment reaches through the numbers of the ones before. From its first
  *  index on a segment replaces what the one before holds. Whatever is not reached was replaced or

@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { nodesUnder, renderReport } from "../../src/cli/verify.ts";
+import { nodesUnder, renderReport, renderRunning } from "../../src/cli/verify.ts";
 import { type FileReport, verifyDirectory } from "../../src/storage/inspect.ts";
 import { writeIdentity } from "../../src/storage/identity.ts";
 import { openRealDisk } from "../../src/storage/real-disk.ts";
@@ -69,6 +69,17 @@ describe("verify", () => {
     expect(renderReport("/data", report, "./raft")).toContain(
       "prepared: room that was made ready for the next entries, still empty",
     );
+  });
+
+  it("says of a running node without a readable identity what mends it", () => {
+    const node = { id: 2, cluster: "g4", directory: "/data", held: { holder: null } };
+    const where = { firstIndex: null, lastIndex: null, entries: 0, offset: 0 };
+    const files = [{ file: "identity", verdict: "damaged", reason: "rot", ...where } as const];
+    const report = { identity: null, problem: "unreadable", files, ok: false } as const;
+    expect(renderRunning(node, report, "./raft").split("\n").slice(-2)).toEqual([
+      "  identity at byte 0: rot",
+      "damaged: no start takes this identity. The node writes it anew when it stops in order: ./raft stop 2 --cluster g4",
+    ]);
   });
 
   it("says how damage is mended: entries by reading them, the rest by letting the node in anew", () => {

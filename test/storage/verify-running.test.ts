@@ -1,10 +1,10 @@
 /** `raft verify` of a node that runs: all but the newest segment, and what goes away meanwhile. */
 
 import { describe, expect, it } from "vitest";
-import { openIdentity, writeIdentity } from "../../src/storage/identity.ts";
+import { IDENTITY_FILE, openIdentity, writeIdentity } from "../../src/storage/identity.ts";
 import { type DirectoryReport, verifyRunning } from "../../src/storage/inspect.ts";
 import { MemoryDisk } from "../../src/storage/memory-disk.ts";
-import type { Disk, LogStore } from "../../src/storage/types.ts";
+import type { Disk, DiskFile, LogStore } from "../../src/storage/types.ts";
 import {
   appendText,
   create,
@@ -85,6 +85,51 @@ describe("verify of a running node", () => {
     const report = verifyRunning(disk);
     expect(report.ok).toBe(false);
     expect(verdicts(report, headed(disk))).toEqual(["good", "damaged", "good", "in use"]);
+    log.close();
+  });
+
+  it("finds one that reads as zeros, an older one or the one in use: a later one is there", async () => {
+    const { disk, log } = await running();
+    for (let turn = 0; turn < 20; turn++) await settled();
+    const [first = "", , , newest = ""] = headed(disk);
+    const names = headed(disk);
+    for (const [name, found] of [
+      [first, ["damaged", "good", "good", "in use"]],
+      [newest, ["damaged", "good", "in use", "damaged"]],
+    ] as const) {
+      disk.overwrite(name, 0, new Uint8Array(65_536));
+      const report = verifyRunning(disk);
+      expect(report.ok).toBe(false);
+      expect(verdicts(report, names)).toEqual(found);
+      expect(report.files.find(({ file }) => file === name)?.reason).toBe(
+        "all of it reads as zeros",
+      );
+    }
+    log.close();
+  });
+
+  it("finds a rotten identity, with which the node would not start again", async () => {
+    const { disk, log } = await running();
+    disk.flipBit(IDENTITY_FILE, 200);
+    const report = verifyRunning(disk);
+    expect(report).toMatchObject({ ok: false, problem: "unreadable" });
+    expect(verdicts(report, [IDENTITY_FILE])).toEqual(["damaged"]);
+    log.close();
+  });
+
+  it("does not take a node that replaces its identity meanwhile for a copy", async () => {
+    const { disk, log } = await running();
+    const whole = verifyRunning(disk);
+    let left = 1;
+    const replaced = (name: string, make: boolean): DiskFile => {
+      const file = disk.open(name, make);
+      if (name === IDENTITY_FILE && whole.identity !== null && left-- > 0)
+        writeIdentity(disk, whole.identity);
+      return file;
+    };
+    const seen = Object.create(disk, { open: { value: replaced } }) as Disk;
+    expect(verifyRunning(seen)).toEqual(whole);
+    expect(left).toBeLessThan(1);
     log.close();
   });
 
