@@ -36,14 +36,13 @@ export interface CallOptions {
   readonly stopIf?: (refusal: Refusal, verdict: Verdict) => boolean;
   /** Called once; after a "timeout" a returned deadline lets the call go on with the same
    *  ledger. */
-  readonly onResult: (result: CallResult) => MonotonicMs | void;
+  readonly onResult: (result: CallResult, nowMs: MonotonicMs) => MonotonicMs | void;
 }
 
 export interface Call {
   readonly options: CallOptions;
   readonly body: Uint8Array;
   readonly ledger: Ledger;
-  readonly copies: number[];
   deadlineMs: MonotonicMs;
   /** Since the last answer of any kind. */
   unanswered: number;

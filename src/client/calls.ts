@@ -107,7 +107,6 @@ export class Calls {
       options,
       body: encodeRequest(options.request),
       ledger: new Ledger(),
-      copies: [],
       deadlineMs: options.deadlineMs,
       unanswered: 0,
       refusals: 0,
@@ -130,16 +129,17 @@ export class Calls {
   /** Ends a call without a result. */
   cancel(call: Call): void {
     call.done = true;
-    for (const copy of call.copies) this.#copies.delete(copy);
+    for (const copy of call.ledger.open) this.#copies.delete(copy);
     this.#calls.delete(call);
   }
 
   /** Ends every call as if its time were over. */
   close(): void {
     this.#cancelKeepMet();
+    const nowMs = this.#clock.monotonicMs();
     for (const call of this.#calls) {
       this.cancel(call);
-      call.options.onResult(this.expire(call));
+      call.options.onResult(this.expire(call), nowMs);
     }
     this.#cancelWake();
   }
@@ -192,13 +192,13 @@ export class Calls {
   }
 
   /** A response, from whichever node. */
-  takeFrame(from: Connection, frame: Frame): void {
+  takeFrame(from: Connection, frame: Frame, nowMs: MonotonicMs): void {
     if (from.remote.kind !== "node") return;
-    if (frame.type === "bye") return this.#handleBye(from.remote.identity.bootId, frame.reason);
+    if (frame.type === "bye")
+      return this.#handleBye(from.remote.identity.bootId, frame.reason, nowMs);
     if (frame.type !== "response") return;
     const response = decodeResponse(frame.body);
     if (typeof response === "string") return;
-    const nowMs = this.#clock.monotonicMs();
     this.#learn(response, nowMs);
     const copy = this.#copies.get(frame.requestId);
     if (copy === undefined) return void this.#probes.delete(frame.requestId);
@@ -211,21 +211,18 @@ export class Calls {
     if (call.options.holdMs === undefined)
       this.#pace.measured(call.options.request, nowMs - copy.sentMs);
     this.cancel(call);
-    call.options.onResult({ type: "answered", response, from: copy.to });
+    call.options.onResult({ type: "answered", response, from: copy.to }, nowMs);
   }
 
   /** A process that was told to stop is gone, and its answer may be lost. */
-  #handleBye(bootId: string, reason: string): void {
+  #handleBye(bootId: string, reason: string, nowMs: MonotonicMs): void {
     for (const call of this.#calls) {
-      const { request, target, onResult } = call.options;
+      const { request, target } = call.options;
       const from = typeof target === "number" ? this.#finder().connection(target) : undefined;
       if (request.type !== "stop" || request.bootId !== bootId || from === undefined) continue;
       this.cancel(call);
-      onResult({
-        type: "answered",
-        response: { type: "done", text: reason, configuration: null },
-        from,
-      });
+      const response = { type: "done", text: reason, configuration: null } as const;
+      call.options.onResult({ type: "answered", response, from }, nowMs);
     }
   }
 
@@ -240,7 +237,7 @@ export class Calls {
     const { verdict } = call.ledger;
     if (REFUSALS[refusal.code] === "stop" || call.options.stopIf?.(refusal, verdict) === true) {
       this.cancel(call);
-      call.options.onResult({ type: "refused", refusal, verdict, from: to });
+      call.options.onResult({ type: "refused", refusal, verdict, from: to }, nowMs);
       return;
     }
     // A refusal of an older copy says nothing about the one that is under way.
@@ -276,7 +273,6 @@ export class Calls {
     const requestId = this.#nextId++;
     call.followedTerm = Math.max(call.followedTerm, this.#finder().leader?.term ?? 0);
     ledger.sent(requestId, to.remote.identity.id);
-    call.copies.push(requestId);
     call.lastCopy = requestId;
     call.lastSentMs = nowMs;
     call.unanswered++;
@@ -400,15 +396,15 @@ export class Calls {
     this.#wakeMs = Infinity;
     let nextMs = Infinity;
     for (const call of this.#calls) {
-      if (call.deadlineMs <= nowMs) this.#late(call);
+      if (call.deadlineMs <= nowMs) this.#late(call, nowMs);
       if (call.attemptMs <= nowMs) this.#attempt(call, nowMs);
       if (!call.done) nextMs = Math.min(nextMs, call.deadlineMs, call.attemptMs);
     }
     this.#wakeBy(nextMs);
   }
 
-  #late(call: Call): void {
-    const deadlineMs = call.options.onResult(this.expire(call));
+  #late(call: Call, nowMs: MonotonicMs): void {
+    const deadlineMs = call.options.onResult(this.expire(call), nowMs);
     if (call.done) return;
     if (typeof deadlineMs === "number") this.setDeadline(call, deadlineMs);
     else this.cancel(call);

@@ -91,7 +91,7 @@ export class RaftClient {
     const parts: { calls?: Calls; finder?: Finder } = {};
     const wire = await world.openWire(options, {
       onMet: () => parts.finder?.met(),
-      onFrame: (connection, frame) => parts.calls?.takeFrame(connection, frame),
+      onFrame: (connection, frame, nowMs) => parts.calls?.takeFrame(connection, frame, nowMs),
       onHint: (hint) => parts.finder?.hinted(hint),
     });
     const { clock, dice } = world;

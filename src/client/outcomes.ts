@@ -41,6 +41,8 @@ export const REFUSALS: Readonly<Record<RefusalCode, "after" | "stop">> = {
 export class Ledger {
   /** Hardly ever more than one. */
   #open: number[] = [];
+  /** Whatever became of them, none can enter the log any more. */
+  #settled = false;
   #sent = 0;
   #lastTo: number | null = null;
 
@@ -56,12 +58,17 @@ export class Ledger {
     if (refusal.code === "unknown") return;
     // The last committed user entry is behind `ifLast` for ever, for every copy.
     if (refusal.code === "if last" && ifLast !== null && (refusal.number ?? 0) > ifLast)
-      this.#open = [];
+      this.#settled = true;
     this.#open = this.#open.filter((other) => other !== copy);
   }
 
   get verdict(): Verdict {
-    return this.#open.length === 0 ? "safe" : "unknown";
+    return this.#settled || this.#open.length === 0 ? "safe" : "unknown";
+  }
+
+  /** Copies that were not refused: they may still be answered. */
+  get open(): readonly number[] {
+    return this.#open;
   }
 
   /** Copies sent so far. */

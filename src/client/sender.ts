@@ -6,18 +6,18 @@
  *  never entered the log moves to a fresh one, the rest ends by itself. Pure but for the
  *  callbacks. */
 
-import type { MonotonicMs } from "../base/types.ts";
+import type { LogIndex, MonotonicMs } from "../base/types.ts";
 import { encodePayloads } from "../storage/record.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
 import type { AppendRequest, Response } from "../transport/requests.ts";
 import type { ClusterKey } from "../transport/types.ts";
 import type { Births } from "./births.ts";
-import type { Call, CallResult } from "./call.ts";
+import type { Call, CallOptions, CallResult } from "./call.ts";
 import type { Calls } from "./calls.ts";
 import { notAdded, sendFailure } from "./failures.ts";
 import type { Finder } from "./finder.ts";
-import { REFUSALS } from "./outcomes.ts";
+import { REFUSALS, type Refusal, type Verdict } from "./outcomes.ts";
 import { newClientId, parseRequestId, renderRequestId, type RequestId } from "./request-id.ts";
 import type { Room } from "./room.ts";
 import { checkEntries, isAlone, SendQueue, type Submission } from "./send-queue.ts";
@@ -29,24 +29,52 @@ const WINDOW = 4;
 /** Requests that are sessions of their own, at once. */
 const ALONE_MAX = 1_000;
 
-interface Session {
-  readonly clientId: string;
-  readonly bornAt: number;
-  nextSequence: number;
+/** The name of its next request, and more. */
+interface Session extends RequestId {
+  firstSequence: number;
   /** Requests under way. */
   flights: number;
   /** Something in it ended without an answer: it takes nothing new. */
   broken: boolean;
 }
 
-interface Flight {
-  readonly id: RequestId;
-  readonly count: number;
+/** One request under way, and whose entries are in it. */
+class Flight implements CallOptions {
+  readonly target = "leader";
+  readonly request: AppendRequest;
+  readonly deadlineMs: MonotonicMs;
   /** null: a request of its own, with --request-id or --if-last. */
   readonly session: Session | null;
+  /** As its caller wrote it; null: it has none. */
+  readonly name: string | null;
   submissions: Submission[];
-  call: Call | null;
+  call: Call | null = null;
+  readonly #ended: Ended;
+
+  constructor(
+    request: AppendRequest,
+    session: Session | null,
+    submissions: Submission[],
+    ended: Ended,
+  ) {
+    this.request = request;
+    this.session = session;
+    this.name = submissions[0]?.name ?? null;
+    this.submissions = submissions;
+    this.deadlineMs = firstDeadlineMs(submissions);
+    this.#ended = ended;
+  }
+
+  stopIf(_: Refusal, verdict: Verdict): boolean {
+    return this.session?.broken === true && verdict === "safe";
+  }
+
+  onResult(result: CallResult, nowMs: MonotonicMs): MonotonicMs | void {
+    return this.#ended(this, result, nowMs);
+  }
 }
+
+type Ended = (flight: Flight, result: CallResult, nowMs: MonotonicMs) => MonotonicMs | void;
 
 export interface SenderOptions {
   readonly clock: Clock;
@@ -73,6 +101,7 @@ export class Sender {
     this.#pumpSoon = false;
     this.#pump();
   };
+  readonly #ended: Ended = (flight, result, nowMs) => this.#result(flight, result, nowMs);
 
   constructor(options: SenderOptions) {
     this.#options = options;
@@ -151,7 +180,7 @@ export class Sender {
       const flight = this.#take(next);
       if (flight === null) return;
       this.#enter(flight);
-      this.#launch(flight, next);
+      flight.call = this.#options.calls.start(flight);
     }
   }
 
@@ -166,13 +195,12 @@ export class Sender {
     const alone = isAlone(next);
     let session: Session | null = null;
     if (next.name === null) session = alone ? this.#newSession() : this.#openSession();
-    const id = next.name === null ? nextIn(session) : this.#named(next.name);
+    const id = next.name === null ? session : this.#named(next.name);
     if (id === null) return null;
     const submissions = this.#queue.takeBatch();
-    let count = 0;
-    for (const { payloads } of submissions) count += payloads.length;
-    if (session !== null) session.nextSequence += count;
-    return { id, count, session: alone ? null : session, submissions, call: null };
+    const request = requestOf(id, next.ifLast, submissions);
+    if (session !== null) session.firstSequence += request.count;
+    return new Flight(request, alone ? null : session, submissions, this.#ended);
   }
 
   #openSession(): Session | null {
@@ -184,7 +212,7 @@ export class Sender {
     const bornAt = this.#options.births.take(this.#pumpNow);
     if (bornAt === null) return null;
     const clientId = newClientId(this.#options.dice);
-    return { clientId, bornAt, nextSequence: 1, flights: 0, broken: false };
+    return { clientId, bornAt, firstSequence: 1, flights: 0, broken: false };
   }
 
   /** A name of the user's own is born with the call, so that no late copy of the call enters the
@@ -196,43 +224,10 @@ export class Sender {
     return bornAt === null ? null : { ...id, bornAt };
   }
 
-  #launch(flight: Flight, first: Submission): void {
-    const { name, ifLast } = first;
-    const { id, count, session, submissions } = flight;
-    let payloads = first.payloads;
-    let { deadlineMs } = first;
-    if (submissions.length > 1) {
-      const all: Uint8Array[] = [];
-      for (const submission of submissions) {
-        for (const payload of submission.payloads) all.push(payload);
-        deadlineMs = Math.min(deadlineMs, submission.deadlineMs);
-      }
-      payloads = all;
-    }
-    const { clientId, firstSequence, bornAt } = id;
-    const request: AppendRequest = {
-      type: "append",
-      clientId,
-      firstSequence,
-      bornAt,
-      count,
-      ifLast,
-      payloads: encodePayloads(payloads),
-    };
-    flight.call = this.#options.calls.start({
-      request,
-      target: "leader",
-      deadlineMs,
-      stopIf: (_, verdict) => session?.broken === true && verdict === "safe",
-      onResult: (result) => this.#result(flight, result, name),
-    });
-  }
-
-  #result(flight: Flight, result: CallResult, name: string | null): MonotonicMs | void {
+  #result(flight: Flight, result: CallResult, nowMs: MonotonicMs): MonotonicMs | void {
     switch (result.type) {
       case "answered":
-        if (result.response.type === "appended")
-          this.#landed(flight, result.response, name !== null);
+        if (result.response.type === "appended") this.#landed(flight, result.response, nowMs);
         else this.#fail(flight, result);
         return undefined;
       case "refused": {
@@ -241,6 +236,7 @@ export class Sender {
         const isForgotten = code === "forgotten" && result.refusal.number === null;
         const moves = isForgotten || REFUSALS[code] === "after";
         // What was printed stands for copies that this process knows nothing of.
+        const { name } = flight;
         const isPrinted = name !== null && parseRequestId(name).bornAt !== 0;
         if (moves && result.verdict === "safe" && !isPrinted) {
           if (isForgotten) this.#options.births.tooOld();
@@ -249,19 +245,22 @@ export class Sender {
         return this.#fail(flight, result);
       }
       case "timeout":
-        return this.#late(flight, result);
+        return this.#late(flight, result, nowMs);
     }
   }
 
-  #landed(flight: Flight, response: Extract<Response, { type: "appended" }>, named: boolean): void {
+  #landed(
+    flight: Flight,
+    response: Extract<Response, { type: "appended" }>,
+    nowMs: MonotonicMs,
+  ): void {
     this.#leave(flight);
-    const nowMs = this.#options.clock.monotonicMs();
     const { term, timeMs, holders } = response;
-    let index = response.index;
+    // Without a name it is this call's own copy that was there already.
+    const duplicate = flight.name !== null && response.duplicate;
+    let { index } = response;
     for (const submission of flight.submissions) {
       const count = submission.payloads.length;
-      // Without a name it is this call's own copy that was there already.
-      const duplicate = named && response.duplicate;
       const tookMs = nowMs - submission.startedMs;
       if (!submission.settled) {
         this.#settle(submission);
@@ -284,8 +283,11 @@ export class Sender {
   }
 
   /** Some of its callers have waited long enough. */
-  #late(flight: Flight, result: Extract<CallResult, { type: "timeout" }>): MonotonicMs | void {
-    const nowMs = this.#options.clock.monotonicMs();
+  #late(
+    flight: Flight,
+    result: Extract<CallResult, { type: "timeout" }>,
+    nowMs: MonotonicMs,
+  ): MonotonicMs | void {
     for (const submission of flight.submissions) {
       if (submission.deadlineMs <= nowMs) this.#reject(flight, submission, result);
     }
@@ -354,8 +356,8 @@ export class Sender {
       const before = flight.submissions.slice(0, flight.submissions.indexOf(submission));
       const skipped = before.reduce((sum, { payloads }) => sum + payloads.length, 0);
       requestId = renderRequestId({
-        ...flight.id,
-        firstSequence: flight.id.firstSequence + skipped,
+        ...flight.request,
+        firstSequence: flight.request.firstSequence + skipped,
       });
     }
     const nowMs = clock.monotonicMs();
@@ -372,9 +374,28 @@ export class Sender {
   }
 }
 
-/** The name of the next request in that session. */
-function nextIn(session: Session | null): RequestId | null {
-  if (session === null) return null;
-  const { clientId, nextSequence, bornAt } = session;
-  return { clientId, firstSequence: nextSequence, bornAt };
+/** One request for the entries of all these calls. */
+function requestOf(
+  { clientId, firstSequence, bornAt }: RequestId,
+  ifLast: LogIndex | null,
+  submissions: readonly Submission[],
+): AppendRequest {
+  const all = entriesOf(submissions);
+  const payloads = encodePayloads(all);
+  const count = all.length;
+  return { type: "append", clientId, firstSequence, bornAt, count, ifLast, payloads };
+}
+
+function entriesOf(submissions: readonly Submission[]): readonly Uint8Array[] {
+  const [first] = submissions;
+  if (submissions.length === 1 && first !== undefined) return first.payloads;
+  const all: Uint8Array[] = [];
+  for (const { payloads } of submissions) for (const payload of payloads) all.push(payload);
+  return all;
+}
+
+function firstDeadlineMs(submissions: readonly Submission[]): MonotonicMs {
+  let firstMs = Infinity;
+  for (const { deadlineMs } of submissions) firstMs = Math.min(firstMs, deadlineMs);
+  return firstMs;
 }

@@ -68,7 +68,7 @@ async function openWire(
     receiveWindowBytes: Math.floor(socket.receiveBufferBytes / 2),
     transmit: (datagram, to) => socket.send(datagram, to),
     onHello: (connection) => listener.onMet(connection),
-    onFrame: (connection, frame) => listener.onFrame(connection, frame),
+    onFrame: (connection, frame, nowMs) => listener.onFrame(connection, frame, nowMs),
     onDouble: () => undefined,
   });
   const pump = new Pump(endpoint, clock);

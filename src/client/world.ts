@@ -2,6 +2,7 @@
  *  is in wire.ts; the simulator and the tests bring their own. */
 
 import type { Address } from "../base/hosts.ts";
+import type { MonotonicMs } from "../base/types.ts";
 import type { DiscoveryReport, Hint } from "../discovery/types.ts";
 import type { Clock } from "../transport/clock.ts";
 import type { Dice } from "../transport/dice.ts";
@@ -12,7 +13,7 @@ export interface WireListener {
   /** A node was met, or what it says of itself changed. */
   readonly onMet: (connection: Connection) => void;
   /** Byte strings in the frame alias a datagram. */
-  readonly onFrame: (connection: Connection, frame: Frame) => void;
+  readonly onFrame: (connection: Connection, frame: Frame, nowMs: MonotonicMs) => void;
   readonly onHint: (hint: Hint) => void;
 }
 

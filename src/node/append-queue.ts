@@ -97,6 +97,9 @@ type Decision =
       readonly number: number | null;
     };
 
+const APPEND: Decision = { type: "append" };
+const HOLD: Decision = { type: "hold" };
+
 export class AppendQueue<Requester> {
   readonly #host: AppendHost;
   /** Sorted by index; those before #waitersFrom have been answered. */
@@ -236,12 +239,10 @@ export class AppendQueue<Requester> {
       if (host.commitIndex < host.forgottenAt) return refuse("busy", "");
       return refuse("forgotten", "this session was forgotten: look in the log");
     }
-    if (first > last + 1) return { type: "hold" };
+    if (first > last + 1) return HOLD;
     if (!host.acceptsEntries) return refuse("disk full", "the leader's disk is full");
     if (this.sizes.waiting >= WAITERS_MAX || nasty("busy append")) return refuse("busy", "");
-    return request.ifLast === null
-      ? { type: "append" }
-      : this.#decideIfLast(request.ifLast, readIndex);
+    return request.ifLast === null ? APPEND : this.#decideIfLast(request.ifLast, readIndex);
   }
 
   /** Compares with the last user entry in the log, but refuses only on a committed one, and only
@@ -249,12 +250,12 @@ export class AppendQueue<Requester> {
   #decideIfLast(ifLast: LogIndex, readIndex: LogIndex | null): Decision {
     const host = this.#host;
     const last = host.lastUserIndex;
-    if (last === ifLast) return { type: "append" };
-    if (readIndex === null || readIndex > host.commitIndex) return { type: "hold" };
+    if (last === ifLast) return APPEND;
+    if (readIndex === null || readIndex > host.commitIndex) return HOLD;
     const committed = host.lastUserIndexAt(host.commitIndex);
     // After a restart the log tells of entries that nobody has said to be committed.
     const isKnown = committed <= host.commitIndex;
-    if (!isKnown || (committed <= ifLast && committed !== last)) return { type: "hold" };
+    if (!isKnown || (committed <= ifLast && committed !== last)) return HOLD;
     return { type: "refuse", code: "if last", text: "", number: committed };
   }
 

@@ -53,9 +53,9 @@ export class Entrance {
   /** Takes a request; it is answered once, at once or later. Of one that waits and comes again the
    *  earlier copy is dropped, as if it had been lost: the answer to the later one settles both. */
   offer(request: AppendRequest, answer: Answer, nowMs: MonotonicMs): void {
-    const checked = checkPayloads(request.payloads, ENTRY_BYTES_MAX);
-    if ("reason" in checked) return answer(badRequest(checked.reason));
-    if (checked.count !== request.count) return answer(badRequest("count differs"));
+    const count = checkPayloads(request.payloads, ENTRY_BYTES_MAX);
+    if (typeof count === "string") return answer(badRequest(count));
+    if (count !== request.count) return answer(badRequest("count differs"));
     const isLarge = request.payloads.length > LARGE_BYTES;
     const isFree = this.#waiting.length === 0 && this.#isCalm();
     if (!isLarge || isFree) return this.#host.offer(request, answer, nowMs);

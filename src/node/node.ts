@@ -86,7 +86,7 @@ async function startIn(
         heldBytes: () => process.member?.heldBytes ?? 0,
         transmit: (datagram, address) => socket.send(datagram, address),
         onHello: (connection, hello, first) => process.takeHello(connection, hello, first),
-        onFrame: (connection, frame) => process.takeFrame(connection, frame),
+        onFrame: (connection, frame, nowMs) => process.takeFrame(connection, frame, nowMs),
         onDouble: (hello, address, again) => process.takeDouble(hello, address, again),
       }),
     openDiscovery: (process) =>

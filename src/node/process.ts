@@ -206,9 +206,8 @@ export class NodeProcess implements RunningNode {
     this.wake();
   }
 
-  takeFrame(connection: Connection, frame: Frame): void {
+  takeFrame(connection: Connection, frame: Frame, nowMs: MonotonicMs): void {
     const { remote } = connection;
-    const nowMs = this.#now();
     if (frame.type === "request") return this.#service.take(connection, frame, nowMs);
     if (frame.type === "response") {
       return this.#outgoing.answered(connection, frame.requestId, frame.body);

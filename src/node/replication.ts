@@ -111,17 +111,17 @@ export function takeAppend(
 
 const EMPTY = new Uint8Array(0);
 
+/** What the core sees of the records: their heads, and the members that they bring. */
 function outlineOf(heads: readonly RecordHead[], bytes: Uint8Array): RecordOutline[] | string {
   const outlines: RecordOutline[] = [];
   let offset = 0;
   for (const head of heads) {
-    const { firstIndex, lastIndex, term } = head;
     if (head.kind === RECORD_KIND.configuration) {
       const members = membersAt(bytes, offset);
-      if (members === null) return `the configuration at ${firstIndex} cannot be read`;
-      outlines.push({ firstIndex, lastIndex, term, members });
+      if (members === null) return `the configuration at ${head.firstIndex} cannot be read`;
+      outlines.push({ ...head, members });
     } else {
-      outlines.push({ firstIndex, lastIndex, term });
+      outlines.push(head);
     }
     offset += head.bytes;
   }

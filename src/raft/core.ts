@@ -284,13 +284,16 @@ class RaftCore implements Core {
 
   holdersOf(index: LogIndex): readonly NodeId[] {
     const { leadership, self } = this.#state;
-    const voters = votersOf(this.configuration);
-    const holders = voters.filter((voter) => {
-      if (voter.id === self.id) return this.durableIndex >= index;
-      const peer = leadership?.peers.get(voter.id);
-      return peer !== undefined && peer.state !== "lost data" && peer.matchIndex >= index;
-    });
-    return holders.length < majorityOf(voters.length) ? [] : holders.map(({ id }) => id);
+    const holders: NodeId[] = [];
+    let voters = 0;
+    for (const { id, role } of this.configuration.members) {
+      if (role !== "voter") continue;
+      voters += 1;
+      const peer = leadership?.peers.get(id);
+      const peerIndex = peer === undefined || peer.state === "lost data" ? 0 : peer.matchIndex;
+      if ((id === self.id ? this.durableIndex : peerIndex) >= index) holders.push(id);
+    }
+    return holders.length < majorityOf(voters) ? [] : holders;
   }
 
   takeReady(): Ready {

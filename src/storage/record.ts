@@ -101,27 +101,22 @@ function writePayloadHead(bytes: Uint8Array, offset: number, length: number): nu
 }
 
 /** Walks an array made elsewhere: exact length, canonical widths, every limit. One entry set has
- *  one encoding. */
-export function checkPayloads(
-  bytes: Uint8Array,
-  entryBytesMax: number,
-): { readonly count: number } | { readonly reason: string } {
-  if (bytes.length > PAYLOADS_BYTES_MAX) return { reason: "too many bytes for one record" };
-  if (bytes.length < 7 || bytes[0] !== 0xdd) return { reason: "not an array of payloads" };
+ *  one encoding. Returns how many entries it holds, or why it is none. */
+export function checkPayloads(bytes: Uint8Array, entryBytesMax: number): number | string {
+  if (bytes.length > PAYLOADS_BYTES_MAX) return "too many bytes for one record";
+  if (bytes.length < 7 || bytes[0] !== 0xdd) return "not an array of payloads";
   const count = readU32(bytes, 1);
-  if (count < 1) return { reason: "no payload" };
-  if (count > ENTRIES_PER_RECORD_MAX) return { reason: "too many entries for one record" };
+  if (count < 1) return "no payload";
+  if (count > ENTRIES_PER_RECORD_MAX) return "too many entries for one record";
   let offset = 5;
   for (let entry = 0; entry < count; entry += 1) {
     const length = payloadLength(bytes, offset);
-    if (length < 0) return { reason: `payload ${entry} is not a canonical bin` };
-    if (length > entryBytesMax)
-      return { reason: `payload ${entry} is larger than ${entryBytesMax} bytes` };
+    if (length < 0) return `payload ${entry} is not a canonical bin`;
+    if (length > entryBytesMax) return `payload ${entry} is larger than ${entryBytesMax} bytes`;
     offset += payloadHeadBytes(length) + length;
-    if (offset > bytes.length) return { reason: `payload ${entry} is cut` };
+    if (offset > bytes.length) return `payload ${entry} is cut`;
   }
-  if (offset !== bytes.length) return { reason: "bytes after the last payload" };
-  return { count };
+  return offset === bytes.length ? count : "bytes after the last payload";
 }
 
 /** The length of the bin at `offset`; -1 unless it is there in its shortest form. */

@@ -287,7 +287,7 @@ class DatagramEndpoint implements Endpoint {
         const whole = peer.receiver.accept(frame, nowMs);
         this.#dirty.add(peer);
         if (typeof whole === "string") return this.#drop(whole);
-        return whole === null ? undefined : this.#handleLargeFrame(peer, header, whole);
+        return whole === null ? undefined : this.#handleLargeFrame(peer, header, whole, nowMs);
       }
       case "chunkAck":
         peer.sender.handleAck(frame, nowMs, peer.rttMs ?? 0);
@@ -304,26 +304,26 @@ class DatagramEndpoint implements Endpoint {
       case "addressAnswer":
         return this.#handleAddressAnswer(peer, session, frame.challenge, from);
       default:
-        return this.#deliver(peer, header, frame);
+        return this.#deliver(peer, header, frame, nowMs);
     }
   }
 
-  #deliver(peer: Peer, header: Header, frame: Frame): void {
+  #deliver(peer: Peer, header: Header, frame: Frame, nowMs: MonotonicMs): void {
     if (peer.double) return this.#drop("from my own id");
     if (isMemberFrame(frame) && header.kind !== kinds.member)
       return this.#drop("raft frame without a common cluster id");
     if (peer.remote.kind === "client" && frame.type !== "request" && frame.type !== "bye") {
       return this.#drop("not a client's frame");
     }
-    this.#options.onFrame(peer, frame);
+    this.#options.onFrame(peer, frame, nowMs);
   }
 
-  #handleLargeFrame(peer: Peer, header: Header, whole: Uint8Array): void {
+  #handleLargeFrame(peer: Peer, header: Header, whole: Uint8Array, nowMs: MonotonicMs): void {
     const frame = decodeLargeFrame(whole);
     if (typeof frame === "string") return this.#drop(frame);
     switch (frame.type) {
       case "raft":
-        this.#deliver(peer, header, frame);
+        this.#deliver(peer, header, frame, nowMs);
         // Who keeps records has copied them; what clients send and get is kept as it is.
         return giveBackWireMemory(whole);
       case "check":
@@ -333,7 +333,7 @@ class DatagramEndpoint implements Endpoint {
       case "needRecords":
       case "heal":
       case "bye":
-        return this.#deliver(peer, header, frame);
+        return this.#deliver(peer, header, frame, nowMs);
       default:
         return this.#drop("chunk: not a frame for chunks");
     }

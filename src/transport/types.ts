@@ -135,7 +135,7 @@ export interface EndpointOptions {
   readonly onHello: (connection: Connection, hello: NodeHello, first: boolean) => void;
   /** In order of arrival. `frame.bytes` alias the datagram, or memory that is used again after this
    *  call if it is a raft frame: copy what is kept, or say so (wire-memory.ts). */
-  readonly onFrame: (connection: Connection, frame: Frame) => void;
+  readonly onFrame: (connection: Connection, frame: Frame, nowMs: MonotonicMs) => void;
   /** Somebody who holds the key and claims my own id with another incarnation or boot id. `again`:
    *  its hello has changed since, and with it perhaps whose the id is. */
   readonly onDouble: (hello: NodeHello, address: Address, again: boolean) => void;

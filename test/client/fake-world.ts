@@ -118,7 +118,8 @@ export class FakeCluster {
     );
     if (connection === undefined) throw new Error(`node ${id} is not met`);
     const body = encodeResponse(this.#leaderOf(node));
-    this.#listener?.onFrame(connection, { type: "response", requestId: 0, body });
+    const frame = { type: "response", requestId: 0, body } as const;
+    this.#listener?.onFrame(connection, frame, this.time.nowMs);
   }
 
   noLeader(): void {
@@ -237,11 +238,8 @@ export class FakeCluster {
         this.#deliver(() => {
           if (!node.alive || !node.heardByClient) return;
           Object.assign(connection, { lastHeardMs: this.time.nowMs });
-          listener?.onFrame(connection, {
-            type: "response",
-            requestId: frame.requestId,
-            body,
-          });
+          const response = { type: "response", requestId: frame.requestId, body } as const;
+          listener?.onFrame(connection, response, this.time.nowMs);
         });
       }
     };

@@ -67,7 +67,8 @@ export class ClientFuzz {
       openWire: (options, listener) =>
         world.openWire(options, {
           ...listener,
-          onFrame: (connection, frame) => listener.onFrame(connection, this.#spoilt(frame)),
+          onFrame: (connection, frame, nowMs) =>
+            listener.onFrame(connection, this.#spoilt(frame), nowMs),
         }),
     };
   }
