@@ -313,6 +313,8 @@ export class SettingsReader {
 
   /** Throws one UsageError with all problems, if there is any. */
   check(): void {
+    // It would be the working directory: nobody means that by a variable that is not set.
+    if (this.text("data-dir") === "") this.problems.push("--data-dir is empty: name a directory");
     if (this.problems.length > 0) throw new UsageError(this.problems.join("\n"));
   }
 
