@@ -252,9 +252,10 @@ describe("an input that fails in the middle", () => {
       const { session, log } = fakeLog(1, busy);
       const send: InputSession["client"]["send"] = (entries, options) => {
         if (log.length === 0 || behind === null) return session.client.send(entries, options);
-        return new Promise((_, reject) => {
+        const givenUp = new Promise<never>((_, reject) => {
           options?.signal?.addEventListener("abort", () => reject(behind));
         });
+        return Promise.race([givenUp, sleep(500).then(() => session.client.send(entries))]);
       };
       const running = sendInput(
         { ...session, client: { send } },

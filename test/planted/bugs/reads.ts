@@ -315,6 +315,27 @@ const rows: readonly Row[] = [
     random: NONE,
   },
   {
+    name: "repetition-called-safe",
+    knownBug: "34",
+    file: "src/client/sender.ts",
+    find: "sendFailure(result, submission.name, requestId, {",
+    replace: "sendFailure(result, null, requestId, {",
+    sentence:
+      'A repetition that reaches nobody is told "not added", though the first copy still can be.',
+    unit: ["test/client/names.test.ts"],
+    random: NONE,
+  },
+  {
+    name: "older-cluster-believed",
+    knownBug: "own",
+    file: "src/client/finder.ts",
+    find: "      this.#commitIndex = null;\n",
+    replace: "",
+    sentence: "Sessions in a cluster that was founded anew are born where the older log ended.",
+    unit: ["test/client/leader-change.test.ts"],
+    random: NONE,
+  },
+  {
     name: "leader-hint-kept",
     knownBug: "37",
     file: "src/raft/roles.ts",
