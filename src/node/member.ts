@@ -294,6 +294,7 @@ export class Member {
       this.#sendOld(nowMs);
       this.#options.endpoint.flush(nowMs);
     }
+    if (this.#options.endpoint.flushPatient(nowMs)) this.#options.wake();
     this.log.endTurn();
   }
 

@@ -13,6 +13,14 @@ import type { SendOrder } from "../raft/types.ts";
 
 /** After so much another turn goes on. */
 export const OLD_BYTES_A_TURN = 65_536;
+/** So much travels in one append even where a datagram is smaller, in parts: an append costs the
+ *  same for one record as for many. */
+export const OLD_APPEND_BYTES = 32_768;
+
+/** Whether what is ordered is committed already. */
+export function isOld(order: SendOrder): boolean {
+  return order.fromIndex <= order.commitIndex;
+}
 
 export class OldOrders {
   #orders: SendOrder[] = [];
@@ -23,7 +31,7 @@ export class OldOrders {
 
   /** Takes an order for old records; false: it is for new ones. */
   setAside(order: SendOrder): boolean {
-    if (order.fromIndex > order.commitIndex) return false;
+    if (!isOld(order)) return false;
     this.#orders.push(order);
     return true;
   }

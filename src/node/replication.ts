@@ -9,6 +9,7 @@ import type { Append, Core, RecordOutline, SendOrder } from "../raft/types.ts";
 import { membersAt, termOf, verifyRecords } from "../storage/record.ts";
 import { RECORD_KIND, type LogStore, type RecordHead } from "../storage/types.ts";
 import type { Connection, Endpoint, Frame } from "../transport/types.ts";
+import { isOld, OLD_APPEND_BYTES } from "./old-orders.ts";
 import { assertTermHeld, assertTermIs } from "./term-check.ts";
 
 /** Room in a datagram for header, tag, timestamps and the append's own fields. */
@@ -27,7 +28,12 @@ export function fulfilSendOrder(
   nowMs: MonotonicMs,
 ): number {
   if (core.role !== "leader" || core.term !== order.term) return 0;
-  const most = Math.min(order.bytesMax, datagramBytesMax - APPEND_OVERHEAD_BYTES);
+  const isPatient = isOld(order);
+  const appendBytes = Math.max(
+    datagramBytesMax - APPEND_OVERHEAD_BYTES,
+    isPatient ? OLD_APPEND_BYTES : 0,
+  );
+  const most = Math.min(order.bytesMax, appendBytes);
   const bytesMax = nasty("small append") ? 1 : most;
   const read = order.fromIndex <= log.lastIndex ? log.read(order.fromIndex, bytesMax) : null;
   const prevIndex = read === null ? order.fromIndex - 1 : read.firstIndex - 1;
@@ -53,7 +59,7 @@ export function fulfilSendOrder(
       read === null
         ? { type: "raft", message, prevChain }
         : { type: "raft", message, prevChain, bytes: read.bytes };
-    endpoint.send(connection, frame);
+    endpoint.send(connection, frame, isPatient);
   }
   core.sent(order.to, order.term, prevIndex, lastIndex, bytes, nowMs);
   return bytes;

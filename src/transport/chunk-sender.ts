@@ -49,6 +49,8 @@ interface Outgoing {
   readonly bytes: Uint8Array;
   /** The same text: the same frame; a repeat is not sent beside it. null: never the same. */
   readonly sameAs: string | null;
+  /** Nobody waits for it: few of its parts leave at once. */
+  readonly isPatient: boolean;
   readonly partBytes: number;
   readonly parts: number;
   readonly fate: Uint8Array;
@@ -92,6 +94,7 @@ export class ChunkSender {
   #overtakenMs: MonotonicMs = Number.POSITIVE_INFINITY;
   /** When the stream asks again that was told to wait. */
   #askAgainMs: MonotonicMs = Number.POSITIVE_INFINITY;
+  #hasPatient = false;
   #sendings = 0;
   #rttMs = 0;
 
@@ -102,6 +105,11 @@ export class ChunkSender {
 
   get busy(): boolean {
     return this.#streams.size > 0;
+  }
+
+  /** More of patient streams may leave. */
+  get hasPatient(): boolean {
+    return this.#hasPatient;
   }
 
   /** When `pump` has something to send again. */
@@ -117,7 +125,13 @@ export class ChunkSender {
 
   /** Takes a packed frame; the bytes are not copied, must not change, and are given back in the
    *  end. False: refused, the queue is full. */
-  add(bytes: Uint8Array, sameAs: string | null, partBytes: number, nowMs: MonotonicMs): boolean {
+  add(
+    bytes: Uint8Array,
+    sameAs: string | null,
+    partBytes: number,
+    nowMs: MonotonicMs,
+    isPatient = false,
+  ): boolean {
     for (const other of this.#streams.values()) {
       if (sameAs === null || other.sameAs !== sameAs || other.bytes.length !== bytes.length)
         continue;
@@ -134,6 +148,7 @@ export class ChunkSender {
       stream,
       bytes,
       sameAs,
+      isPatient,
       partBytes,
       parts,
       fate: new Uint8Array(parts),
@@ -153,13 +168,15 @@ export class ChunkSender {
     return true;
   }
 
-  /** Gives the parts that may leave now to `emit`. `retryMs`: after so long without an
-   *  acknowledgement a part counts as lost. Returns how many streams were given up. */
+  /** Gives the parts that may leave now to `emit`, at most `patientParts` of patient streams.
+   *  `retryMs`: after so long without an acknowledgement a part counts as lost. Returns how many
+   *  streams were given up. */
   pump(
     nowMs: MonotonicMs,
     retryMs: number,
     windowBytes: number,
     emit: (chunk: Chunk) => void,
+    patientParts = 0,
   ): number {
     const givenUp = this.#forgetStalled(nowMs);
     if (nowMs >= this.#overtakenMs) this.#markOvertaken(nowMs);
@@ -167,7 +184,7 @@ export class ChunkSender {
     const patienceMs = this.#patienceMs(retryMs);
     this.#allowedBytes = Math.min(this.#allowedBytes, windowBytes);
     const copies: Chunk[] = [];
-    this.#emitUnsent(nowMs, patienceMs, emit, copies);
+    this.#emitUnsent(nowMs, patienceMs, emit, copies, patientParts);
     // Behind everything else, so that what takes the first copy does not take the second.
     for (let copy = 1; copy < COPIES_OF_LOST; copy++) for (const chunk of copies) emit(chunk);
     return givenUp;
@@ -178,9 +195,12 @@ export class ChunkSender {
     patienceMs: number,
     emit: (chunk: Chunk) => void,
     copies: Chunk[],
+    patientParts: number,
   ): void {
     this.#askAgainMs = Number.POSITIVE_INFINITY;
+    this.#hasPatient = false;
     let unfinished = 0;
+    let patient = 0;
     for (const stream of this.#streams.values()) {
       if (++unfinished > STREAMS_MAX) return;
       if (nowMs < stream.waitsUntilMs) {
@@ -193,6 +213,10 @@ export class ChunkSender {
           const bytes = partOf(stream, part);
           if (!fits(bytes, this.#inFlightBytes, this.#allowedBytes)) return;
           if (!fits(bytes, stream.inFlightBytes, stream.windowBytes)) return;
+          if (stream.isPatient && patient++ === patientParts) {
+            this.#hasPatient = true;
+            return;
+          }
           this.#setFate(stream, part, IN_FLIGHT);
           stream.sentAtMs[part] = nowMs;
           stream.sending[part] = ++this.#sendings;
@@ -372,6 +396,7 @@ export class ChunkSender {
     // Parts of it were sealed in the flush that emitted them.
     giveBackWireMemory(stream.bytes);
     if (this.busy) return;
+    this.#hasPatient = false;
     this.#timeoutMs = Number.POSITIVE_INFINITY;
     this.#overtakenMs = Number.POSITIVE_INFINITY;
     this.#askAgainMs = Number.POSITIVE_INFINITY;

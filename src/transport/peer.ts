@@ -128,7 +128,7 @@ export class Peer implements Connection {
   }
 
   /** Queues a frame, or starts a chunk stream. `bytes` in it must not change before the flush. */
-  enqueue(frame: WireFrame, nowMs: MonotonicMs, options: FlushOptions): void {
+  enqueue(frame: WireFrame, nowMs: MonotonicMs, options: FlushOptions, isPatient = false): void {
     const encoded = encodeFrame(frame);
     const bytes = packedBytesMax(encoded);
     const room = this.#bodyBytesMax(options) - BODY_HEAD_BYTES;
@@ -142,7 +142,7 @@ export class Peer implements Connection {
     const partBytesMax = this.#takesTurns ? this.#unaskedBytesMax : Number.POSITIVE_INFINITY;
     const partBytes = Math.min(room - CHUNK_HEAD_BYTES, partBytesMax);
     const packed = pack(encoded, takeWireMemory(bytes));
-    const taken = this.sender.add(packed, nameOfLarge(frame), partBytes, nowMs);
+    const taken = this.sender.add(packed, nameOfLarge(frame), partBytes, nowMs, isPatient);
     if (!taken) options.drop("chunk streams full");
   }
 
@@ -182,14 +182,18 @@ export class Peer implements Connection {
     this.rttMs = this.rttMs === null ? sampleMs : this.rttMs * 0.875 + sampleMs * 0.125;
   }
 
-  /** Seals and transmits what is queued, due and owed. */
-  flush(nowMs: MonotonicMs, options: FlushOptions): void {
+  /** Seals and transmits what is queued, due and owed; of patient frames so many parts. */
+  flush(nowMs: MonotonicMs, options: FlushOptions, patientParts = 0): void {
     if (nowMs >= this.#introductionDueMs) this.#introduce(nowMs, options);
     if (this.receiver.owesAcks) this.receiver.takeAcks((ack) => this.#pushFrame(ack));
     if (this.sender.busy) {
       const windowBytes = bulkWindowBytes(this.receiveWindowBytes);
-      const givenUp = this.sender.pump(nowMs, this.retryMs(), windowBytes, (chunk) =>
-        this.#pushFrame(chunk),
+      const givenUp = this.sender.pump(
+        nowMs,
+        this.retryMs(),
+        windowBytes,
+        (chunk) => this.#pushFrame(chunk),
+        patientParts,
       );
       if (givenUp > 0) options.drop("chunk stream given up", givenUp);
     }

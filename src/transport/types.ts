@@ -164,12 +164,16 @@ export interface Endpoint {
    *  process of that id will do: while two claim it, only one of them counts. */
   nodeConnection(id: NodeId, fits?: (identity: NodeIdentity) => boolean): Connection | undefined;
   connections(): readonly Connection[];
-  /** Queues a frame; it leaves with the next flush in as few datagrams as possible. */
-  send(connection: Connection, frame: Frame): void;
+  /** Queues a frame; it leaves with the next flush in as few datagrams as possible. `isPatient`:
+   *  where it is larger than a datagram it leaves with `flushPatient`. */
+  send(connection: Connection, frame: Frame, isPatient?: boolean): void;
   /** Whether a request is larger than a datagram and has not arrived whole, as far as is known. */
   isSending(connection: Connection, requestId: number): boolean;
   /** Seals and transmits everything queued. Once per turn. */
   flush(nowMs: MonotonicMs): void;
+  /** Seals and transmits a few datagrams of large frames that nobody waits for, so that a turn
+   *  stays short. True: more of them may leave in the next turn. */
+  flushPatient(nowMs: MonotonicMs): boolean;
   tick(nowMs: MonotonicMs): void;
   nextDeadlineMs(): MonotonicMs;
   /** Forgets a connection (a replaced or stopped node). */

@@ -128,6 +128,7 @@ export class MemberWorld {
       send: (connection: Connection, frame: Frame) => this.#send(id, connection, frame),
       nodeConnection: (peer: number) => connections.get(peer),
       flush: () => {},
+      flushPatient: () => false,
     } as unknown as Endpoint;
     const member = new Member({
       self,

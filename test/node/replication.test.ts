@@ -221,6 +221,7 @@ describe("a leader's send order", () => {
   function leader(term: number) {
     const sent: unknown[][] = [];
     const frames: Frame[] = [];
+    const asked: unknown[] = [];
     const core = {
       role: "leader",
       term,
@@ -229,19 +230,19 @@ describe("a leader's send order", () => {
     } as unknown as Core;
     const log = {
       lastIndex: 3,
-      read: (index: number, bytesMax: number) => ({
-        bytes: second,
-        firstIndex: 2,
-        lastIndex: 2,
-        prevChain: 9,
-        asked: [index, bytesMax],
-      }),
+      read: (index: number, bytesMax: number) => {
+        asked.push([index, bytesMax]);
+        return { bytes: second, firstIndex: 2, lastIndex: 2, prevChain: 9 };
+      },
       chainAt: (index: number) => ({ chain: 77, lastIndex: index }),
     } as unknown as LogStore;
     const endpoint = {
-      send: (_: unknown, frame: Frame) => frames.push(frame),
+      send: (_: unknown, frame: Frame, isPatient: boolean) => {
+        frames.push(frame);
+        asked.push(isPatient ? "patient" : "at once");
+      },
     } as unknown as Endpoint;
-    return { core, log, endpoint, sent, frames };
+    return { core, log, endpoint, sent, frames, asked };
   }
 
   it("becomes one frame, and the core learns what really went out", () => {
@@ -256,6 +257,19 @@ describe("a leader's send order", () => {
       },
     ]);
     expect(sent).toEqual([[2, 2, 1, 2, second.length, 5]]);
+  });
+
+  it("takes what a datagram holds, and more of what is committed already, which nobody waits for", () => {
+    const { core, log, endpoint, asked } = leader(2);
+    const fulfil = (commitIndex: number, datagramBytes: number): unknown[] => {
+      asked.length = 0;
+      const given = { ...order, commitIndex };
+      fulfilSendOrder(given, core, log, endpoint, {} as Connection, datagramBytes, 5);
+      return [...asked];
+    };
+    expect(fulfil(1, 1_200)).toEqual([[2, 1_040], "at once"]);
+    expect(fulfil(2, 1_200)).toEqual([[2, 32_768], "patient"]);
+    expect(fulfil(2, 60_000)).toEqual([[2, 59_840], "patient"]);
   });
 
   it("is dropped when the term has passed", () => {

@@ -175,6 +175,28 @@ describe("a chunk stream", () => {
     expect(sender.busy).toBe(false);
   });
 
+  it("for which nobody waits leaves a few parts at a time, and tells that more may leave", () => {
+    const sender = new ChunkSender();
+    const sent: string[] = [];
+    const pump = (patientParts: number): string[] => {
+      sent.length = 0;
+      const emit = ({ stream, part }: Chunk): number => sent.push(`${stream}:${part}`);
+      sender.pump(1, 20, WINDOW_BYTES, emit, patientParts);
+      return sent;
+    };
+    sender.add(new Uint8Array(2_000), null, 1_000, 0);
+    sender.add(new Uint8Array(4_000), null, 1_000, 0, true);
+    expect(pump(0)).toEqual(["1:0", "1:1"]);
+    expect(sender.hasPatient).toBe(true);
+    expect(pump(3)).toEqual(["2:0", "2:1", "2:2"]);
+    expect(sender.hasPatient).toBe(true);
+    expect(pump(3)).toEqual(["2:3"]);
+    expect(sender.hasPatient).toBe(false);
+    sender.add(new Uint8Array(40_000), null, 1_000, 0, true);
+    expect(pump(40)).toHaveLength(WINDOW_BYTES / 1_000 - 6);
+    expect(sender.hasPatient).toBe(false);
+  });
+
   it("has no more in flight than its acknowledgements allow", () => {
     const shared = intake(64 * 1_048_576, () => 0);
     const pairs = [1, 2, 3].map(() => [new ChunkSender(1_000), receiverFor(shared)] as const);

@@ -433,7 +433,7 @@ const rows: readonly Row[] = [
     name: "old-records-first",
     knownBug: "own",
     file: "src/node/old-orders.ts",
-    find: "if (order.fromIndex > order.commitIndex) return false;",
+    find: "if (!isOld(order)) return false;",
     replace: "return false;",
     sentence: "New entries leave behind the old records of a follower that catches up.",
     unit: ["test/node/old-orders.test.ts"],

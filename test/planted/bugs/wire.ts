@@ -182,6 +182,16 @@ const rows: readonly Row[] = [
     random: NONE,
   },
   {
+    name: "old-records-fill-a-turn",
+    knownBug: "own",
+    file: "src/transport/endpoint.ts",
+    find: "this.#flushPeer(peer, PATIENT_PARTS, nowMs)",
+    replace: "this.#flushPeer(peer, Infinity, nowMs)",
+    sentence: "A turn of the leader lasts until all old records have left that the window allows.",
+    unit: ["test/transport/patient.test.ts"],
+    random: NONE,
+  },
+  {
     name: "waiting-request-sent-again",
     knownBug: "own",
     file: "src/client/calls.ts",
