@@ -21,7 +21,7 @@ export const verifyCommand: RaftCommand = {
   name: "verify",
   summary: "checks what nodes of this machine hold: all of a stopped one; changes nothing",
   notes: [
-    "Of a running node it checks the segments that are no longer written to: run now and then, it finds what has rotted before anybody reads it.",
+    "Of a running node it checks the identity and the segments that are no longer written to: run now and then, it finds what has rotted before anybody reads it.",
     "Nothing else looks for it: what has rotted in an old segment is not known, and raft status says healthy, until it is read or verified.",
   ],
   words: { hint: "[DIR]", min: 0, max: 1 },

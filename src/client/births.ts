@@ -1,7 +1,7 @@
 /** Since when sessions are: an index that is committed when a session begins. Before the first one
  *  of a client any node is asked for it; the leader, when the cluster had forgotten a session that
- *  was born too long ago (who answers in its place may know too little yet: then the next session
- *  is forgotten as well, and asks again). One question serves all sessions that wait. */
+ *  was born too long ago (one that was elected just now may not know of enough yet: then the next
+ *  session is forgotten as well, and asks again). One question serves all sessions that wait. */
 
 import type { LogIndex, MonotonicMs } from "../base/types.ts";
 import type { Clock } from "../transport/clock.ts";

@@ -32,11 +32,12 @@ export interface CallOptions {
   readonly deadlineMs: MonotonicMs;
   /** The receiver may hold its answer this long (a long poll). */
   readonly holdMs?: number;
-  /** Asked after each refusal that could be waited out: true ends the call with it. */
-  readonly stopIf?: (refusal: Refusal, verdict: Verdict) => boolean;
-  /** Called once; after a "timeout" a returned deadline lets the call go on with the same
-   *  ledger. */
-  readonly onResult: (result: CallResult, nowMs: MonotonicMs) => MonotonicMs | void;
+  /** Asked after each refusal that could be waited out: true ends the call with it. `this` is the
+   *  options. */
+  stopIf?(refusal: Refusal, verdict: Verdict): boolean;
+  /** Called once; after a "timeout" a returned deadline lets the call go on with the same ledger.
+   *  `this` is the options. */
+  onResult(result: CallResult, nowMs: MonotonicMs): MonotonicMs | void;
 }
 
 export interface Call {

@@ -29,7 +29,8 @@ const WINDOW = 4;
 /** Requests that are sessions of their own, at once. */
 const ALONE_MAX = 1_000;
 
-/** The name of its next request, and more. */
+/** A session; as a RequestId it is the name of its next request, so it is copied before it moves
+ *  on. */
 interface Session extends RequestId {
   firstSequence: number;
   /** Requests under way. */

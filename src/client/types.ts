@@ -159,8 +159,8 @@ export interface HeardCluster {
 export class RaftError extends Error {
   override readonly name = "RaftError";
   readonly exitCode: 3 | 4 | 5 | 7 | 8;
-  /** 5: repeat with this request id to finish it without adding it twice. 3 and 4: the id that the
-   *  caller gave, for an earlier call may have added it. */
+  /** 5: repeat with this request id to finish it without adding it twice. 3, 4 and 8: the id that
+   *  the caller gave, if it is told; an earlier call may have added it. */
   readonly requestId: string | null;
   /** What was tried and heard: see NobodyAnswers. */
   readonly nobody: NobodyAnswers | null;

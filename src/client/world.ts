@@ -12,7 +12,7 @@ import type { ClientOptions } from "./types.ts";
 export interface WireListener {
   /** A node was met, or what it says of itself changed. */
   readonly onMet: (connection: Connection) => void;
-  /** Byte strings in the frame alias a datagram. */
+  /** Byte strings in the frame alias a datagram. `nowMs`: when it was taken in. */
   readonly onFrame: (connection: Connection, frame: Frame, nowMs: MonotonicMs) => void;
   readonly onHint: (hint: Hint) => void;
 }

@@ -294,6 +294,7 @@ export class Member {
       this.#sendOld(nowMs);
       this.#options.endpoint.flush(nowMs);
     }
+    // Parts of old records, a few a turn; whatever arrived meanwhile goes first.
     if (this.#options.endpoint.flushPatient(nowMs)) this.#options.wake();
     this.log.endTurn();
   }

@@ -45,7 +45,8 @@ export interface Progress {
   stepBackRound: number;
   /** The highest round that a reply of this leadership echoed. */
   ackedRound: number;
-  /** The round in which it was asked what arrived; Infinity: it was not, since the last retry. */
+  /** The round that asked what arrived; Infinity: none. One of an earlier trouble may be left: it
+   *  counts only from the second retry on. */
   askedRound: number;
   lastContactMs: MonotonicMs;
   /** The commit index last told to this peer. */

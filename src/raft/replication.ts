@@ -157,6 +157,7 @@ function retryInPlace(state: CoreState, peer: Progress): void {
   peer.retryAtMs = state.nowMs + askMs(peer);
   if (peer.timed !== null) peer.timed.isRepeated = true;
   const unknownBytes = peer.inflight.firstUnknownBytes;
+  // At the first retry askedRound is of an earlier trouble.
   const hasAnswered = peer.retries > 1 && peer.ackedRound >= peer.askedRound;
   if (unknownBytes !== null && (unknownBytes <= ASK_BYTES_MIN || hasAnswered)) {
     peer.askedRound = Infinity;

@@ -5,8 +5,8 @@
 import { createHash } from "node:crypto";
 import type { LogIndex, NodeId, Term } from "../base/types.ts";
 
-/** ok: acknowledged, or read. refused: it was not done and never will be. unknown: nobody could
- *  tell the client. */
+/** ok: acknowledged, or read. refused: not done by this call, and none of its copies ever will be.
+ *  unknown: nobody could tell the client. */
 export type Outcome = "ok" | "refused" | "unknown";
 
 interface OperationBase {

@@ -153,8 +153,9 @@ export interface DirectoryReport {
   readonly ok: boolean;
 }
 
-/** Reads and verifies everything in a directory; `isRunning`: only what its node no longer writes
- *  to, which is every segment but the newest. Throws DiskFailure when it cannot be read. */
+/** Reads and verifies everything in a directory; `isRunning`: only the identity and the segments
+ *  that its node no longer writes to, all but the newest. Throws DiskFailure when it cannot be
+ *  read. */
 export function verifyDirectory(directory: string, isRunning = false): DirectoryReport {
   const disk = openRealDisk(directory, false);
   return isRunning ? verifyRunning(disk) : verifyDisk(disk);

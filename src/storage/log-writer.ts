@@ -301,6 +301,8 @@ export class LogWriter {
       this.fail(toDiskError(thrown, "log"));
     }
     const { current } = this.segments;
+    // Only now: a start takes a later file for proof that this one's first write was synced
+    // (checkBehind in survey.ts).
     this.preparer.want(this.nextBytes, current.endOffset / current.head.segmentBytes);
     this.source.synced(flight.lastIndex);
     this.step();

@@ -12,6 +12,9 @@ import type { SegmentHead } from "./segment-head.ts";
 import type { Scan } from "./segment-scan.ts";
 import type { Disk } from "./types.ts";
 
+/** Why a segment that should be there is damaged. */
+export const ZEROS = "all of it reads as zeros";
+
 interface SurveyOptions {
   readonly disk: Disk;
   readonly clusterId: ClusterId;
@@ -148,24 +151,22 @@ function notBegun({ blanks, torn }: Survey, creation: number): readonly number[]
   return all.filter((newer) => newer > creation).sort((a, b) => a - b);
 }
 
-/** A segment gets its name after the first write to the one before it was synced, so only one of
- *  those behind the last that was begun can be without its own: the next one. Throws
- *  StorageDamage. */
+/** A segment gets its name only after the first write to the one before it was synced. So behind
+ *  the last one that was begun there is one file at most, the next by its number, prepared or cut
+ *  off; where there are more, the first of them was lost. Throws StorageDamage. */
 export function checkBehind(survey: Survey, last: number): void {
   const [first, second] = notBegun(survey, last);
   if (first === undefined || (first === last + 1 && second === undefined)) return;
-  const lost = segmentName(last + 1);
-  const what =
-    first > last + 1
-      ? "the file is missing"
-      : survey.blanks.includes(first)
-        ? ZEROS
-        : "its head is missing";
-  throw new StorageDamage(`${what}, a later one is there`, lost, 0);
+  const what = whatIsLost(first, last, survey.blanks);
+  throw new StorageDamage(`${what}, a later one is there`, segmentName(last + 1), 0);
 }
 
-/** Why a segment that should be there is damaged. */
-export const ZEROS = "all of it reads as zeros";
+/** Of the segment behind `last`; `first`: the first file there. */
+function whatIsLost(first: number, last: number, blanks: readonly number[]): string {
+  if (first > last + 1) return "the file is missing";
+  if (blanks.includes(first)) return ZEROS;
+  return "its head is missing";
+}
 
 /** The log is what the last segment reaches through the numbers of the ones before. From its first
  *  index on a segment replaces what the one before holds. Whatever is not reached was replaced or

@@ -213,6 +213,7 @@ export class ChunkSender {
           const bytes = partOf(stream, part);
           if (!fits(bytes, this.#inFlightBytes, this.#allowedBytes)) return;
           if (!fits(bytes, stream.inFlightBytes, stream.windowBytes)) return;
+          // Those behind it wait with it: a follower needs old records before new ones.
           if (stream.isPatient && patient++ === patientParts) {
             this.#hasPatient = true;
             return;

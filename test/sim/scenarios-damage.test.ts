@@ -96,7 +96,8 @@ describe("a node whose acknowledged entries rotted and were truncated", () => {
     expect(other.disk.exists(DAMAGE_FILE)).toBe(false);
   });
 
-  // By these seeds a power cut keeps the removal of the note, if there was one, not the batch.
+  // By these seeds a power cut keeps the removal of the note, if there was one, not the batch;
+  // whether they still do is held by the planted bug damage-forgotten-by-commit-index.
   it.each([4, 12])(
     "has none when power is cut (%d) with them known committed and not yet durable",
     async (seed) => {
