@@ -1,9 +1,9 @@
 /** Orders of a turn for records that are committed already: for a follower that is behind.
  *
  *  To read, seal and send them takes the leader a fifth of a millisecond for a datagram of 60,000
- *  bytes, and nobody waits for them. So they are fulfilled when everything else of the turn has left and the
- *  write has begun, a bounded number of bytes in one turn: then whatever arrived meanwhile has its
- *  turn first. The gain: src/node/SPEED.md, "Large entries and old ones".
+ *  bytes, and nobody waits for them. So they are fulfilled when everything else of the turn has
+ *  left and the write has begun, a bounded number of bytes in one turn: then whatever arrived
+ *  meanwhile has its turn first. The gain: src/node/SPEED.md, "Large entries and old ones".
  *
  *  A heartbeat that the same turn asks for later (a read came in) leaves before them, and bears a
  *  later round: its answer makes them count as lost, so they may be sent once more

@@ -133,9 +133,9 @@ export interface EndpointOptions {
   readonly transmit: (datagram: Uint8Array, address: Address) => void;
   /** A node was met (both directions proven), or a met node's hello changed. */
   readonly onHello: (connection: Connection, hello: NodeHello, first: boolean) => void;
-  /** In order of arrival. `nowMs`: when its datagram was taken in. `frame.bytes` alias the datagram,
-   *  or memory that is used again after this call if it is a raft frame: copy what is kept, or say
-   *  so (wire-memory.ts). */
+  /** In order of arrival. `nowMs`: when its datagram was taken in. `frame.bytes` alias the
+   *  datagram, or memory that is used again after this call if it is a raft frame: copy what is
+   *  kept, or say so (wire-memory.ts). */
   readonly onFrame: (connection: Connection, frame: Frame, nowMs: MonotonicMs) => void;
   /** Somebody who holds the key and claims my own id with another incarnation or boot id. `again`:
    *  its hello has changed since, and with it perhaps whose the id is. */
