@@ -1,7 +1,6 @@
 /** `raft send -`: entries of any number from standard input, in order, in batches, a few under
  *  way at a time where that keeps the order. */
 
-import { withoutAdvice } from "../client/failures.ts";
 import { RaftError, type Receipt } from "../client/types.ts";
 import type { CommandArguments, CommandContext } from "./command.ts";
 import { Batcher, LineSplitter, LineTooLong } from "./entry-lines.ts";
@@ -278,7 +277,7 @@ class InputSending {
 
   /** Which lines are in the log, which are not, which nobody knows of. */
   #explain(failed: Failure): unknown {
-    const failure = this.#session.explain(failed.error);
+    const failure = this.#session.explain(failed.error, false);
     if (!(failure instanceof CommandError)) return failure;
     const { exitCode, message, details } = failure;
     const isAbsent = exitCode === 3 || exitCode === 4;
@@ -287,11 +286,10 @@ class InputSending {
       : isAbsent
         ? this.#openBehind(failed)
         : this.#openLines(failed.firstLine);
-    return new CommandError(
-      `${withoutAdvice(message)}\n${account}`,
-      this.#isUnknown ? 5 : exitCode,
-      { ...details, entries: this.#tally.entries },
-    );
+    return new CommandError(`${message}\n${account}`, this.#isUnknown ? 5 : exitCode, {
+      ...details,
+      entries: this.#tally.entries,
+    });
   }
 
   #notAdded(line: number, exitCode: ExitCode): string {

@@ -262,11 +262,11 @@ function missingLine(row: StatusRow, hints: Hints, nowMs: WallMs): string {
     row.lastHeardWallMs === null
       ? "not heard yet"
       : `${row.stopped ? "stopped at" : "silent since"} ${momentOf(row.lastHeardWallMs, nowMs)}`;
-  return `  node ${row.id} ${since}: ${startText(row, hints)}`;
+  return `  node ${row.id} ${since}: ${bringBackText(row, hints)}`;
 }
 
 /** How a member is brought back, and where. `hints`: as `localHints` has them. */
-export function startText(row: StatusRow, hints: Hints): string {
+export function bringBackText(row: StatusRow, hints: Hints): string {
   if (hints.local !== null) return `${hints.up(row.id)} starts those that are missing`;
   return `${placeText(row)}  ${hints.up(row.id, { place: row })}`;
 }

@@ -9,7 +9,7 @@ import { type ExitCode, UsageError } from "./exit-codes.ts";
 import type { Hints } from "./hints.ts";
 import { nodesNear, type NodeHere } from "./local-nodes.ts";
 import { FLAGS, parseNodeId, SettingsReader, type Parsed } from "./settings.ts";
-import { localHints, startText, votersThere } from "./status-table.ts";
+import { bringBackText, localHints, votersThere } from "./status-table.ts";
 import { listOf, nodesText } from "./wording.ts";
 import { CLIENT_FLAGS, withClient, type ClientSession } from "./with-client.ts";
 
@@ -126,7 +126,7 @@ export function majorityText(
   const of = `of ${before.voters} voters ${voters.length === 1 ? "is" : "are"}`;
   const who = voters.length === 0 ? "no voter is" : `only ${nodesText(voters)} ${of}`;
   const row = before.rows.find((one) => one.id === id && one.member === "voter");
-  const back = row === undefined ? "" : `: ${startText(row, localHints(before, hints))}`;
+  const back = row === undefined ? "" : `: ${bringBackText(row, localHints(before, hints))}`;
   return (
     `that takes the majority away: ${who} left, and ${needed} ${needed === 1 ? "is" : "are"} needed. ` +
     `Nothing is lost, and nothing can be added until one is back${back}`

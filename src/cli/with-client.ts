@@ -28,8 +28,9 @@ export interface ClientSession {
   readonly timeoutMs: number;
   /** True when --timeout or RAFT_TIMEOUT was given. */
   readonly timeoutGiven: boolean;
-  /** A failure of the cluster as the CommandError that ends the command; anything else as it is. */
-  readonly explain: (error: unknown) => unknown;
+  /** A failure of the cluster as the CommandError that ends the command; anything else as it is.
+   *  `isAdvised` false: without advice, which would be about one of several calls. */
+  readonly explain: (error: unknown, isAdvised?: boolean) => unknown;
 }
 
 /** What is special about a command. */
@@ -69,7 +70,8 @@ export async function withClient(
     loopbackOnly: reader.loopbackOnly(),
     userHost: userAtHost(),
   });
-  const explain = (error: unknown): unknown => explained(error, context, target.hints, wanted);
+  const explain = (error: unknown, isAdvised = true): unknown =>
+    explained(error, context, target.hints, wanted, isAdvised);
   const timeoutGiven = reader.text("timeout") !== null;
   try {
     return await use({
@@ -92,9 +94,11 @@ function explained(
   context: CommandContext,
   hints: Hints,
   wanted: NodeId | null,
+  isAdvised: boolean,
 ): unknown {
   if (!(error instanceof RaftError)) return error;
-  if (error.nobody === null) return new CommandError(error.message, error.exitCode);
+  if (error.nobody === null)
+    return new CommandError(isAdvised ? error.message : error.what, error.exitCode);
   const { machine } = context;
   const here = nodesNear(machine)
     .filter((node) => node.cluster === error.nobody?.cluster)

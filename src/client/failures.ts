@@ -50,25 +50,25 @@ export function nobodyAnswers(
  *  sent it; nothing is known here of the copies of earlier calls under it. */
 export function notAdded(why: string, name: string | null): RaftError {
   const advice = name === null ? SAFE : SAFE_NAMED;
-  return new RaftError(`${notAddedBy(name)}: ${why}. ${advice}`, 4, named(name));
-}
-
-/** The same without advice: it would be about one of several calls. */
-export function withoutAdvice(message: string): string {
-  const advice = [SAFE, SAFE_NAMED].find((text) => message.endsWith(` ${text}`));
-  return advice === undefined ? message : message.slice(0, -advice.length - 1);
+  return new RaftError(`${notAddedBy(name)}: ${why}.`, 4, { advice, ...named(name) });
 }
 
 function notAddedBy(name: string | null): string {
   return name === null ? "not added" : "not added by this call";
 }
 
-/** Why entries were not acknowledged. `result` null: no copy was ever sent. `name`: under which the
- *  caller sent them; `requestId`: under which they can be repeated. */
+/** Of entries. */
+interface EntryIds {
+  /** Under which their caller sent them; null: it gave none. */
+  readonly name: string | null;
+  /** Under which they can be repeated. */
+  readonly requestId: string | null;
+}
+
+/** Why entries were not acknowledged. `result` null: no copy was ever sent. */
 export function sendFailure(
   result: CallResult | null,
-  name: string | null,
-  requestId: string | null,
+  { name, requestId }: EntryIds,
   around: Circumstances,
 ): RaftError {
   const conflict = around.finder.conflict();
@@ -85,8 +85,7 @@ export function sendFailure(
   return refusedSend(
     result.refusal,
     result.verdict,
-    name,
-    requestId,
+    { name, requestId },
     around,
     result.from.remote.identity.id,
   );
@@ -95,8 +94,7 @@ export function sendFailure(
 function refusedSend(
   refusal: Refusal,
   verdict: Verdict,
-  name: string | null,
-  requestId: string | null,
+  { name, requestId }: EntryIds,
   around: Circumstances,
   from: NodeId,
 ): RaftError {

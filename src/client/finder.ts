@@ -113,7 +113,7 @@ export class Finder {
 
   met(): void {
     this.#ownHosts = new Set(this.#wire.report().interfaces);
-    this.#conflict = this.#findConflict();
+    this.#lookAtClusters();
     this.#onChange();
   }
 
@@ -165,23 +165,23 @@ export class Finder {
 
   /** Two clusters under one name: nothing may be asked of either (exit code 8). */
   conflict(): RaftError | null {
-    if (this.#conflict !== null) this.#conflict = this.#findConflict();
+    if (this.#conflict !== null) this.#lookAtClusters();
     return this.#conflict;
   }
 
-  #findConflict(): RaftError | null {
+  /** One cluster is entered, two are a conflict. A conflict is looked at again, because it ends
+   *  when one of them falls silent. */
+  #lookAtClusters(): void {
+    this.#conflict = null;
     const firsts = new Map<ClusterId, NodeConnection>();
     for (const node of this.nodes()) {
       const { clusterId } = node.remote.hello;
       if (clusterId !== null && !firsts.has(clusterId)) firsts.set(clusterId, node);
     }
     const [one, two] = [...firsts.values()];
-    if (one === undefined) return null;
-    if (two === undefined) {
-      this.#enter(one.remote.hello.clusterId);
-      return null;
-    }
-    return new RaftError(
+    if (one === undefined) return;
+    if (two === undefined) return this.#enter(one.remote.hello.clusterId);
+    this.#conflict = new RaftError(
       `two clusters are named ${this.#key.cluster}: ${describe(one)} and ${describe(two)}. ` +
         "Nothing was asked of either: give one of them another name, or a key of its own.",
       8,

@@ -15,7 +15,8 @@ const CATCH_UP_MS = 60_000;
 const LOOK_EVERY_MS = 50;
 /** A hand-over lasts about 20 ms: whoever ordered one is told of it soon. */
 const LOOK_FOR_LEADER_MS = 5;
-/** A copy of an order that is under way changes nothing. */
+/** How often the order is repeated while nobody has taken over; a copy of one that is under way
+ *  changes nothing. */
 const ORDER_AGAIN_MS = 250;
 /** A new leader has no entry of its term committed yet, or another change is under way. */
 const NOT_READY_MS = 300;
@@ -80,7 +81,8 @@ export class Operator {
     const refusal = await this.#orderTransfer(before.term, to, deadlineMs);
     if (refusal !== null) throw refusal;
     let why = "no other voter could take over in time";
-    for (let againMs = this.#now() + ORDER_AGAIN_MS; ;) {
+    let againMs = this.#now() + ORDER_AGAIN_MS;
+    for (;;) {
       const leftMs = deadlineMs - this.#now();
       if (leftMs <= 0) throw new RaftError(`node ${before.id} still leads: ${why}`, 4);
       const now = await this.#options.leader(leftMs);
@@ -89,7 +91,8 @@ export class Operator {
         throw new RaftError(`not done: node ${now.id} leads, in term ${now.term}`, 4);
       }
       if (this.#now() >= againMs) {
-        why = (await this.#orderTransfer(before.term, to, deadlineMs))?.refusal.text ?? why;
+        const again = await this.#orderTransfer(before.term, to, deadlineMs);
+        why = again?.refusal.text || why;
         againMs = this.#now() + ORDER_AGAIN_MS;
       }
       await this.#pause(LOOK_FOR_LEADER_MS);

@@ -364,13 +364,11 @@ export class Sender {
     const nowMs = clock.monotonicMs();
     const waitedMs = nowMs - submission.startedMs;
     submission.reject(
-      sendFailure(result, submission.name, requestId, {
-        key,
-        waitedMs,
-        nowMs,
-        finder: finder(),
-        reports: calls.reports,
-      }),
+      sendFailure(
+        result,
+        { name: submission.name, requestId },
+        { key, waitedMs, nowMs, finder: finder(), reports: calls.reports },
+      ),
     );
   }
 }

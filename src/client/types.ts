@@ -158,6 +158,8 @@ export interface HeardCluster {
 /** How a call failed. The executable's exit code is in `exitCode` (3, 4, 5, 7 or 8). */
 export class RaftError extends Error {
   override readonly name = "RaftError";
+  /** The message without its advice, which is about this call alone. */
+  readonly what: string;
   readonly exitCode: 3 | 4 | 5 | 7 | 8;
   /** 5: repeat with this request id to finish it without adding it twice. 3, 4 and 8: the id that
    *  the caller gave, if it is told; an earlier call may have added it. */
@@ -167,11 +169,18 @@ export class RaftError extends Error {
   /** 8, because of `ifLast`: the last users' entry while the call waited, 0: there was none. */
   readonly lastIndex: LogIndex | null;
   constructor(
-    message: string,
+    what: string,
     exitCode: 3 | 4 | 5 | 7 | 8,
-    details: { requestId?: string; nobody?: NobodyAnswers; lastIndex?: LogIndex } = {},
+    details: {
+      /** A sentence behind `what`. */
+      advice?: string;
+      requestId?: string;
+      nobody?: NobodyAnswers;
+      lastIndex?: LogIndex;
+    } = {},
   ) {
-    super(message);
+    super(details.advice === undefined ? what : `${what} ${details.advice}`);
+    this.what = what;
     this.exitCode = exitCode;
     this.requestId = details.requestId ?? null;
     this.nobody = details.nobody ?? null;

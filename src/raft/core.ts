@@ -46,6 +46,7 @@ import type {
   Role,
   TermRun,
   TimeoutNow,
+  TransferResult,
   WriteId,
 } from "./types.ts";
 
@@ -170,10 +171,7 @@ class RaftCore implements Core {
     return { ok, leader: this.leader };
   }
 
-  transferLeadership(
-    to: NodeId | null,
-    nowMs: MonotonicMs,
-  ): { ok: boolean; reason: string; to: NodeId | null } {
+  transferLeadership(to: NodeId | null, nowMs: MonotonicMs): TransferResult {
     this.#advanceTime(nowMs);
     const { leadership } = this.#state;
     if (leadership === null) return { ok: false, reason: "this node does not lead", to: null };

@@ -6,13 +6,7 @@ import { RETRY_MAX_MS, RETRY_MIN_MS } from "./progress.ts";
 import type { Progress } from "./progress.ts";
 import { nextRound, send } from "./state.ts";
 import type { CoreState, Leadership } from "./state.ts";
-
-export interface TransferResult {
-  readonly ok: boolean;
-  readonly reason: string;
-  /** Who takes over, by this order or by an earlier one that is under way. */
-  readonly to: NodeId | null;
-}
+import type { TransferResult } from "./types.ts";
 
 /** Stops taking entries and, as soon as the target holds the whole log, tells it to campaign. */
 export function beginTransfer(

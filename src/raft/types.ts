@@ -355,6 +355,14 @@ export type ConfigurationResult =
       readonly leader: NodeId | null;
     };
 
+export interface TransferResult {
+  /** This very order began it. */
+  readonly ok: boolean;
+  readonly reason: string;
+  /** Who takes over, by this order or by an earlier one that is under way. */
+  readonly to: NodeId | null;
+}
+
 /** The core, as the node and the simulator use it; implemented by `createCore` in core.ts. */
 export interface Core {
   readonly term: Term;
@@ -387,17 +395,13 @@ export interface Core {
   /** The node then makes and appends a configuration record at configuration.index.
    *  `expectedIndex`: compare-and-set. */
   proposeConfiguration(change: MembershipChange, expectedIndex: LogIndex): ConfigurationResult;
-  /** The read is answered through Ready.reads, or at once with a reason when this node does not
-   *  lead. */
+  /** The read is answered through Ready.reads, or refused at once: `ok` is false. */
   readIndex(
     readId: number,
     nowMs: MonotonicMs,
   ): { readonly ok: boolean; readonly leader: NodeId | null };
   /** to = null: the best caught-up voter. */
-  transferLeadership(
-    to: NodeId | null,
-    nowMs: MonotonicMs,
-  ): { readonly ok: boolean; readonly reason: string; readonly to: NodeId | null };
+  transferLeadership(to: NodeId | null, nowMs: MonotonicMs): TransferResult;
   /** Everything appended so far is in the batch now given to the disk. */
   writeStarted(): WriteId;
   writeDone(writeId: WriteId, nowMs: MonotonicMs): void;

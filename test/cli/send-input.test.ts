@@ -24,8 +24,10 @@ function fakeLog(failing = 0, failure: RaftError | null = null) {
   const session: InputSession = {
     hints,
     timeoutMs: 5_000,
-    explain: (error) =>
-      error instanceof RaftError ? new CommandError(error.message, error.exitCode) : error,
+    explain: (error, isAdvised = true) =>
+      error instanceof RaftError
+        ? new CommandError(isAdvised ? error.message : error.what, error.exitCode)
+        : error,
     client: {
       async send(entries, options = {}) {
         const list = Array.isArray(entries) ? entries : [entries];
@@ -244,7 +246,7 @@ describe("an input that fails in the middle", () => {
   });
 
   describe("without an answer, while more is under way", () => {
-    const busy = new RaftError("not added: busy. Safe to send again.", 4);
+    const busy = new RaftError("not added: busy.", 4, { advice: "Safe to send again." });
 
     /** The first line was not added; of those behind it `behind` is said when they are given up,
      *  null: they are acknowledged before that. */

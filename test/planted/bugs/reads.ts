@@ -318,8 +318,8 @@ const rows: readonly Row[] = [
     name: "repetition-called-safe",
     knownBug: "34",
     file: "src/client/sender.ts",
-    find: "sendFailure(result, submission.name, requestId, {",
-    replace: "sendFailure(result, null, requestId, {",
+    find: "{ name: submission.name, requestId },",
+    replace: "{ name: null, requestId },",
     sentence:
       'A repetition that reaches nobody is told "not added", though the first copy still can be.',
     unit: ["test/client/names.test.ts"],
