@@ -252,7 +252,9 @@ export class Calls {
   /** Sends a copy if there is a way, else asks for one. */
   #attempt(call: Call, nowMs: MonotonicMs = this.#clock.monotonicMs()): void {
     if (call.done) return;
-    const route = this.#route(call, nowMs);
+    // Of two clusters under one name neither is asked, not for what is under way either.
+    const isOne = this.#finder().conflict() === null;
+    const route = isOne ? this.#route(call, nowMs) : null;
     if (route === null) {
       this.#finder().look(nowMs);
       this.#probe(nowMs);

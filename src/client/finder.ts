@@ -129,9 +129,9 @@ export class Finder {
     return true;
   }
 
-  /** A node said who leads. */
+  /** A node said who leads. Of two clusters under one name neither is believed. */
   heardLeader(hint: LeaderHint | null, nowMs: MonotonicMs): void {
-    if (hint === null) return;
+    if (hint === null || this.#conflict !== null) return;
     const known = this.#leader;
     const denied = this.#denied;
     if (denied?.id === hint.id && denied.term === hint.term && nowMs < denied.untilMs) return;
@@ -155,6 +155,7 @@ export class Finder {
   }
 
   heardCommitIndex(index: LogIndex): void {
+    if (this.#conflict !== null) return;
     this.#commitIndex = Math.max(this.#commitIndex ?? 0, index);
   }
 

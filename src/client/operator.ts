@@ -18,6 +18,8 @@ const LOOK_FOR_LEADER_MS = 5;
 /** How often the order is repeated while nobody has taken over; a copy of one that is under way
  *  changes nothing. */
 const ORDER_AGAIN_MS = 250;
+/** Each one that the leader takes closes the log for an election timeout. */
+const TRANSFER_ORDERS_MAX = 3;
 /** A new leader has no entry of its term committed yet, or another change is under way. */
 const NOT_READY_MS = 300;
 /** A single request of a longer operation. */
@@ -81,6 +83,7 @@ export class Operator {
     const refusal = await this.#orderTransfer(before.term, to, deadlineMs);
     if (refusal !== null) throw refusal;
     let why = "no other voter could take over in time";
+    let orders = 1;
     let againMs = this.#now() + ORDER_AGAIN_MS;
     for (;;) {
       const leftMs = deadlineMs - this.#now();
@@ -90,7 +93,8 @@ export class Operator {
         if (to === null ? now.id !== before.id : now.id === to) return now;
         throw new RaftError(`not done: node ${now.id} leads, in term ${now.term}`, 4);
       }
-      if (this.#now() >= againMs) {
+      if (orders < TRANSFER_ORDERS_MAX && this.#now() >= againMs) {
+        orders++;
         const again = await this.#orderTransfer(before.term, to, deadlineMs);
         why = again?.refusal.text || why;
         againMs = this.#now() + ORDER_AGAIN_MS;

@@ -25,6 +25,8 @@ export async function handOver(
   wake();
   while (clock.monotonicMs() - startedMs < HAND_OVER_MS && !hopeless()) {
     if (core.role !== "leader" && core.leader !== null) return core.leader;
+    // The one that was under way, or this one, may have gone to a node that died.
+    if (core.transferLeadership(null, clock.monotonicMs()).ok) wake();
     await new Promise<void>((resolve) => clock.after(LOOK_MS, resolve));
   }
   return null;

@@ -203,7 +203,7 @@ export class DiskLog implements LogStore, WriterSource {
   /** Whatever this node ever acknowledged is durable here again, and whole or known committed.
    *  Known committed is not enough: this node's lost copy may be one of those that were counted. */
   private maybeForgetDamage(): void {
-    if (this.syncedIndex < this.damagedTo) return;
+    if (this.writer.installing || this.syncedIndex < this.damagedTo) return;
     const isWhole = this.derivedKnown && this.damage.length === 0;
     if (isWhole || this.committedIndex >= this.damagedTo) this.note.forget();
   }

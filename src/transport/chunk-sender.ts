@@ -10,6 +10,7 @@
 
 import type { MonotonicMs } from "../base/types.ts";
 import {
+  FINISHED_MAX,
   hasBit,
   STALLED_MS,
   STREAM_BYTES_MAX,
@@ -201,8 +202,10 @@ export class ChunkSender {
     this.#hasPatient = false;
     let unfinished = 0;
     let patient = 0;
+    let first: Outgoing | null = null;
     for (const stream of this.#streams.values()) {
-      if (++unfinished > STREAMS_MAX) return;
+      first ??= stream;
+      if (++unfinished > STREAMS_MAX || stream.stream - first.stream >= FINISHED_MAX) return;
       if (nowMs < stream.waitsUntilMs) {
         this.#askAgainMs = stream.waitsUntilMs;
         return;

@@ -14,8 +14,9 @@ export const STREAM_BYTES_MAX = 8 * 1_048_576;
 export const STALLED_MS = 10_000;
 /** Unfinished streams of one connection, in each direction. */
 export const STREAMS_MAX = 16;
-/** Finished streams that are still acknowledged when a late part comes. */
-const FINISHED_MAX = 64;
+/** Finished streams that are still acknowledged when a late part comes. A sender begins no stream
+ *  so far above one that is not finished: it would count as finished. */
+export const FINISHED_MAX = 64;
 /** An acknowledgement's base that says "the whole stream", when its size is no longer known. */
 const ALL_PARTS = 0xffff_ffff;
 

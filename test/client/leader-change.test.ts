@@ -2,6 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { RaftClient } from "../../src/client/client.ts";
+import type { ClientWorld } from "../../src/client/world.ts";
+import type { Hint } from "../../src/discovery/types.ts";
+import { hintOf } from "./fake-identity.ts";
 import { FakeCluster, KEY } from "./fake-world.ts";
 
 async function connect(cluster: FakeCluster): Promise<RaftClient> {
@@ -101,4 +104,59 @@ describe("a client whose cluster was founded anew under the same name", () => {
     );
     expect(born.at(-1)).toBe(index - 1);
   });
+});
+
+describe("a client that meets a second cluster of the same name", () => {
+  it.each(["order 67", undefined])(
+    "asks it for nothing that is under way, and believes nothing of it (id: %s)",
+    async (requestId) => {
+      const cluster = new FakeCluster(4);
+      const other = cluster.node(4);
+      Object.assign(other, { alive: false, clusterId: "77".repeat(16), leader: null });
+      cluster.elect(1);
+      other.leader = null;
+      const { world } = cluster;
+      let hear: (hint: Hint) => void = () => {};
+      const openWire: ClientWorld["openWire"] = (options, listener) => {
+        hear = (hint) => listener.onHint(hint);
+        return world.openWire(options, listener);
+      };
+      const client = await RaftClient.connect({ key: KEY }, { ...world, openWire });
+      await cluster.time.settled(client.send("before"));
+      let appends = 0;
+      other.script = (request) => {
+        if (request.type === "append") appends += 1;
+        if (request.type !== "leader") return undefined;
+        return {
+          type: "leader",
+          leader: { id: 4, term: 99, address: other.address },
+          commitIndex: 500_000,
+          bootId: "ab".repeat(16),
+          configurationIndex: 0,
+        };
+      };
+      const own = [1, 2, 3].map((id) => cluster.node(id));
+      for (const node of own)
+        node.script = (request) => (request.type === "append" ? "silence" : undefined);
+      const sent = client.send("meanwhile", requestId === undefined ? {} : { requestId });
+      await cluster.time.run(20);
+      other.alive = true;
+      hear(hintOf(other));
+      await cluster.time.run(3_000);
+      await expect(cluster.time.settled(client.send("new"))).rejects.toMatchObject({ exitCode: 8 });
+      expect(appends).toBe(0);
+      // It ends, and what is under way goes on where it began.
+      cluster.kill(4);
+      cluster.met = cluster.met.filter(({ remote }) => remote.address !== other.address);
+      for (const node of own) node.script = null;
+      await cluster.time.settled(sent);
+      const { index } = await cluster.time.settled(client.send("after", { requestId: "order 68" }));
+      expect(cluster.committed()).toEqual(["before", "meanwhile", "after"]);
+      const born = cluster.requests.flatMap(({ request }) =>
+        request.type === "append" ? [request.bornAt] : [],
+      );
+      expect(born.at(-1)).toBeLessThan(index);
+      await client.close();
+    },
+  );
 });

@@ -137,6 +137,19 @@ describe("an operator", () => {
     expect(terms).toEqual([2, 2, 2]);
   });
 
+  it("a transfer is ordered three times at most: each order closes the log for a while", async () => {
+    const { cluster, client } = await setUp();
+    let orders = 0;
+    cluster.node(1).script = (request) => {
+      if (request.type !== "transfer") return undefined;
+      orders += 1;
+      return { type: "done", text: "node 2 takes over", configuration: null };
+    };
+    const transfer = client.transfer(2, { timeoutMs: 20_000 });
+    await expect(cluster.time.settled(transfer)).rejects.toMatchObject({ exitCode: 4 });
+    expect(orders).toBe(3);
+  });
+
   it("a transfer that comes to nothing says why the last order was refused (exit code 4)", async () => {
     const { cluster, client } = await setUp();
     let orders = 0;

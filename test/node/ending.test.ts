@@ -1,17 +1,30 @@
-/** What was thrown, as the reason why a node ended. */
+/** How a node that stops hands over. */
 
 import { expect, it } from "vitest";
-import { InvariantError } from "../../src/base/assert.ts";
-import { endOf } from "../../src/node/ending.ts";
-import { DiskFailure, StorageDamage } from "../../src/storage/disk-error.ts";
+import { handOver } from "../../src/node/ending.ts";
+import type { Core } from "../../src/raft/types.ts";
+import { systemClock } from "../../src/transport/clock.ts";
+import { VirtualTime } from "../client/virtual-time.ts";
 
-it("names the place when a record in the log cannot be read on, which is no bug of ours", () => {
-  const damage = new StorageDamage("unknown record kind 196", "0000000003.log", 812);
-  const text = "/data/1 cannot be read on: unknown record kind 196 (0000000003.log, offset 812)";
-  expect(endOf(damage, "/data/1")).toEqual({ type: "disk", text });
-});
-
-it("tells a disk that failed from a program that is wrong", () => {
-  expect(endOf(new DiskFailure("EIO", "log: broken"), "/data/1").type).toBe("disk");
-  expect(endOf(new InvariantError("two leaders"), "/data/1").type).toBe("bug");
+it("a stopping leader hands over to another one when the node that was to take over has died", async () => {
+  const time = new VirtualTime();
+  const core = {
+    role: "leader" as string,
+    leader: 1,
+    /** The order that is under way ends after 400 ms; the next one is fulfilled. */
+    transferLeadership(_: null, nowMs: number) {
+      if (nowMs < 400) return { ok: false, reason: "handed to node 3 already", to: 3 };
+      Object.assign(core, { role: "follower", leader: 2 });
+      return { ok: true, reason: "", to: 2 };
+    },
+  };
+  let wakes = 0;
+  const heir = handOver(
+    core as unknown as Core,
+    { ...systemClock, monotonicMs: () => time.nowMs, after: (ms, run) => time.after(ms, run) },
+    () => (wakes += 1),
+    () => false,
+  );
+  expect(await time.settled(heir)).toBe(2);
+  expect(wakes).toBe(2);
 });

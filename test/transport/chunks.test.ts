@@ -175,6 +175,26 @@ describe("a chunk stream", () => {
     expect(sender.busy).toBe(false);
   });
 
+  it("is not taken for finished, however many behind it are, when all its parts were lost", () => {
+    const sender = new ChunkSender();
+    const receiver = receiverFor(intake());
+    const whole: number[] = [];
+    const last = 100;
+    for (let i = 1; i <= last; i++) sender.add(new Uint8Array(150).fill(i), null, 100, 0);
+    for (let nowMs = 0; nowMs <= 200 && sender.busy; nowMs += 0.2) {
+      const chunks: Chunk[] = [];
+      sender.pump(nowMs, 20, WINDOW_BYTES, (chunk) => chunks.push(chunk));
+      for (const chunk of chunks) {
+        const isLost = chunk.stream === 1 && nowMs < 15;
+        const result = isLost ? null : receiver.accept(chunk, nowMs);
+        if (result !== null) whole.push(Number(result[0]));
+      }
+      receiver.takeAcks((ack) => sender.handleAck(ack, nowMs, 0.2));
+    }
+    const sorted = whole.toSorted((a, b) => a - b);
+    expect(sorted).toEqual(Array.from({ length: last }, (_, i) => i + 1));
+  });
+
   it("for which nobody waits leaves a few parts at a time, and tells that more may leave", () => {
     const sender = new ChunkSender();
     const sent: string[] = [];

@@ -161,8 +161,8 @@ const rows: readonly Row[] = [
     name: "damage-forgotten-by-commit-index",
     knownBug: "own",
     file: "src/storage/log-store.ts",
-    find: "if (this.syncedIndex < this.damagedTo) return;",
-    replace: "if (Math.max(this.syncedIndex, this.committedIndex) < this.damagedTo) return;",
+    find: "this.syncedIndex < this.damagedTo) return;",
+    replace: "Math.max(this.syncedIndex, this.committedIndex) < this.damagedTo) return;",
     sentence:
       "The note of damage goes when what is missing here is known committed, before it is durable.",
     unit: ["test/sim/scenarios-damage.test.ts"],
