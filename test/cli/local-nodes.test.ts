@@ -7,7 +7,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { nodesHere, nodesNear } from "../../src/cli/local-nodes.ts";
 import { writeIdentity } from "../../src/storage/identity.ts";
 import { openRealDisk } from "../../src/storage/real-disk.ts";
-import { INCARNATION } from "../storage/fixture.ts";
+import { FRESH_IDENTITY } from "../storage/fixture.ts";
 import { linuxMachine } from "./context.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "raft-near-"));
@@ -16,18 +16,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 function makeNode(id: number, ...path: string[]): string {
   const directory = join(folder, ...path);
   mkdirSync(directory, { recursive: true });
-  writeIdentity(openRealDisk(directory, true), {
-    cluster: "raft",
-    id,
-    incarnation: INCARNATION,
-    bootCount: 1,
-    founding: null,
-    foundedMs: null,
-    member: false,
-    addresses: {},
-    port: null,
-    lastUsedMs: 0,
-  });
+  writeIdentity(openRealDisk(directory, true), { ...FRESH_IDENTITY, cluster: "raft", id });
   return directory;
 }
 

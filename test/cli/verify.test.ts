@@ -8,18 +8,8 @@ import { nodesUnder, renderReport, renderRunning } from "../../src/cli/verify.ts
 import { type FileReport, verifyDirectory } from "../../src/storage/inspect.ts";
 import { writeIdentity } from "../../src/storage/identity.ts";
 import { openRealDisk } from "../../src/storage/real-disk.ts";
-import { INCARNATION } from "../storage/fixture.ts";
+import { FRESH_IDENTITY } from "../storage/fixture.ts";
 
-const FRESH = {
-  incarnation: INCARNATION,
-  bootCount: 1,
-  founding: null,
-  foundedMs: null,
-  member: false,
-  addresses: {},
-  port: null,
-  lastUsedMs: 0,
-};
 const folder = mkdtempSync(join(tmpdir(), "raft-verify-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -32,7 +22,7 @@ describe("verify", () => {
     ] as const) {
       const directory = join(folder, cluster, String(id));
       mkdirSync(directory, { recursive: true });
-      writeIdentity(openRealDisk(directory, true), { ...FRESH, cluster, id });
+      writeIdentity(openRealDisk(directory, true), { ...FRESH_IDENTITY, cluster, id });
     }
     const found = (path: string): readonly string[] =>
       nodesUnder(path, null).map(({ cluster, id }) => `${cluster} ${id}`);
@@ -46,7 +36,7 @@ describe("verify", () => {
     const original = join(folder, "original");
     const copy = join(folder, "copy");
     mkdirSync(original);
-    writeIdentity(openRealDisk(original, true), { ...FRESH, cluster: "g4", id: 2 });
+    writeIdentity(openRealDisk(original, true), { ...FRESH_IDENTITY, cluster: "g4", id: 2 });
     cpSync(original, copy, { recursive: true });
     expect(verifyDirectory(original)).toMatchObject({ ok: true, problem: null });
     const report = verifyDirectory(copy);
@@ -87,7 +77,7 @@ describe("verify", () => {
     const inEntries = { ...file, file: "0000000001.log", firstIndex: 1, lastIndex: 5 };
     const inVotes = { ...file, file: "hardstate", firstIndex: null, lastIndex: null };
     const text = (files: readonly FileReport[], cluster?: string): string => {
-      const identity = cluster === undefined ? null : { ...FRESH, id: 2, cluster };
+      const identity = cluster === undefined ? null : { ...FRESH_IDENTITY, id: 2, cluster };
       return renderReport("/data", { identity, problem: null, files, ok: false }, "./raft");
     };
     expect(text([inEntries])).toContain("repairs these entries when they are read: ./raft up --id");

@@ -10,7 +10,7 @@ import { wipeCommand } from "../../src/cli/wipe.ts";
 import { writeIdentity } from "../../src/storage/identity.ts";
 import { openRealDisk } from "../../src/storage/real-disk.ts";
 import { systemClock } from "../../src/transport/clock.ts";
-import { FOUNDING, INCARNATION } from "../storage/fixture.ts";
+import { FOUNDING, FRESH_IDENTITY } from "../storage/fixture.ts";
 import { linuxMachine } from "./context.ts";
 
 const folders: string[] = [];
@@ -25,16 +25,12 @@ async function wipe(answer: string | null) {
   const directory = join(folder, "raft", "g4", "7");
   mkdirSync(directory, { recursive: true });
   writeIdentity(openRealDisk(directory, true), {
+    ...FRESH_IDENTITY,
     cluster: "g4",
     id: 7,
-    incarnation: INCARNATION,
-    bootCount: 1,
     founding: FOUNDING,
     foundedMs: 0,
     member: true,
-    addresses: {},
-    port: null,
-    lastUsedMs: 0,
   });
   const said: string[] = [];
   const context: CommandContext = {

@@ -8,7 +8,7 @@ import { LOG_LIMITS } from "../../src/storage/limits.ts";
 import { MemoryDisk } from "../../src/storage/memory-disk.ts";
 import { systemClock } from "../../src/transport/clock.ts";
 import { systemDice } from "../../src/transport/dice.ts";
-import { INCARNATION } from "../storage/fixture.ts";
+import { FRESH_IDENTITY } from "../storage/fixture.ts";
 
 const HOLDER = {
   user: "ana",
@@ -47,18 +47,7 @@ function refusal(disk: MemoryDisk): unknown {
 
 function directoryOfNode2(): MemoryDisk {
   const disk = new MemoryDisk();
-  writeIdentity(disk, {
-    cluster: "raft",
-    id: 2,
-    incarnation: INCARNATION,
-    bootCount: 1,
-    founding: null,
-    foundedMs: null,
-    member: false,
-    addresses: {},
-    port: null,
-    lastUsedMs: 0,
-  });
+  writeIdentity(disk, { ...FRESH_IDENTITY, cluster: "raft", id: 2 });
   return disk;
 }
 

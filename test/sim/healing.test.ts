@@ -30,11 +30,11 @@ test("a quorum goes on while the others do not", async () => {
 
 test("nothing is owed by nodes that an operator's order on its way leaves in the minority", async () => {
   const owed = new Set<string>();
-  for (let seed = 1; seed <= 4; seed++) {
+  // The order reaches a leader that was chosen, or one that was not.
+  for (let seed = 1; seed <= 40 && owed.size < 2; seed++) {
     const { problems, liveness } = await healing(seed, true);
     expect([seed, problems]).toEqual([seed, []]);
     owed.add(liveness === null ? "nothing" : "liveness");
   }
-  // The order reaches a leader that was chosen, or one that was not.
   expect(owed).toEqual(new Set(["nothing", "liveness"]));
 });

@@ -27,6 +27,18 @@ export const FOUNDING = {
 
 export const CLUSTER_ID = clusterIdOf(FOUNDING);
 
+/** Of a node that was started once, for whichever cluster and id. */
+export const FRESH_IDENTITY = {
+  incarnation: INCARNATION,
+  bootCount: 1,
+  founding: null,
+  foundedMs: null,
+  member: false,
+  addresses: {},
+  port: null,
+  lastUsedMs: 0,
+};
+
 export const SMALL: LogLimits = {
   segmentBytesMin: 16_384,
   segmentBytesMax: 65_536,
