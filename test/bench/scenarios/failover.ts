@@ -2,7 +2,7 @@
  *  told to stop. The time goes from the order to the next receipt of an entry of a later term. */
 import { seededRandom } from "../../../src/base/random.ts";
 import { sleep } from "../../e2e/world.ts";
-import { median } from "../../quantile.ts";
+import { median, quantile } from "../../quantile.ts";
 import type { Cluster } from "../cluster.ts";
 import { Pulse } from "../pulse.ts";
 import { lower, type Bench, type Measured, type RunResult, type Scenario } from "../scenario.ts";
@@ -87,6 +87,7 @@ async function run(
 function figuresOf(timesMs: readonly number[], orderMs: readonly number[]): readonly Measured[] {
   return [
     lower("p50", median(timesMs), "ms"),
+    lower("p99", quantile(timesMs, 0.99), "ms"),
     lower("max", Math.max(...timesMs), "ms"),
     { name: "moves", unit: "", better: "neither", value: timesMs.length },
     lower("order p50", median(orderMs), "ms"),
