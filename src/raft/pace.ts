@@ -17,8 +17,8 @@ import type { MonotonicMs } from "../base/types.ts";
 /** What was not used, and what was sent too much, counts for so long. */
 const UNUSED_MS = 64;
 const OWED_MS = 100;
-/** What the log grew by and was not used melts away by this much a second, as a share of what is
- *  left; in one step of this length all of it. */
+/** What the log grew by and was not used melts away: a step of so many ms takes all that is left, a
+ *  shorter one its share. */
 const GROWN_MS = 1_000;
 
 export class CatchUpPace {

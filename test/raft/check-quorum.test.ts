@@ -88,13 +88,7 @@ describe("deadlines", () => {
       expect(solo.messages).toEqual([]);
       expect(solo.core.nextDeadlineMs()).toBe(deadlineMs);
       solo.pass(0.002);
-      solo.step(2, {
-        type: "heartbeatReply",
-        term: 1,
-        round: solo.lastRound(),
-        durableIndex: 1,
-        commitIndex: 1,
-      });
+      solo.answerHeartbeat(2);
     }
     expect(solo.core.role).toBe("leader");
   });

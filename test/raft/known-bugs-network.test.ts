@@ -70,13 +70,7 @@ describe("G: liveness and time", () => {
     let bytes = 0;
     for (let i = 0; i < 200; i++) {
       bytes += solo.sendAll().filter((send) => send.to === 3).length * 100;
-      solo.step(2, {
-        type: "heartbeatReply",
-        term: 1,
-        round: solo.lastRound(),
-        durableIndex: 1,
-        commitIndex: 1,
-      });
+      solo.answerHeartbeat(2);
       solo.pass(50);
     }
     expect(bytes).toBeLessThan(3000);

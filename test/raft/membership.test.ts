@@ -133,13 +133,7 @@ describe("§6 membership changes in the log", () => {
     solo.ack(4, 1);
     for (let ms = 0; ms < TIMINGS.electionMaxMs; ms += 50) {
       solo.pass(50);
-      solo.step(2, {
-        type: "heartbeatReply",
-        term: 1,
-        round: solo.lastRound(),
-        durableIndex: 1,
-        commitIndex: 1,
-      });
+      solo.answerHeartbeat(2);
     }
     expect(solo.core.proposeConfiguration({ type: "promote", id: 4 }, 0)).toMatchObject({
       ok: false,

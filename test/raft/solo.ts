@@ -193,6 +193,14 @@ export class Solo {
     return orders;
   }
 
+  /** The follower `id` answers the newest heartbeat: it holds, and knows committed, the first
+   *  entry. */
+  answerHeartbeat(id: NodeId): readonly RaftMessage[] {
+    const round = this.lastRound();
+    const { term } = this.core;
+    return this.step(id, { type: "heartbeatReply", term, round, durableIndex: 1, commitIndex: 1 });
+  }
+
   /** The follower `id` acknowledges everything up to `matchIndex` under the newest round. */
   ack(
     id: NodeId | NodeIdentity,

@@ -28,13 +28,7 @@ describe("thesis §3.10 leadership transfer", () => {
     expect(solo.core.transferLeadership(2, solo.nowMs)).toMatchObject({ ok: true, to: 2 });
     expect(solo.core.propose(1, 1)).toMatchObject({ ok: false, reason: "transferring" });
     for (let i = 0; i < TIMINGS.electionMaxMs / 50; i++) {
-      solo.step(2, {
-        type: "heartbeatReply",
-        term: 1,
-        round: solo.lastRound(),
-        durableIndex: 1,
-        commitIndex: 1,
-      });
+      solo.answerHeartbeat(2);
       solo.pass(50);
     }
     expect(solo.events).toContainEqual({ type: "transfer", to: 2, outcome: "timed out" });
